@@ -178,11 +178,8 @@ impl Scope {
             }
             Edit::Arrange { path, names } => {
                 let parent = if path.is_root() { None } else { Some(self.find(path.segments(), now.time)?) };
-                let named: Vec<(NodeId, String)> = self
-                    .children(parent, now.time)
-                    .iter()
-                    .map(|c| (*c, self.nodes[*c].place(now.time).name.clone()))
-                    .collect();
+                let named: Vec<(NodeId, String)> =
+                    self.children(parent, now.time).iter().map(|c| (*c, self.nodes[*c].place(now.time).name.clone())).collect();
                 let rank = |node: &NodeId| {
                     let name = named.iter().find(|(n, _)| n == node).map(|(_, name)| name);
                     names.iter().position(|n| Some(n) == name).unwrap_or(names.len())
@@ -310,15 +307,7 @@ impl Scope {
     }
 
     /// Begins a new epoch of a property. An object's epoch is a node of its lineage, and what must be in it gets one too.
-    fn facet(
-        &mut self,
-        node: NodeId,
-        path: &Path,
-        property: &Property,
-        up: &Filling,
-        down: &Filling,
-        now: Moment,
-    ) -> Option<()> {
+    fn facet(&mut self, node: NodeId, path: &Path, property: &Property, up: &Filling, down: &Filling, now: Moment) -> Option<()> {
         let t = now.time;
         let Some(lineage) = self.nodes[node].lineage else {
             let side = |fill: &Filling| Side::single(path, Function::Identity, fill.clone(), OnFail::Reject);
@@ -475,9 +464,9 @@ pub(crate) fn initial(property: &Property) -> Option<Value> {
         return Some(default.clone());
     }
     match &property.ty {
-        Type::Object(properties) if property.required => Some(Value::Object(
-            properties.iter().filter_map(|(name, p)| Some((name.into(), initial(p)?))).collect(),
-        )),
+        Type::Object(properties) if property.required => {
+            Some(Value::Object(properties.iter().filter_map(|(name, p)| Some((name.into(), initial(p)?))).collect()))
+        }
         _ if property.required && property.nullable => Some(Value::Null),
         _ => None,
     }

@@ -11,8 +11,8 @@ mod scope;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use edit::{Edit, Filling, Side};
 pub(crate) use edit::initial;
+pub use edit::{Edit, Filling, Side};
 pub use order::{Entry, Gate, Hidden, HiddenRule, Order, Shape};
 pub use recipe::{Fill, Function, Native, OnFail, Outcome, Recipe, Source, Target, land};
 pub use scope::{Lineage, LineageId, NEVER, Node, NodeId, Place, Presence, RecipeId, Scope, Time, Tree};
@@ -93,9 +93,11 @@ impl History {
         let mut builder = Builder::start(first, model);
         for release in releases {
             for (operation, op) in release.operations.iter().enumerate() {
-                builder
-                    .operation(release.version, operation, op, context)
-                    .map_err(|invalid| Fault { version: release.version, operation, invalid })?;
+                builder.operation(release.version, operation, op, context).map_err(|invalid| Fault {
+                    version: release.version,
+                    operation,
+                    invalid,
+                })?;
             }
             builder.cut(release);
         }
@@ -150,7 +152,8 @@ pub struct Builder {
 impl Builder {
     /// Starts with the model at its first version.
     pub fn start(first: u32, model: Model) -> Self {
-        let mut scope = Scope { open: vec![(0, model.properties.additional)], ..Scope::default() };
+        let mut scope = Scope::default();
+        scope.open.push((0, model.properties.additional));
         for (name, property) in model.properties.iter() {
             let path = Path::name(name).to_string();
             scope.grow(None, name, property, 0, &|beneath| format!("{path}{beneath}@{first}#0"));
@@ -163,13 +166,7 @@ impl Builder {
     ///
     /// # Errors
     /// What does not fit.
-    pub fn operation(
-        &mut self,
-        version: u32,
-        operation: usize,
-        op: &Operation,
-        context: &Context<'_>,
-    ) -> Result<(), Invalid> {
+    pub fn operation(&mut self, version: u32, operation: usize, op: &Operation, context: &Context<'_>) -> Result<(), Invalid> {
         op.check(&self.model)?;
         let lens = op.lens(&self.model, context)?;
         self.edit(version, operation, &lens)?;

@@ -86,8 +86,7 @@ impl Order {
             let rule = work.rule(id, node);
             work.rules.insert(id, rule);
         }
-        let gates: HashMap<NodeId, Gate> =
-            work.rules.keys().filter_map(|id| Some((*id, work.gate(*id)?))).collect();
+        let gates: HashMap<NodeId, Gate> = work.rules.keys().filter_map(|id| Some((*id, work.gate(*id)?))).collect();
         let mut hidden = Vec::new();
         let mut ids: Vec<NodeId> = work.rules.keys().copied().collect();
         ids.sort_unstable();
@@ -277,7 +276,6 @@ impl Work<'_> {
         let born = matches!(hidden_rule, Some((HiddenRule::Recipe(..), ..))).then_some(edge);
         Some(Gate { edge: shown.then_some(edge), born, sources: sources.into_iter().collect(), always })
     }
-
 
     /// Everything that a node is computed from, itself included.
     fn reach(&self, id: NodeId, seen: &mut HashSet<NodeId>) {

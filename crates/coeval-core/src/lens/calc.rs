@@ -61,7 +61,11 @@ fn lineage(node: &Node, edge: &Cell, kids: &[NodeId], cells: &[Cell]) -> Cell {
 
 /// The property as far as its presence goes: an object that admits anything.
 fn presence_of(property: &Property) -> Property {
-    Property { required: property.required, nullable: property.nullable, ..Property::new(Type::Object(crate::schema::Properties::new())) }
+    Property {
+        required: property.required,
+        nullable: property.nullable,
+        ..Property::new(Type::Object(crate::schema::Properties::new()))
+    }
 }
 
 fn cell(outcome: Outcome) -> Cell {
@@ -139,14 +143,7 @@ pub(super) fn render_elements(node: &Node, elements: &Elements, t: Time) -> Valu
 }
 
 /// Lands an outcome in a target, an object with all that is in it.
-fn scatter(
-    scope: &Scope,
-    target: &Target,
-    outcome: Outcome,
-    fill: impl Fn() -> Option<Outcome>,
-    t: Time,
-    out: &mut Vec<Cell>,
-) {
+fn scatter(scope: &Scope, target: &Target, outcome: Outcome, fill: impl Fn() -> Option<Outcome>, t: Time, out: &mut Vec<Cell>) {
     let needs_fill = matches!(outcome, Ok(None | Some(Value::Null))) && !matches!(target.fill, Fill::None);
     let fill = if needs_fill { fill() } else { None };
     scatter_tree(scope, &target.tree, &target.property, outcome, fill, &target.on_fail, t, out);

@@ -71,7 +71,13 @@ impl Cell {
     fn compare(&self, other: &Self, strict: bool) -> bool {
         match (self, other) {
             (Self::Absent, Self::Absent) | (Self::Bad(_), Self::Bad(_)) => true,
-            (Self::Value(a), Self::Value(b)) => if strict { a.identical(b) } else { a == b },
+            (Self::Value(a), Self::Value(b)) => {
+                if strict {
+                    a.identical(b)
+                } else {
+                    a == b
+                }
+            }
             (Self::Elements(Elements::List(a)), Self::Elements(Elements::List(b))) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.compare(b, strict))
             }

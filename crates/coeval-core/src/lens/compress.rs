@@ -145,4 +145,3 @@ fn keep_layouts(scope: &Scope, t: Time, state: &State, cuts: &Cuts) -> Vec<(u32,
     layouts.sort_by_key(|(version, _)| *version);
     layouts
 }
-

@@ -114,9 +114,10 @@ impl StoredLayout {
     fn to_value(&self) -> Value {
         let mut out = Object::new();
         if !self.orders.is_empty() {
-            let orders = self.orders.iter().map(|(node, names)| {
-                (node.as_str().into(), Value::List(names.iter().cloned().map(Value::String).collect()))
-            });
+            let orders = self
+                .orders
+                .iter()
+                .map(|(node, names)| (node.as_str().into(), Value::List(names.iter().cloned().map(Value::String).collect())));
             out.insert("order", orders.collect::<Object>().into());
         }
         if let Some(text) = &self.text {

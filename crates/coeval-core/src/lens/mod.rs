@@ -9,13 +9,12 @@ mod shape;
 mod view;
 mod write;
 
-
 pub use cell::{Cell, Elements, Layout, State};
 pub use keep::{Entry, Item, Keep, StoredLayout};
 pub use view::Lens;
 pub(crate) use write::Hints;
 
-use crate::history::{History, HiddenRule, OnFail, Time};
+use crate::history::{HiddenRule, History, OnFail, Time};
 use crate::json::{self, Style};
 use crate::schema::Violation;
 use crate::value::{Object, Value};
@@ -170,15 +169,8 @@ impl History {
     /// [`Refused::Quarantined`] where the version cannot show it.
     pub fn read(&self, stored: &Stored, version: u32) -> Result<Value, Refused> {
         let lens = self.lens_between(self.time(stored.version)?, self.time(version)?);
-        let state = view::look(
-            &self.scope,
-            &lens.stored,
-            &lens.program,
-            &stored.document,
-            &stored.keep,
-            &self.cuts,
-            &Value::Null,
-        );
+        let state =
+            view::look(&self.scope, &lens.stored, &lens.program, &stored.document, &stored.keep, &self.cuts, &Value::Null);
         self.shown(&lens, &state, stored, version)
     }
 
@@ -337,4 +329,3 @@ fn fill_defaults(properties: &crate::schema::Properties, object: &mut Object) {
         }
     }
 }
-

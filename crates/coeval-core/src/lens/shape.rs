@@ -169,9 +169,7 @@ pub(super) fn raise(scope: &Scope, node: NodeId, t: Time, cell: Cell) -> Cell {
             Cell::Elements(Elements::List(items.collect()))
         }
         Cell::Value(Value::Object(object)) if !is_list(&scope.nodes[node], t) => {
-            let values = object.iter().map(|(key, value)| {
-                (key.clone(), birth(elements, t, value, &Value::from(key.as_str())))
-            });
+            let values = object.iter().map(|(key, value)| (key.clone(), birth(elements, t, value, &Value::from(key.as_str()))));
             Cell::Elements(Elements::Map(values.collect()))
         }
         cell => cell,
@@ -209,9 +207,7 @@ pub(super) fn unfit(node: &Node, cell: &Cell, t: Time) -> Option<String> {
             let bad = |state: &State| check(scope, &scope.order(t), state).into_iter().next();
             let (place, violation) = match elements {
                 Elements::List(items) => items.iter().enumerate().find_map(|(i, s)| Some((format!("[{i}]"), bad(s)?)))?,
-                Elements::Map(values) => {
-                    values.iter().find_map(|(key, s)| Some((format!("{{{}}}", key.as_str()), bad(s)?)))?
-                }
+                Elements::Map(values) => values.iter().find_map(|(key, s)| Some((format!("{{{}}}", key.as_str()), bad(s)?)))?,
             };
             let dot = if violation.path.is_empty() || violation.path.starts_with(['[', '{']) { "" } else { "." };
             Some(format!("{place}{dot}{}: {}", violation.path, violation.message))

@@ -93,7 +93,9 @@ pub(super) fn look(
             effects.add(hidden, order, entry);
         }
         let kept = entry.and_then(|entry| {
-            kept_cell(scope, order, hidden, entry, &state.cells, cuts, || effects.fingerprint(scope, hidden.node, &state.cells, t))
+            kept_cell(scope, order, hidden, entry, &state.cells, cuts, || {
+                effects.fingerprint(scope, hidden.node, &state.cells, t)
+            })
         });
         state.cells[hidden.node] = kept.unwrap_or_else(|| calc(scope, hidden, &state.cells, &mut units, key));
     }
@@ -182,9 +184,7 @@ fn raise_kept(scope: &Scope, node: NodeId, t: Time, cell: Cell, items: &[Item], 
         return raise(scope, node, t, cell);
     }
     let nothing = Keep::default();
-    let grow = |value: &Value, keep: Option<&Keep>, key: &Value| {
-        expand(elements, t, value, keep.unwrap_or(&nothing), cuts, key)
-    };
+    let grow = |value: &Value, keep: Option<&Keep>, key: &Value| expand(elements, t, value, keep.unwrap_or(&nothing), cuts, key);
     match cell {
         Cell::Value(Value::List(values)) if is_list(&scope.nodes[node], t) => {
             let key = match &scope.nodes[node].property(t).ty {
@@ -196,11 +196,10 @@ fn raise_kept(scope: &Scope, node: NodeId, t: Time, cell: Cell, items: &[Item], 
             Cell::Elements(Elements::List(states.collect()))
         }
         Cell::Value(Value::Object(object)) if !is_list(&scope.nodes[node], t) => {
-            let kept: HashMap<&str, &Keep> =
-                items.iter().filter_map(|item| Some((item.at.as_str()?, &item.keep))).collect();
-            let states = object.iter().map(|(name, value)| {
-                (name.clone(), grow(value, kept.get(name.as_str()).copied(), &Value::from(name.as_str())))
-            });
+            let kept: HashMap<&str, &Keep> = items.iter().filter_map(|item| Some((item.at.as_str()?, &item.keep))).collect();
+            let states = object
+                .iter()
+                .map(|(name, value)| (name.clone(), grow(value, kept.get(name.as_str()).copied(), &Value::from(name.as_str()))));
             Cell::Elements(Elements::Map(states.collect()))
         }
         cell => raise(scope, node, t, cell),
@@ -256,11 +255,8 @@ fn layouts_of(scope: &Scope, keep: &Keep, cuts: &Cuts) -> Vec<(Time, super::cell
 /// Adds the undeclared properties that the stored version does not show, as long as their object is there.
 fn take_extras(scope: &Scope, order: &Order, keep: &Keep, state: &mut State) {
     for (key, object) in &keep.extras {
-        let home: Option<Option<LineageId>> = if key.is_empty() {
-            Some(None)
-        } else {
-            scope.nodes.iter().find(|node| node.key == *key).map(|node| node.lineage)
-        };
+        let home: Option<Option<LineageId>> =
+            if key.is_empty() { Some(None) } else { scope.nodes.iter().find(|node| node.key == *key).map(|node| node.lineage) };
         let Some(home) = home else { continue };
         let container = order.shown.iter().copied().find(|n| home.is_some() && scope.nodes[*n].lineage == home);
         if container.is_some_and(|node| !state.cells[node].is_present()) {

@@ -31,7 +31,15 @@ pub(super) fn birth(scope: &Scope, t: Time, value: &Value, key: &Value) -> State
 }
 
 /// R2: the state after a write of a natural value at a moment; `None` where it changes nothing.
-pub(super) fn write(scope: &Scope, t: Time, old: &State, value: &Value, key: &Value, pointer: &str, hints: &Hints) -> Option<State> {
+pub(super) fn write(
+    scope: &Scope,
+    t: Time,
+    old: &State,
+    value: &Value,
+    key: &Value,
+    pointer: &str,
+    hints: &Hints,
+) -> Option<State> {
     let order = scope.order(t);
     let taken = take_apart(scope, &order, value);
     let mut state = old.clone();

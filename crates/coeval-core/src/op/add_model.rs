@@ -17,12 +17,8 @@ impl Named for AddModel {}
 
 impl Op for AddModel {
     const NAME: &'static str = "add_model";
-    const EXAMPLE: Example = Example {
-        properties: r#"{"name": "string"}"#,
-        operation: "{}",
-        older: r#"{"name":"Ada"}"#,
-        newer: r#"{"name":"Ada"}"#,
-    };
+    const EXAMPLE: Example =
+        Example { properties: r#"{"name": "string"}"#, operation: "{}", older: r#"{"name":"Ada"}"#, newer: r#"{"name":"Ada"}"# };
 
     fn from_fields(fields: &Object) -> Result<Self, Invalid> {
         decode::known_keys(fields, &["schema"])?;

@@ -25,7 +25,9 @@ pub struct AddProperty {
 
 impl AddProperty {
     fn property(&self) -> Result<&Property, Invalid> {
-        self.schema.as_ref().ok_or_else(|| Invalid::new("`schema` is missing").help("say the new property's type: `schema: {type: string}`"))
+        self.schema
+            .as_ref()
+            .ok_or_else(|| Invalid::new("`schema` is missing").help("say the new property's type: `schema: {type: string}`"))
     }
 }
 
@@ -61,7 +63,9 @@ impl Op for AddProperty {
         let fits = initial.as_ref().is_none_or(|value| property.violations(value).is_empty());
         if self.value.is_none() && property.required && (initial.is_none() || !fits) {
             let invalid = Invalid::new(format!("no older version can supply `{}`, which is required", self.path));
-            return Err(invalid.help("add `value:` (an expression, constants in quotation marks: \"'medium'\"), or a `default` to its schema").beneath("path"));
+            return Err(invalid
+                .help("add `value:` (an expression, constants in quotation marks: \"'medium'\"), or a `default` to its schema")
+                .beneath("path"));
         }
         Ok(())
     }

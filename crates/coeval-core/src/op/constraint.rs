@@ -223,7 +223,9 @@ impl Op for RemoveConstraint {
             Some(constraint) if Kind::of(&constraint.rule) == self.kind => Ok(()),
             Some(constraint) => {
                 let (_, right) = Kind::of(&constraint.rule).names();
-                Err(Invalid::new(format!("`{}` is another kind of constraint", self.name)).help(format!("use `{right}`")).beneath("name"))
+                Err(Invalid::new(format!("`{}` is another kind of constraint", self.name))
+                    .help(format!("use `{right}`"))
+                    .beneath("name"))
             }
             None => {
                 let invalid = Invalid::new(format!("{} has no constraint `{}`", before.name, self.name)).beneath("name");

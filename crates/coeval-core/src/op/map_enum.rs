@@ -121,7 +121,13 @@ impl Op for MapEnum {
         let known = |table: &BTreeMap<String, String>, from: &[String], to: &[String], field: &str| {
             let (of, into) = if field == "up" { ("older", "newer") } else { ("newer", "older") };
             for (a, b) in table {
-                let wrong = if !from.contains(a) { Some((a, of)) } else if !to.contains(b) { Some((b, into)) } else { None };
+                let wrong = if !from.contains(a) {
+                    Some((a, of))
+                } else if !to.contains(b) {
+                    Some((b, into))
+                } else {
+                    None
+                };
                 if let Some((value, which)) = wrong {
                     return Err(Invalid::new(format!("`{value}` is not one of the {which} values")).beneath(a).beneath(field));
                 }

@@ -71,7 +71,8 @@ impl Op for MapKeys {
             Type::Map { .. } => Ok(()),
             Type::Object(properties) => self.check_object(properties),
             other => {
-                let message = format!("`{}` is {} {}, not a map or object", self.path, super::support::article(other.name()), other.name());
+                let message =
+                    format!("`{}` is {} {}, not a map or object", self.path, super::support::article(other.name()), other.name());
                 Err(Invalid::new(message).beneath("path"))
             }
         }
@@ -80,9 +81,8 @@ impl Op for MapKeys {
     fn apply(&self, model: &mut Model) {
         let Some(property) = model.at_mut(&self.path) else { return };
         if let Type::Object(properties) = &mut property.ty {
-            let renamed = properties.iter().map(|(name, p)| {
-                (self.keys.get(name).map_or_else(|| name.to_owned(), Clone::clone), p.clone())
-            });
+            let renamed =
+                properties.iter().map(|(name, p)| (self.keys.get(name).map_or_else(|| name.to_owned(), Clone::clone), p.clone()));
             let mut renamed: Properties = renamed.collect();
             renamed.additional = properties.additional;
             *properties = renamed;

@@ -215,10 +215,34 @@ pub(crate) trait Named: Op {
 
 /// Every name by which an operation can be written.
 const NAMES: &[&str] = &[
-    "add_model", "remove_model", "rename_model", "add_property", "remove_property", "rename_property", "move_property",
-    "retype_property", "set_nullable", "require_property", "relax_property", "set_default", "set_additional", "map_enum",
-    "wrap_list", "unwrap_list", "map_keys", "transform", "rewrite", "add_index", "remove_index", "add_unique", "remove_unique",
-    "add_check", "remove_check", "add_reference", "remove_reference", "sql",
+    "add_model",
+    "remove_model",
+    "rename_model",
+    "add_property",
+    "remove_property",
+    "rename_property",
+    "move_property",
+    "retype_property",
+    "set_nullable",
+    "require_property",
+    "relax_property",
+    "set_default",
+    "set_additional",
+    "map_enum",
+    "wrap_list",
+    "unwrap_list",
+    "map_keys",
+    "transform",
+    "rewrite",
+    "add_index",
+    "remove_index",
+    "add_unique",
+    "remove_unique",
+    "add_check",
+    "remove_check",
+    "add_reference",
+    "remove_reference",
+    "sql",
 ];
 
 impl Operation {

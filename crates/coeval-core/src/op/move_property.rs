@@ -122,7 +122,9 @@ impl Op for MoveProperty {
         Ok(LensEdit::new(within, vec![Edit::Move { from, to }]))
     }
 
-    fn inverse(&self, _before: &Model) -> Option<Operation> {
+    fn inverse(&self, before: &Model) -> Option<Operation> {
+        // A move that makes objects on its way is not undone by one move back.
+        self.without(before).siblings(&self.to)?;
         Some(Operation::MoveProperty(Self { from: self.to.clone(), to: self.from.clone() }))
     }
 

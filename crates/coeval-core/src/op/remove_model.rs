@@ -14,12 +14,8 @@ impl Named for RemoveModel {}
 
 impl Op for RemoveModel {
     const NAME: &'static str = "remove_model";
-    const EXAMPLE: Example = Example {
-        properties: r#"{"name": "string"}"#,
-        operation: "{}",
-        older: r#"{"name":"Ada"}"#,
-        newer: r#"{"name":"Ada"}"#,
-    };
+    const EXAMPLE: Example =
+        Example { properties: r#"{"name": "string"}"#, operation: "{}", older: r#"{"name":"Ada"}"#, newer: r#"{"name":"Ada"}"# };
 
     fn from_fields(fields: &Object) -> Result<Self, Invalid> {
         decode::known_keys(fields, &[])?;

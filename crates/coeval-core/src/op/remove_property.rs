@@ -83,7 +83,8 @@ impl Op for RemoveProperty {
                 let mut after = before.clone();
                 self.apply(&mut after);
                 let compiled = compile(source, &after, &within, None, context).map_err(place)?;
-                let target = crate::schema::Property { required: property.required && property.default.is_none(), ..property.clone() };
+                let target =
+                    crate::schema::Property { required: property.required && property.default.is_none(), ..property.clone() };
                 compiled.check_target(&target).map_err(place)?;
                 constant(&compiled, property).map_err(place)?;
                 Some(compiled)
@@ -94,11 +95,7 @@ impl Op for RemoveProperty {
 
     fn inverse(&self, before: &Model) -> Option<Operation> {
         let schema = before.at(&self.path)?.clone();
-        Some(Operation::AddProperty(AddProperty {
-            path: self.path.clone(),
-            schema: Some(schema),
-            value: self.value.clone(),
-        }))
+        Some(Operation::AddProperty(AddProperty { path: self.path.clone(), schema: Some(schema), value: self.value.clone() }))
     }
 
     fn describe(&self) -> String {

@@ -141,7 +141,9 @@ impl RetypeProperty {
         let element = self.path.last_name().is_none();
         if !element && lacks(old, new, &self.on_fail.up) {
             let invalid = Invalid::new(format!("no older version can supply `{}`, which becomes required", self.path));
-            return Err(invalid.help("add a `default` to its schema, or `require_property` before this operation").beneath("schema"));
+            return Err(invalid
+                .help("add a `default` to its schema, or `require_property` before this operation")
+                .beneath("schema"));
         }
         if !element && lacks(new, old, &self.on_fail.down) {
             let invalid = Invalid::new(format!("older versions require `{}`, and newer ones may lack it", self.path));

@@ -36,7 +36,8 @@ impl Op for Rewrite {
     fn from_fields(fields: &Object) -> Result<Self, Invalid> {
         decode::known_keys(fields, &["name", "reads", "writes", "schemas"])?;
         let listed = decode::paths(fields, "writes")?;
-        let schemas = decode::object(decode::required(fields, "schemas")?, "paths and schemas").map_err(|e| e.beneath("schemas"))?;
+        let schemas =
+            decode::object(decode::required(fields, "schemas")?, "paths and schemas").map_err(|e| e.beneath("schemas"))?;
         let mut writes = Vec::new();
         for (path, schema) in schemas {
             let place = |e: Invalid| e.beneath(path).beneath("schemas");

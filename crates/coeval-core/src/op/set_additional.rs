@@ -84,6 +84,10 @@ impl Op for SetAdditional {
 
     fn describe(&self) -> String {
         let what = if self.path.is_root() { "the record".to_owned() } else { self.path.to_string() };
-        if self.additional { format!("admit undeclared properties in {what}") } else { format!("refuse undeclared properties in {what}") }
+        if self.additional {
+            format!("admit undeclared properties in {what}")
+        } else {
+            format!("refuse undeclared properties in {what}")
+        }
     }
 }

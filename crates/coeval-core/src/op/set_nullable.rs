@@ -67,12 +67,13 @@ impl Op for SetNullable {
         if old.nullable == self.nullable {
             return Err(Invalid::new(format!("`{}` is {state} already", self.path)).beneath("nullable"));
         }
-        let (field, side, given) =
-            if self.nullable { ("down", "older", &self.down) } else { ("up", "newer", &self.up) };
+        let (field, side, given) = if self.nullable { ("down", "older", &self.down) } else { ("up", "newer", &self.up) };
         let must = old.required || self.path.last_name().is_none();
         if must && given.is_none() && old.default.as_ref().is_none_or(|d| *d == crate::value::Value::Null) {
             let invalid = Invalid::new(format!("{side} versions require `{}` and do not allow null", self.path));
-            return Err(invalid.help(format!("add `{field}:`, an expression for what they read instead of null")).beneath("path"));
+            return Err(invalid
+                .help(format!("add `{field}:`, an expression for what they read instead of null"))
+                .beneath("path"));
         }
         Ok(())
     }

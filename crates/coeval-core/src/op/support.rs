@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::decode;
-use crate::expr::{Compiled, Names, Scope};
+use crate::expr::{Compiled, KeyKind, Names, Scope};
 use crate::history::{Filling, Native, OnFail};
 use crate::invalid::{Invalid, nearest};
 use crate::path::{Path, Segment};
@@ -83,9 +83,7 @@ pub(super) fn check_fallback(policy: &OnFail, target: &Property) -> Result<(), I
     let OnFail::Fallback(value) = policy else { return Ok(()) };
     match target.violations(value).into_iter().next() {
         None => Ok(()),
-        Some(violation) => {
-            Err(Invalid::new(format!("the fallback does not fit: {}", violation.message)).beneath("on_fail"))
-        }
+        Some(violation) => Err(Invalid::new(format!("the fallback does not fit: {}", violation.message)).beneath("on_fail")),
     }
 }
 
@@ -125,7 +123,9 @@ pub(super) fn vacant(model: &Model, path: &Path, field: &str) -> Result<(), Inva
         return invalid(format!("{} has a property `{path}` already", model.name));
     }
     if path.last_name().is_none() {
-        return invalid(format!("`{path}` is an element, not a property of one; change it with `retype_property` or `transform`"));
+        return invalid(format!(
+            "`{path}` is an element, not a property of one; change it with `retype_property` or `transform`"
+        ));
     }
     match model.siblings(path) {
         Some(_) => Ok(()),
@@ -171,7 +171,13 @@ pub(super) fn compile(
     let element = if within.is_root() { None } else { model.at(within) };
     let names = |absent_is_null| Scope {
         names: match element {
-            Some(element) => Names::Element(element),
+            Some(element) => Names::Element {
+                element,
+                key: match within.segments().last() {
+                    Some(Segment::Items) => KeyKind::Index,
+                    _ => KeyKind::Name,
+                },
+            },
             None => Names::Record(&model.properties),
         },
         tables: context.tables,

@@ -116,7 +116,9 @@ impl Op for Transform {
                     return Err(place(invalid.key(path.to_string())));
                 }
                 if let Some((other, _)) = list.iter().find(|(other, _)| other != path && other.contains(path)) {
-                    return Err(place(Invalid::new(format!("`{path}` is a part of `{other}`, which is named too")).key(path.to_string())));
+                    return Err(place(
+                        Invalid::new(format!("`{path}` is a part of `{other}`, which is named too")).key(path.to_string()),
+                    ));
                 }
             }
         }
@@ -131,10 +133,14 @@ impl Op for Transform {
             if path.last_name().is_some() {
                 vacant(&rest, path, "up").map_err(|e| e.help("a property that is replaced is named in `down` too"))?;
             } else if !replaced {
-                return Err(Invalid::new(format!("`{path}` is an element and can only be replaced: name it in `down` too")).beneath("up"));
+                return Err(
+                    Invalid::new(format!("`{path}` is an element and can only be replaced: name it in `down` too")).beneath("up")
+                );
             }
             let Some(schema) = self.schema(path) else {
-                return Err(Invalid::new(format!("the schema of `{path}` is missing")).help(format!("add `schemas: {{{path}: {{type: …}}}}`")).beneath("up"));
+                return Err(Invalid::new(format!("the schema of `{path}` is missing"))
+                    .help(format!("add `schemas: {{{path}: {{type: …}}}}`"))
+                    .beneath("up"));
             };
             check_fallback(&Self::policy(&self.on_fail.up, self.up.len(), path), schema)?;
         }
@@ -162,24 +168,25 @@ impl Op for Transform {
         let within = self.within();
         let mut after = before.clone();
         self.apply(&mut after);
-        let side = |list: &[(Path, String)], model: &Model, target: &dyn Fn(&Path) -> Option<Property>, policy: &OnFail, field: &str| {
-            let mut compiled: Vec<Arc<Compiled>> = Vec::new();
-            let (mut fills, mut policies) = (Vec::new(), Vec::new());
-            for (path, source) in list {
-                let place = |e: Invalid| e.beneath(&path.to_string()).beneath(field);
-                let property = target(path).ok_or_else(|| place(Invalid::new("this property does not exist")))?;
-                let own = Self::policy(policy, list.len(), path);
-                let expression = compile(source, model, &within, None, context).map_err(place)?;
-                let covered = matches!(own, OnFail::Fallback(_)) || property.default.is_some();
-                let checked = Property { required: property.required && !covered, ..property.clone() };
-                expression.check_target(&checked).map_err(place)?;
-                constant(&expression, &property).map_err(place)?;
-                compiled.push(expression);
-                fills.push(property.default.map_or(Filling::None, Filling::Value));
-                policies.push(own);
-            }
-            Ok::<Side, Invalid>(Side::expressions(compiled, fills, policies))
-        };
+        let side =
+            |list: &[(Path, String)], model: &Model, target: &dyn Fn(&Path) -> Option<Property>, policy: &OnFail, field: &str| {
+                let mut compiled: Vec<Arc<Compiled>> = Vec::new();
+                let (mut fills, mut policies) = (Vec::new(), Vec::new());
+                for (path, source) in list {
+                    let place = |e: Invalid| e.beneath(&path.to_string()).beneath(field);
+                    let property = target(path).ok_or_else(|| place(Invalid::new("this property does not exist")))?;
+                    let own = Self::policy(policy, list.len(), path);
+                    let expression = compile(source, model, &within, None, context).map_err(place)?;
+                    let covered = matches!(own, OnFail::Fallback(_)) || property.default.is_some();
+                    let checked = Property { required: property.required && !covered, ..property.clone() };
+                    expression.check_target(&checked).map_err(place)?;
+                    constant(&expression, &property).map_err(place)?;
+                    compiled.push(expression);
+                    fills.push(property.default.map_or(Filling::None, Filling::Value));
+                    policies.push(own);
+                }
+                Ok::<Side, Invalid>(Side::expressions(compiled, fills, policies))
+            };
         let up = side(&self.up, before, &|path| self.schema(path).cloned(), &self.on_fail.up, "up")?;
         let down = side(&self.down, &after, &|path| before.at(path).cloned(), &self.on_fail.down, "down")?;
         let relative = |path: &Path| path.split_element().1;
