@@ -111,16 +111,21 @@ fn blame(source: &str, message: &str, span: &Range<usize>) -> String {
 
 /// Checks a table of sources and their values.
 fn gives(cases: &[(&str, &str)]) {
-    for (source, expected) in cases {
-        assert_eq!(run(source).as_deref(), Ok(*expected), "{source}");
-    }
+    all(cases.iter().map(|(source, expected)| (*source, Ok((*expected).to_owned()))));
 }
 
 /// Checks a table of sources and what is wrong with them: the message, and the blamed bytes in brackets.
 fn fails(cases: &[(&str, &str)]) {
-    for (source, expected) in cases {
-        assert_eq!(run(source).as_ref().map_err(String::as_str), Err(*expected), "{source}");
-    }
+    all(cases.iter().map(|(source, expected)| (*source, Err((*expected).to_owned()))));
+}
+
+fn all<'s>(cases: impl Iterator<Item = (&'s str, Result<String, String>)>) {
+    let wrong: Vec<String> = cases
+        .map(|(source, expected)| (source, run(source), expected))
+        .filter(|(_, found, expected)| found != expected)
+        .map(|(source, found, expected)| format!("{source}\n    found    {found:?}\n    expected {expected:?}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
