@@ -101,7 +101,6 @@
 
 pub mod decode;
 pub mod expr;
-pub mod history;
 pub mod invalid;
 pub mod json;
 pub mod lens;
