@@ -103,12 +103,12 @@ impl Checker<'_> {
                 _ => wrong(&expr, "a date, a time or a datetime", &ExprType::Datetime),
             },
             Param::List => match expr.ty {
-                ExprType::List(_) | ExprType::Json => Ok(expr),
+                ExprType::List(_) | ExprType::Json | ExprType::Union { .. } => Ok(expr),
                 ExprType::Null => self.convert(expr, &ExprType::list(ExprType::Null, true), true),
                 _ => wrong(&expr, "a list", &ExprType::list(ExprType::Json, true)),
             },
             Param::Map => match expr.ty {
-                ExprType::Map(_) | ExprType::Json => Ok(expr),
+                ExprType::Map(_) | ExprType::Json | ExprType::Union { .. } => Ok(expr),
                 ExprType::Null => self.convert(expr, &ExprType::map(ExprType::Null, true), true),
                 _ => wrong(&expr, "a map", &ExprType::map(ExprType::Json, true)),
             },
@@ -216,7 +216,7 @@ impl Checker<'_> {
                 T::Datetime
             }
             Function::Cardinality => match first {
-                T::List(_) | T::Map(_) | T::Json | T::Null => T::Integer,
+                T::List(_) | T::Map(_) | T::Json | T::Union { .. } | T::Null => T::Integer,
                 ty => {
                     let invalid = Invalid::new(format!("expected a list or a map, found {}", ty.a()));
                     return Err(invalid.span(args[0].span.clone()).help("the length of a text is `length(x)`"));
