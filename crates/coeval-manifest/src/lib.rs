@@ -1,0 +1,10 @@
+//! The manifest: the YAML files that describe models and their versions, as values with places.
+//!
+//! Pure: texts go in, values and texts come out. Reading files, the time and new ids are the caller's.
+
+pub mod diagnostic;
+pub mod source;
+pub mod yaml;
+
+pub use diagnostic::{Diagnostic, Label, Severity};
+pub use source::{Place, Source};
