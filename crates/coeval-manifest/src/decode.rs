@@ -12,13 +12,13 @@ use crate::yaml::{self, Node};
 ///
 /// # Errors
 /// What is not YAML.
-pub fn document(source: &Source, span: Range<usize>) -> Result<Value, Box<Diagnostic>> {
+pub(crate) fn document(source: &Source, span: Range<usize>) -> Result<Value, Box<Diagnostic>> {
     let node = yaml::parse(&source.text, span).map_err(|e| Box::new(e.diagnostic(source)))?;
     Ok(node.to_value())
 }
 
 /// Places what is wrong with a document in its file. The document is read again: places are only wanted when something is wrong.
-pub fn place(source: &Source, span: Range<usize>, invalid: &Invalid) -> Diagnostic {
+pub(crate) fn place(source: &Source, span: Range<usize>, invalid: &Invalid) -> Diagnostic {
     match yaml::parse(&source.text, span) {
         Ok(node) => place_in(source, &node, invalid),
         Err(error) => error.diagnostic(source),
@@ -26,7 +26,7 @@ pub fn place(source: &Source, span: Range<usize>, invalid: &Invalid) -> Diagnost
 }
 
 /// Places what is wrong with a tree that is at hand.
-pub fn place_in(source: &Source, node: &Node<'_>, invalid: &Invalid) -> Diagnostic {
+pub(crate) fn place_in(source: &Source, node: &Node<'_>, invalid: &Invalid) -> Diagnostic {
     let span = yaml::locate(node, &invalid.at, invalid.key.as_deref(), invalid.span.as_ref(), &source.text);
     let mut out = Diagnostic::error(code(&invalid.message), invalid.message.clone()).at(source.place(span));
     out.help.clone_from(&invalid.help);

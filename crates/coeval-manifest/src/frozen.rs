@@ -136,6 +136,24 @@ impl Frozen {
     /// # Errors
     /// Unknown keys, values of the wrong kind, a digest that is not the document's.
     pub fn from_value(value: &Value) -> Result<Self, Invalid> {
+        let frozen = Self::trusted(value)?;
+        match &frozen.header.digest {
+            Some(digest) => check_digest(value, digest)?,
+            None if frozen.header.number.is_some() || frozen.operations.is_some() => {
+                let invalid =
+                    Invalid::new("the frozen version has no `digest`, so nothing tells whether it was edited").beneath("version");
+                return Err(invalid.help("take the document from your version control as it was"));
+            }
+            None => {}
+        }
+        Ok(frozen)
+    }
+
+    /// Reads a frozen document whose digest was checked before.
+    ///
+    /// # Errors
+    /// Unknown keys, values of the wrong kind.
+    pub fn trusted(value: &Value) -> Result<Self, Invalid> {
         let object = object(value, "a frozen version")?;
         let known = ["version", "changes", "operations", "order", "migrate", "validate"];
         if object.get("version").is_none() {
@@ -144,15 +162,6 @@ impl Frozen {
         }
         known_keys(object, &known)?;
         let header = Header::from_value(required(object, "version")?).map_err(|e| e.beneath("version"))?;
-        match &header.digest {
-            Some(digest) => check_digest(value, digest)?,
-            None if header.number.is_some() || object.get("operations").is_some() => {
-                let invalid =
-                    Invalid::new("the frozen version has no `digest`, so nothing tells whether it was edited").beneath("version");
-                return Err(invalid.help("take the document from your version control as it was"));
-            }
-            None => {}
-        }
         let list = |key: &str| -> Result<Option<&[Value]>, Invalid> {
             let Some(value) = object.get(key) else { return Ok(None) };
             let fail = || Invalid::new(format!("expected a list, found {}", found(value))).beneath(key);

@@ -5,14 +5,22 @@
 pub mod call;
 pub mod config;
 mod decode;
+pub mod detect;
 pub mod diagnostic;
+pub mod draft;
+pub mod fold;
 pub mod frozen;
+pub mod history;
+pub mod load;
 pub mod migration_file;
+pub mod op;
 pub mod patch;
 pub mod shared;
 pub mod source;
 pub mod step;
+pub mod versions;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
+pub use load::{Manifest, ModelFile};
 pub use source::{Place, Source};
