@@ -3,6 +3,7 @@
 use coeval_core::schema::no_shared_types;
 use coeval_core::{Invalid, Model, Properties, Property, Type, Value};
 
+use crate::constraint;
 use crate::detect;
 use crate::frozen::Frozen;
 use crate::op::Operation;
@@ -131,11 +132,25 @@ pub fn apply(operation: &Operation, model: &mut Option<Model>, becomes: Option<&
             return Err(missing.help("a model begins with `add_model`"));
         }
         ("remove_model", Some(_)) => *model = None,
-        (_, Some(model)) => {
-            operation.check(model)?;
-            operation.apply(model);
+        (_, Some(model)) => return apply_to(operation, model),
+    }
+    Ok(())
+}
+
+/// Applies an operation to a model that exists.
+///
+/// # Errors
+/// What does not fit, placed beneath the operation's name.
+pub fn apply_to(operation: &Operation, model: &mut Model) -> Result<(), Invalid> {
+    if matches!(operation.name(), "remove_index" | "remove_unique" | "remove_check") {
+        let value = operation.to_value();
+        let fields = value.as_object().and_then(|o| o.iter().next()).and_then(|(_, fields)| fields.as_object());
+        if let Some(name) = fields.and_then(|f| f.get("name")).and_then(Value::as_str) {
+            constraint::materialise(model, name);
         }
     }
+    operation.check(model)?;
+    operation.apply(model);
     Ok(())
 }
 
@@ -197,8 +212,9 @@ pub fn reconcile(model: &mut Model, decoded: &Model) -> Result<(), String> {
 }
 
 fn constraint_difference(a: &Model, b: &Model) -> Option<String> {
-    let lacks = |a: &Model, b: &Model| a.constraints.iter().find(|c| !b.constraints.contains(c)).map(|c| c.name.clone());
-    lacks(a, b).or_else(|| lacks(b, a))
+    let (a, b) = (constraint::effective(a), constraint::effective(b));
+    let lacking = a.iter().find(|c| !b.contains(c)).or_else(|| b.iter().find(|c| !a.contains(c)));
+    lacking.map(|c| c.name.clone())
 }
 
 fn reconcile_properties(a: &mut Properties, b: &Properties, path: &str) -> Result<(), String> {
@@ -249,13 +265,11 @@ fn reconcile_property(a: &mut Property, b: &Property, path: &str) -> Result<(), 
     };
     facet("required", a.required, b.required)?;
     facet("nullable", a.nullable, b.nullable)?;
-    facet("unique", a.unique, b.unique)?;
-    facet("index", a.index, b.index)?;
+    // The constraints as a whole were compared before; here they take the form in which they are written.
+    (a.unique, a.index) = (b.unique, b.index);
+    a.check.clone_from(&b.check);
     if a.default != b.default {
         return Err(format!("the default of `{path}` differs"));
-    }
-    if a.check != b.check {
-        return Err(format!("the check of `{path}` differs"));
     }
     match (&mut a.ty, &b.ty) {
         (Type::Object(a), Type::Object(b)) => reconcile_properties(a, b, path),

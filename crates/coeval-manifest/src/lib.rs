@@ -4,17 +4,22 @@
 
 pub mod call;
 pub mod config;
+pub mod constraint;
 mod decode;
 pub mod detect;
 pub mod diagnostic;
 pub mod draft;
+pub mod edit;
 pub mod fold;
+pub mod freeze;
 pub mod frozen;
 pub mod history;
 pub mod load;
 pub mod migration_file;
 pub mod op;
 pub mod patch;
+pub mod question;
+pub mod rebase;
 pub mod shared;
 pub mod source;
 pub mod step;

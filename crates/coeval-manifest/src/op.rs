@@ -180,6 +180,27 @@ impl Operation {
                     put(model, &Path::parse(path)?, Property::from_value(schema)?)?;
                 }
             }
+            "add_index" | "add_unique" => {
+                let paths = decode::paths(f, "properties")?;
+                let rule = if self.name == "add_index" {
+                    coeval_core::schema::Rule::Index(paths)
+                } else {
+                    coeval_core::schema::Rule::Unique(paths)
+                };
+                let name = optional_string(f, "name")?.map_or_else(|| rule.default_name(), str::to_owned);
+                model.constraints.push(coeval_core::schema::Constraint {
+                    name,
+                    rule,
+                    policy: coeval_core::schema::Policy::Reject,
+                });
+            }
+            "remove_index" | "remove_unique" | "remove_check" | "remove_reference" => {
+                let name = string(f, "name")?;
+                if !model.constraints.iter().any(|c| c.name == name) {
+                    return Err(Invalid::new(format!("there is no constraint `{name}`")).beneath("name"));
+                }
+                model.constraints.retain(|c| c.name != name);
+            }
             _ => {}
         }
         Ok(())

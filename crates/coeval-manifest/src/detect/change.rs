@@ -78,17 +78,17 @@ impl Detector<'_> {
                 let name = name(path);
                 let (up, down) = (cast(&before.ty, &after.ty, &name), cast(&after.ty, &before.ty, &name));
                 let (Some(up), Some(down)) = (up, down) else { return true };
-                let on_fail = value_of("down", []).as_object().map(|_| on_fail_down());
-                let fields = [at, ("schema", after.to_value()), ("up", up.into()), ("down", down.into())];
-                self.push(&value_of("retype_property", fields.into_iter().chain(on_fail.map(|v| ("on_fail", v)))));
-                false
+                let schema = in_place(before, after).to_value();
+                let fields = [at, ("schema", schema), ("up", up.into()), ("down", down.into()), ("on_fail", quarantine_down())];
+                self.push(&value_of("retype_property", fields));
+                true
             }
             Change::MoreValues => {
-                self.push(&value_of("map_enum", map_enum(path, after, None)));
+                self.push(&value_of("map_enum", map_enum(path, before, after, None)));
                 true
             }
             Change::FewerValues(gone) => {
-                self.fewer_values(path, after, &gone);
+                self.fewer_values(path, before, after, &gone);
                 true
             }
             Change::Other => {
@@ -98,7 +98,7 @@ impl Detector<'_> {
         }
     }
 
-    fn fewer_values(&mut self, path: &Path, after: &Property, gone: &[String]) {
+    fn fewer_values(&mut self, path: &Path, before: &Property, after: &Property, gone: &[String]) {
         let Type::Enum { values } = &after.ty else { return };
         let likeliest = |old: &str| {
             let near = values.iter().min_by_key(|new| coeval_core::invalid::distance(old, new));
@@ -108,8 +108,10 @@ impl Detector<'_> {
         let names: Vec<String> = gone.iter().map(|v| format!("`{v}`")).collect();
         let text = format!("{} no longer a value of `{path}`: what do records that hold it become?", are(&names));
         let answer = "say for each value that is gone which one stands for it".to_owned();
-        let candidates =
-            vec![Candidate { text: answer, operations: vec![value_of("map_enum", map_enum(path, after, Some(up.into())))] }];
+        let candidates = vec![Candidate {
+            text: answer,
+            operations: vec![value_of("map_enum", map_enum(path, before, after, Some(up.into())))],
+        }];
         self.ask(Question { code: "narrowed-enum", at: format!("{}/values", pointer(path)), key: None, text, candidates });
         // The rest of the property is compared as if it were answered.
         if let Some(property) = self.working.at_mut(path) {
@@ -144,7 +146,11 @@ impl Detector<'_> {
             _ => {}
         }
         let way = |from: &Type, to: &Type| cast(from, to, &name).unwrap_or_else(|| "…".to_owned()).into();
-        let fields = [at(), ("up", way(&before.ty, &after.ty)), ("down", way(&after.ty, &before.ty))];
+        let mut fields = vec![at()];
+        if (before.required, before.nullable) != (after.required, after.nullable) {
+            fields.push(("schema", in_place(before, after).to_value()));
+        }
+        fields.extend([("up", way(&before.ty, &after.ty)), ("down", way(&after.ty, &before.ty))]);
         let on_fail = ("on_fail", "quarantine".into());
         let strict = cast(&before.ty, &after.ty, &name).is_some();
         offer(
@@ -207,21 +213,33 @@ impl Detector<'_> {
         let candidates = vec![Candidate { text: "they read `value`".to_owned(), operations }];
         self.ask(Question { code, at: pointer(path), key: None, text, candidates });
     }
-
-    /// Indexes and the like: rules that stores enforce and no record changes for.
-    pub(super) fn constraints(&mut self) {}
 }
 
-fn on_fail_down() -> Value {
+/// A value of the newer version that an older one cannot hold hides the record from it; the newer one is not refused for it.
+fn quarantine_down() -> Value {
     coeval_core::Object::from_iter([("down".into(), "quarantine".into())]).into()
 }
 
-fn map_enum(path: &Path, after: &Property, up: Option<Value>) -> Vec<(&'static str, Value)> {
-    let Type::Enum { values } = &after.ty else { return Vec::new() };
+/// The new type with the old facets: what is required, nullable or default is changed by operations of its own.
+fn in_place(before: &Property, after: &Property) -> Property {
+    let default = before.default.clone().filter(|value| after.violations(value).is_empty());
+    Property { ty: after.ty.clone(), default, description: after.description.clone(), ..before.clone() }
+}
+
+fn map_enum(path: &Path, before: &Property, after: &Property, up: Option<Value>) -> Vec<(&'static str, Value)> {
+    let (Type::Enum { values: old }, Type::Enum { values }) = (&before.ty, &after.ty) else { return Vec::new() };
     let list = Value::List(values.iter().map(|v| v.as_str().into()).collect());
     let mut fields = vec![("path", path.to_string().into()), ("values", list)];
     fields.extend(up.map(|up| ("up", up)));
-    fields.extend(after.default.clone().map(|default| ("fallback", default)));
+    if values.iter().all(|value| old.contains(value)) {
+        return fields;
+    }
+    // Older versions read a new value as a default that they know; without one the record is hidden from them.
+    let known = |default: &&Value| default.as_str().is_some_and(|text| old.iter().any(|v| v == text));
+    match after.default.as_ref().filter(known).or(before.default.as_ref().filter(known)) {
+        Some(default) => fields.push(("fallback", default.clone())),
+        None => fields.push(("on_fail", quarantine_down())),
+    }
     fields
 }
 

@@ -4,6 +4,7 @@
 //! known is never guessed.
 
 mod change;
+mod constraints;
 mod fill;
 mod literal;
 mod moves;
@@ -103,6 +104,7 @@ fn run(before: &Model, after: &Model, legacy: bool) -> Detected {
     let mut walk = Walk::default();
     walk.properties(&Path::root(), &before.properties, &after.properties);
     let renamed = detector.moves(&walk);
+    detector.lifted(&walk);
     for (path, property) in &walk.removed {
         if !renamed.contains(path) {
             detector.removed(path, property);
@@ -119,7 +121,9 @@ fn run(before: &Model, after: &Model, legacy: bool) -> Detected {
     for (path, additional) in &walk.opened {
         detector.opened(path, *additional);
     }
-    detector.constraints();
+    if detector.out.questions.is_empty() {
+        detector.demanded();
+    }
     if detector.out.questions.is_empty() && !legacy {
         let mut reached = detector.working.clone();
         if let Err(difference) = fold::reconcile(&mut reached, after) {
@@ -167,12 +171,9 @@ impl Detector<'_> {
     /// Takes an operation on, where it fits; a misfit becomes a question.
     fn push(&mut self, value: &Value) {
         let operation = Operation::from_value(value);
-        let fits = operation.and_then(|operation| operation.check(&self.working).map(|()| operation));
+        let fits = operation.and_then(|operation| fold::apply_to(&operation, &mut self.working).map(|()| operation));
         match fits {
-            Ok(operation) => {
-                operation.apply(&mut self.working);
-                self.out.operations.push(operation);
-            }
+            Ok(operation) => self.out.operations.push(operation),
             Err(_) if self.legacy => {}
             Err(invalid) => {
                 let text = format!("this edit cannot be frozen as it stands: {}", invalid.message);
