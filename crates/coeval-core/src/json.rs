@@ -370,6 +370,95 @@ pub fn write(value: &Value, out: &mut String) {
     }
 }
 
+/// How a document's text is laid out: what stands between its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// No spaces.
+    #[default]
+    Compact,
+    /// A space after each comma and colon.
+    Spaced,
+    /// A line for each value, indented by so many spaces a level.
+    Indented(usize),
+    /// A line for each value, indented by a tab a level.
+    Tabbed,
+}
+
+impl Style {
+    /// Returns the style in which writing `value` gives `text`; `None` where no style does.
+    pub fn detect(text: &str, value: &Value) -> Option<Self> {
+        let candidates = match text.find('\n') {
+            None => vec![Self::Compact, Self::Spaced],
+            Some(at) => {
+                let rest = &text[at + 1..];
+                let spaces = rest.len() - rest.trim_start_matches(' ').len();
+                if rest.starts_with('\t') { vec![Self::Tabbed] } else { vec![Self::Indented(spaces)] }
+            }
+        };
+        candidates.into_iter().find(|style| style.write(value) == text)
+    }
+
+    /// Returns the value's text in this style, strings, numbers and keys as they were written.
+    pub fn write(self, value: &Value) -> String {
+        let mut out = String::new();
+        match self {
+            Self::Compact => write(value, &mut out),
+            style => style.write_at(value, 0, &mut out),
+        }
+        out
+    }
+
+    fn write_at(self, value: &Value, depth: usize, out: &mut String) {
+        match value {
+            Value::List(items) if !items.is_empty() => {
+                out.push('[');
+                for (i, item) in items.iter().enumerate() {
+                    self.separate(i, depth + 1, out);
+                    self.write_at(item, depth + 1, out);
+                }
+                self.close(depth, ']', out);
+            }
+            Value::Object(object) if !object.is_empty() => {
+                out.push('{');
+                for (i, (key, value)) in object.iter().enumerate() {
+                    self.separate(i, depth + 1, out);
+                    write_text(key, out);
+                    out.push_str(": ");
+                    self.write_at(value, depth + 1, out);
+                }
+                self.close(depth, '}', out);
+            }
+            value => write(value, out),
+        }
+    }
+
+    fn separate(self, index: usize, depth: usize, out: &mut String) {
+        if index > 0 {
+            out.push(',');
+        }
+        match self {
+            Self::Spaced if index > 0 => out.push(' '),
+            Self::Indented(_) | Self::Tabbed => self.line(depth, out),
+            _ => {}
+        }
+    }
+
+    fn close(self, depth: usize, bracket: char, out: &mut String) {
+        if matches!(self, Self::Indented(_) | Self::Tabbed) {
+            self.line(depth, out);
+        }
+        out.push(bracket);
+    }
+
+    fn line(self, depth: usize, out: &mut String) {
+        out.push('\n');
+        match self {
+            Self::Indented(width) => out.extend(std::iter::repeat_n(' ', width * depth)),
+            _ => out.extend(std::iter::repeat_n('\t', depth)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
