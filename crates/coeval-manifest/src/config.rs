@@ -42,7 +42,7 @@ pub enum Live {
     /// Those with a tag.
     Tagged,
     /// The newest ones, this many.
-    Newest(u64),
+    Newest(u32),
 }
 
 impl Config {
@@ -113,7 +113,7 @@ fn backend(value: &Value) -> Result<Backend, Invalid> {
 
 fn live(value: &Value) -> Result<Live, Invalid> {
     if let Some(count) = value.as_i64() {
-        return match u64::try_from(count) {
+        return match u32::try_from(count) {
             Ok(count) if count > 0 => Ok(Live::Newest(count)),
             _ => Err(Invalid::new("at least one version must be live")),
         };

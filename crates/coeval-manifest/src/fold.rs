@@ -6,8 +6,8 @@ use coeval_core::{Invalid, Model, Properties, Property, Type, Value};
 use crate::constraint;
 use crate::detect;
 use crate::frozen::Frozen;
-use crate::op::Operation;
 use crate::patch::{Change, Patch};
+use coeval_core::op::Operation;
 
 /// A model between two frozen versions.
 #[derive(Debug, Clone, Default)]

@@ -13,14 +13,15 @@ use crate::edit::{self, DraftEdit};
 use crate::fold::{self, State};
 use crate::frozen::{self, Frozen, Header};
 use crate::load::{Manifest, ModelFile};
-use crate::op::Operation;
 use crate::patch::Patch;
 use crate::question::{self, Refusal};
 use crate::source::Source;
 use crate::yaml::emit;
+use coeval_core::op::{Context, Operation};
+use coeval_core::table::Tables;
 
 /// What to freeze, and what a pure function cannot know.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Request<'a> {
     /// The models, by the names of their drafts; all where empty.
     pub models: &'a [String],
@@ -34,8 +35,15 @@ pub struct Request<'a> {
     pub amend: bool,
     /// Operations that answer questions, by the model's name in the draft; they follow those of the draft.
     pub answers: BTreeMap<String, Vec<Value>>,
-    /// The digests of the tables that `lookup` can read, by name.
-    pub tables: &'a [(String, String)],
+    /// The tables that `lookup` can read, and the code that `rewrite` names.
+    pub context: Context<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Asks to freeze every draft that differs.
+    pub fn new(date: &'a str, id: &'a str, context: Context<'a>) -> Self {
+        Self { models: &[], message: None, date, id, amend: false, answers: BTreeMap::new(), context }
+    }
 }
 
 /// A freeze that can be written.
@@ -125,7 +133,7 @@ fn write(
     let mut out = Freeze { version: Some(header.clone()), ..Freeze::default() };
     for (file, draft, proposal) in proposals {
         let mut header = header.clone();
-        header.tables = tables(request.tables, &proposal.operations);
+        header.tables = tables(request.context.tables, &proposal.operations);
         let edit = DraftEdit { cut_operations: true, version: draft.version.is_some().then_some(request.id) };
         let mut text = edit::edit_draft(&file.source, draft.span.clone(), edit)?;
         if request.amend && amended(manifest, file) {
@@ -209,6 +217,10 @@ fn propose(manifest: &Manifest, file: &ModelFile, request: &Request<'_>) -> Resu
             for (i, value) in filled.iter().enumerate() {
                 let here = |e: Invalid| place(&relative(e.beneath(&i.to_string())));
                 let operation = Operation::from_value(value).map_err(here)?;
+                if let Some(before) = &working {
+                    // The expressions are looked at where the operation itself fits.
+                    check_expressions(&operation, before, &request.context).map_err(here)?;
+                }
                 fold::apply(&operation, &mut working, None).map_err(here)?;
                 operations.push(operation);
             }
@@ -222,6 +234,7 @@ fn propose(manifest: &Manifest, file: &ModelFile, request: &Request<'_>) -> Resu
                 return Err(Refusal { questions: asked, errors: Vec::new() });
             }
             for operation in &found.operations {
+                check_expressions(operation, &working, &request.context).map_err(|e| place(&Invalid::new(e.message)))?;
                 fold::apply_to(operation, &mut working).map_err(|e| place(&e))?;
             }
             operations.extend(found.operations);
@@ -234,6 +247,11 @@ fn propose(manifest: &Manifest, file: &ModelFile, request: &Request<'_>) -> Resu
         (proposal, _) => proposal,
     };
     Ok(proposal.map(|proposal| (draft, proposal)))
+}
+
+/// Looks at an operation's expressions, where the operation itself fits; that it does not is said when it is applied.
+fn check_expressions(operation: &Operation, before: &Model, context: &Context<'_>) -> Result<(), Invalid> {
+    if operation.check(before).is_err() { Ok(()) } else { operation.lens(before, context).map(drop) }
 }
 
 /// Moves the pointer of an operation that the draft gave beneath its `operations`; others have no place in the file.
@@ -382,13 +400,10 @@ fn unchanged(manifest: &Manifest, proposals: &[(&ModelFile, Draft, Proposal)]) -
 }
 
 /// The tables that the operations look up, with their digests.
-fn tables(known: &[(String, String)], operations: &[Operation]) -> Vec<(String, String)> {
-    if known.is_empty() {
-        return Vec::new();
-    }
+fn tables(known: &Tables, operations: &[Operation]) -> Vec<(String, String)> {
     let texts: Vec<String> = operations.iter().map(|operation| operation.to_value().to_string()).collect();
     let used = |name: &str| texts.iter().any(|text| text.contains("lookup(") && text.contains(name));
-    known.iter().filter(|(name, _)| used(name)).cloned().collect()
+    known.iter().filter(|t| used(t.name())).map(|t| (t.name().to_owned(), t.digest().to_owned())).collect()
 }
 
 /// References to models that would not exist.

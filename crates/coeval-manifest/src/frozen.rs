@@ -12,7 +12,7 @@ pub struct Header {
     /// A UUID; version 7 in versions that coeval froze.
     pub id: String,
     /// Its number; `None` in legacy versions, which are numbered by date.
-    pub number: Option<u64>,
+    pub number: Option<u32>,
     /// When it was frozen, as written.
     pub date: String,
     /// The id of the version before it; none for the first.
@@ -75,7 +75,7 @@ impl Header {
         let number = match object.get("number") {
             None => None,
             Some(value) => {
-                let number = value.as_i64().and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+                let number = value.as_i64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
                 let fail = || Invalid::new(format!("expected a number from 1 on, found {}", found(value))).beneath("number");
                 Some(number.ok_or_else(fail)?)
             }

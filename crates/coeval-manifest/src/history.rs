@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fold::State;
 use crate::frozen::Frozen;
-use crate::op::Operation;
+use coeval_core::op::Operation;
 
 /// Changes with every release that reads or folds differently.
 const CACHE_FORMAT: &str = "coeval-manifest cache 1";
@@ -15,7 +15,7 @@ const CACHE_FORMAT: &str = "coeval-manifest cache 1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelVersion {
     /// The number of the manifest's version.
-    pub number: u64,
+    pub number: u32,
     /// The document.
     pub frozen: Frozen,
     /// Its operations, those of legacy versions derived.
@@ -36,7 +36,7 @@ impl ModelHistory {
     ///
     /// # Errors
     /// As [`State::step`].
-    pub fn push(&mut self, number: u64, frozen: Frozen) -> Result<(), Invalid> {
+    pub fn push(&mut self, number: u32, frozen: Frozen) -> Result<(), Invalid> {
         let operations = self.head.step(&frozen)?;
         self.versions.push(ModelVersion { number, frozen, operations });
         Ok(())
@@ -48,7 +48,7 @@ impl ModelHistory {
     }
 
     /// Returns the state at a version of the manifest: after the last version up to it that touched the model.
-    pub fn state_at(&self, number: u64) -> State {
+    pub fn state_at(&self, number: u32) -> State {
         if self.versions.last().is_none_or(|last| last.number <= number) {
             return self.head.clone();
         }
@@ -63,7 +63,7 @@ impl ModelHistory {
     }
 
     /// Returns the model at a version of the manifest.
-    pub fn at(&self, number: u64) -> Option<Model> {
+    pub fn at(&self, number: u32) -> Option<Model> {
         self.state_at(number).model().cloned()
     }
 
@@ -84,7 +84,7 @@ impl ModelHistory {
     ///
     /// # Errors
     /// Anything that is not such a text; the caller then folds anew.
-    pub fn decode(bytes: &[u8], numbers: &[u64]) -> Result<Self, Invalid> {
+    pub fn decode(bytes: &[u8], numbers: &[u32]) -> Result<Self, Invalid> {
         let value = json::parse(bytes).map_err(|e| Invalid::new(e.message))?;
         let entry = object(&value, "a cache entry")?;
         let list = |key: &str| required(entry, key)?.as_list().ok_or_else(|| Invalid::new("expected a list"));

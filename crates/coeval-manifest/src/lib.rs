@@ -16,7 +16,6 @@ pub mod frozen;
 pub mod history;
 pub mod load;
 pub mod migration_file;
-pub mod op;
 pub mod patch;
 pub mod question;
 pub mod rebase;

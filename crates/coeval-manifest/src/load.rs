@@ -289,7 +289,7 @@ impl Manifest {
     fn fold(&self, file: &ModelFile) -> Result<Loaded, Vec<Diagnostic>> {
         let linear = self.versions.is_linear();
         let trunk = if linear { usize::MAX } else { self.versions.trunk() };
-        let numbers: Vec<u64> = file.versions.iter().map(|v| self.versions.all[*v].number).collect();
+        let numbers: Vec<u32> = file.versions.iter().map(|v| self.versions.all[*v].number).collect();
         let key = linear.then(|| cache_key(file.frozen_text()));
         if let (Some(cache), Some(key)) = (&self.cache, &key)
             && let Some(history) = cache(key).and_then(|bytes| ModelHistory::decode(&bytes, &numbers).ok())

@@ -23,7 +23,7 @@ pub struct Migration {
     /// The ids of the migrations that run before it.
     pub depends_on: Vec<String>,
     /// The version of the manifest that is migrated to before it.
-    pub after: Option<u64>,
+    pub after: Option<u32>,
     /// The backend it runs on; the default one where `None`.
     pub backend: Option<String>,
     /// The way there.
@@ -130,7 +130,7 @@ impl Migration {
         let after = match object.get("after") {
             None => None,
             Some(value) => {
-                let number = value.as_i64().and_then(|n| u64::try_from(n).ok());
+                let number = value.as_i64().and_then(|n| u32::try_from(n).ok());
                 let fail = || Invalid::new(format!("expected the number of a version, found {}", found(value))).beneath("after");
                 Some(number.ok_or_else(fail)?)
             }

@@ -12,7 +12,7 @@ use crate::source::Source;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     /// Its number, from 1.
-    pub number: u64,
+    pub number: u32,
     /// Its id.
     pub id: String,
     /// When it was frozen, as written.
@@ -133,7 +133,7 @@ impl Versions {
             }
             let parent = self.all.last().map(|v| v.id.clone());
             self.by_id.insert(header.id.clone(), self.all.len());
-            let number = self.all.len() as u64 + 1;
+            let number = self.all.len() as u32 + 1;
             self.all.push(Version { number, id: header.id, date: header.date, parent, documents: vec![(file, document)] });
         }
     }

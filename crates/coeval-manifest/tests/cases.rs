@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use coeval_core::op::{Context, Rewrites};
+use coeval_core::table::Tables;
 use coeval_manifest::freeze::{Request, freeze};
 use coeval_manifest::rebase::rebase;
 use coeval_manifest::{Diagnostic, Manifest, Source};
@@ -87,7 +89,9 @@ impl World {
         let date = format!("2026-11-21T10:{:02}:00Z", self.frozen);
         let models: Vec<String> = words.iter().filter(|w| !w.starts_with('-')).map(|w| (*w).to_owned()).collect();
         let amend = words.contains(&"--amend");
-        let request = Request { models: &models, date: &date, id: &id, amend, ..Request::default() };
+        let (tables, rewrites) = (Tables::new(), Rewrites::new());
+        let context = Context { tables: &tables, rewrites: &rewrites };
+        let request = Request { models: &models, amend, ..Request::new(&date, &id, context) };
         match freeze(&manifest, &request) {
             Err(refusal) => rendered(&refusal.diagnostics().cloned().collect::<Vec<_>>()),
             Ok(done) if done.version.is_none() => {
@@ -96,7 +100,7 @@ impl World {
             }
             Ok(done) => {
                 let out = self.write(done.files);
-                let again = self.load().map(|m| freeze(&m, &Request { models: &models, date: "", id: "", ..Request::default() }));
+                let again = self.load().map(|m| freeze(&m, &Request { models: &models, ..Request::new("", "", context) }));
                 assert!(again.is_ok_and(|r| r.is_ok_and(|r| r.version.is_none())), "a second freeze changes nothing:\n{out}");
                 out
             }

@@ -3,7 +3,6 @@
 use coeval_core::{Path, Property, Type, Value};
 
 use super::literal::{cast, literal, name, sample, shown};
-use super::moves::dropped;
 use super::{Candidate, Detector, Question, pointer, value_of};
 
 /// How a new type compares with the old one.
@@ -20,32 +19,30 @@ enum Change {
 
 impl Detector<'_> {
     pub(super) fn removed(&mut self, path: &Path, property: &Property) {
-        let value = property.default.as_ref().and_then(literal);
-        let needed = property.required && !property.nullable;
-        if !needed || value.is_some() {
-            let value = value.filter(|_| needed).map(|text| ("value", text.into()));
-            let fields = [("path", path.to_string().into())].into_iter().chain(value);
-            return self.push(&value_of("remove_property", fields));
+        let bare = value_of("remove_property", [("path", path.to_string().into())]);
+        // A property of the key is refused with or without a value.
+        if self.fits(&bare) || self.after.key.iter().any(|name| path.last_name() == Some(name)) {
+            return self.push(&bare);
         }
         let text =
             format!("`{path}` is gone, and older versions require it: what do they read in records that are born without it?");
         let at = path.parent().map(|p| format!("{}/properties", pointer(&p))).unwrap_or_default();
-        self.ask(Question { code: "removed-required", at, key: None, text, candidates: vec![dropped(path, property)] });
+        let candidates = vec![self.dropped(path, property)];
+        self.ask(Question { code: "removed-required", at, key: None, text, candidates });
     }
 
     pub(super) fn added(&mut self, path: &Path, property: &Property) {
-        let schema = property.to_value();
-        let value = property.default.as_ref().and_then(literal);
         let at = || ("path", Value::from(path.to_string()));
-        if property.required && property.default.is_none() {
-            let text = format!("`{path}` is new and required: what value do older records have?");
-            let fields = [at(), ("value", sample(property).into())];
-            let answer = "older records read `value`, an expression over the older version's properties".to_owned();
-            let candidates = vec![Candidate { text: answer, operations: vec![value_of("add_property", fields)] }];
-            return self.ask(Question { code: "new-required", at: pointer(path), key: None, text, candidates });
+        let value = property.default.as_ref().and_then(literal).map(|text| ("value", text.into()));
+        let bare = value_of("add_property", [at(), ("schema", property.to_value())].into_iter().chain(value));
+        if !property.required || property.default.is_some() || self.fits(&bare) {
+            return self.push(&bare);
         }
-        let fields = [at(), ("schema", schema)].into_iter().chain(value.map(|text| ("value", text.into())));
-        self.push(&value_of("add_property", fields));
+        let text = format!("`{path}` is new and required: what value do older records have?");
+        let fields = [at(), ("value", sample(property).into())];
+        let answer = "older records read `value`, an expression over the older version's properties".to_owned();
+        let candidates = vec![Candidate { text: answer, operations: vec![value_of("add_property", fields)] }];
+        self.ask(Question { code: "new-required", at: pointer(path), key: None, text, candidates });
     }
 
     pub(super) fn changed(&mut self, path: &Path, before: &Property, after: &Property) {
@@ -203,11 +200,10 @@ impl Detector<'_> {
             let text = format!("`{path}` is now optional, and older versions require it: what do they read where it is absent?");
             ("relax_property", "now-optional", text)
         };
-        // Where null stands for absence, an older version that requires the property reads null.
-        let needed = after.required || !before.nullable;
-        if !needed || value.is_some() {
-            let value = value.filter(|_| needed).map(|text| ("value", text.into()));
-            return self.push(&value_of(verb, [at()].into_iter().chain(value)));
+        let value = value.filter(|_| after.required).map(|text| ("value", text.into()));
+        let bare = value_of(verb, [at()].into_iter().chain(value));
+        if self.fits(&bare) {
+            return self.push(&bare);
         }
         let operations = vec![value_of(verb, [at(), ("value", sample(after).into())])];
         let candidates = vec![Candidate { text: "they read `value`".to_owned(), operations }];

@@ -15,8 +15,8 @@ pub use fill::{fill, with_model};
 pub use literal::literal;
 
 use crate::fold;
-use crate::op::Operation;
 use crate::yaml::emit;
+use coeval_core::op::Operation;
 
 /// What a person must decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +185,11 @@ impl Detector<'_> {
                 self.out.questions.push(Question { code: "refused", at, key: None, text, candidates: Vec::new() });
             }
         }
+    }
+
+    /// Returns whether an operation could be taken on.
+    fn fits(&self, value: &Value) -> bool {
+        Operation::from_value(value).and_then(|operation| fold::apply_to(&operation, &mut self.working.clone())).is_ok()
     }
 
     /// Asks, or takes the first answer where nobody can be asked any more.

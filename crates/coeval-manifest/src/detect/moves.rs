@@ -54,7 +54,7 @@ impl Detector<'_> {
                 candidates.push(renamed(path, property, to, target));
             }
             spoken.insert(path.clone());
-            candidates.push(dropped(path, property));
+            candidates.push(self.dropped(path, property));
             let news: Vec<String> = ranked.iter().take(SHOWN).map(|(_, to, _)| format!("`{to}`")).collect();
             let text = if news.is_empty() {
                 format!("`{path}` is gone: did its properties move?")
@@ -65,6 +65,18 @@ impl Detector<'_> {
             self.ask(Question { code: "renamed-or-removed", at, key, text, candidates });
         }
         spoken
+    }
+
+    /// The candidate that something is really gone.
+    pub(super) fn dropped(&self, path: &Path, property: &Property) -> Candidate {
+        let at = ("path", Value::from(path.to_string()));
+        let mut text = format!("`{path}` was removed");
+        let bare = value_of("remove_property", [at.clone()]);
+        if self.fits(&bare) {
+            return Candidate { text, operations: vec![bare] };
+        }
+        text.push_str("; older versions require it, and read `value` in records born later");
+        Candidate { text, operations: vec![value_of("remove_property", [at, ("value", sample(property).into())])] }
     }
 
     /// The key of what is new, or the object around what is gone.
@@ -145,17 +157,6 @@ fn renamed(from: &Path, before: &Property, to: &Path, after: &Property) -> Candi
         text.push_str(", and its type changed");
     }
     Candidate { text, operations }
-}
-
-/// The candidate that something is really gone.
-pub(super) fn dropped(path: &Path, property: &Property) -> Candidate {
-    let mut fields = vec![("path", path.to_string().into())];
-    let mut text = format!("`{path}` was removed");
-    if property.required && !property.nullable {
-        fields.push(("value", sample(property).into()));
-        text.push_str("; older versions require it, and read `value` in records born later");
-    }
-    Candidate { text, operations: vec![value_of("remove_property", fields)] }
 }
 
 fn joined(names: &[String]) -> String {
