@@ -195,7 +195,8 @@ fn propose(manifest: &Manifest, file: &ModelFile, request: &Request<'_>) -> Resu
     let mut operations = draft.operations.clone();
     operations.extend(request.answers.get(&draft.name).into_iter().flatten().cloned());
     if base.model().is_some() {
-        given.extend(replaced.iter().flat_map(|last| last.operations.iter().map(Operation::to_value)));
+        let before: Vec<Value> = replaced.iter().flat_map(|last| last.operations.iter().map(Operation::to_value)).collect();
+        given = draft.model.as_ref().map_or_else(Vec::new, |after| detect::still_meant(&before, after));
     }
     let own = given.len();
     given.extend(operations);

@@ -11,7 +11,7 @@ mod moves;
 
 use coeval_core::{Model, Path, Properties, Property, Segment, Type, Value};
 
-pub use fill::{fill, with_model};
+pub use fill::{fill, still_meant, with_model};
 pub use literal::literal;
 
 use crate::fold;
