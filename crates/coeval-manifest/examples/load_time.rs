@@ -73,7 +73,7 @@ fn memory() -> String {
     format!("now {}, peak {}", line("VmRSS:"), line("VmHWM:"))
 }
 
-#[allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for people")]
+#[allow(clippy::print_stdout, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a measurement for people")]
 fn main() {
     let config = Source::new("coeval.yaml", "name: bench\n");
     for (models, versions) in [(1, 1000), (1000, 100)] {

@@ -56,7 +56,7 @@ pub fn rebase(manifest: &Manifest, new_id: &mut dyn FnMut() -> String) -> Result
     for line in rest {
         work.clashes(&line)?;
         for index in line {
-            last = (last.0 + 1, work.replay(index, last.0 + 1, last.1, new_id())?);
+            last = (last.0 + 1, work.replay(index, last.0 + 1, last.1.as_ref(), new_id())?);
         }
     }
     work.finish().map_err(|e| vec![*e])
@@ -133,12 +133,12 @@ impl Work<'_> {
         &mut self,
         index: usize,
         number: u32,
-        parent: Option<String>,
+        parent: Option<&String>,
         id: String,
     ) -> Result<Option<String>, Vec<Diagnostic>> {
         for document in self.manifest.versions.all[index].documents.clone() {
             let (frozen, value) = self.read(document).map_err(|e| vec![*e])?;
-            let parents = parent.iter().cloned().collect();
+            let parents = parent.into_iter().cloned().collect();
             let header = Header { id: id.clone(), number: Some(number), parents, digest: None, ..frozen.header.clone() };
             let Value::Object(mut object) = value else { continue };
             object.insert("version", header.to_value());
@@ -167,7 +167,7 @@ impl Work<'_> {
             if !text.ends_with('\n') {
                 text.push('\n');
             }
-            documents.iter().for_each(|document| text.push_str(document));
+            text.push_str(&documents.concat());
             if text != *file.source.text {
                 out.push((file.source.path.to_string(), text));
             }

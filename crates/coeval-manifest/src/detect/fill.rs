@@ -32,7 +32,7 @@ fn fill_one(operation: &Value, later: &[Value], draft: &Model) -> Result<Value, 
         "add_property" | "retype_property" if fields.get("schema").is_none() => {
             if let Some(path) = fields.get("path").and_then(Value::as_str) {
                 let schema = schema(path).map_err(|e| e.beneath("path").beneath(name))?;
-                insert_after(&mut fields, "path", "schema", schema);
+                insert_after(&mut fields, "path", "schema", &schema);
             }
         }
         "transform" | "rewrite" => {
@@ -113,7 +113,7 @@ fn followed(path: &Path, later: &[Value]) -> Path {
     path
 }
 
-fn insert_after(fields: &mut Object, key: &str, new: &str, value: Value) {
+fn insert_after(fields: &mut Object, key: &str, new: &str, value: &Value) {
     let mut out = Object::new();
     for (k, v) in std::mem::take(fields) {
         let here = k.as_str() == key;

@@ -200,7 +200,9 @@ impl Detector<'_> {
         }
         let Some(first) = question.candidates.first() else { return };
         let filled = fill(&first.operations, self.after).unwrap_or_default();
-        filled.iter().for_each(|operation| self.push(operation));
+        for operation in &filled {
+            self.push(operation);
+        }
     }
 
     fn refuse_key(&mut self, before: &Model) {
