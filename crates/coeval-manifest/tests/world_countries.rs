@@ -2,18 +2,20 @@
 //!
 //! `cargo test -p coeval-manifest --test world_countries -- --nocapture` prints the tables of the example's README.
 
+#![allow(clippy::print_stdout, reason = "prints the tables of the example's README")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use coeval_core::Value;
 use coeval_core::history::History;
 use coeval_core::json;
 use coeval_core::lens::Stored;
 use coeval_core::op::{Context, Rewrites};
 use coeval_core::table::{Table, Tables};
-use coeval_core::Value;
 use coeval_manifest::{Manifest, Source};
 
 const RELEASES: [&str; 9] = ["1.4.0", "1.6.0", "1.7.0", "1.8.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0", "5.1.0"];
