@@ -2,12 +2,14 @@
 //! compared. `UPDATE_CASES=1` writes what came out into the script.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use coeval_core::op::{Context, Rewrites};
 use coeval_core::table::Tables;
 use coeval_manifest::freeze::{Request, freeze};
+use coeval_manifest::question::Refusal;
 use coeval_manifest::rebase::rebase;
 use coeval_manifest::{Diagnostic, Manifest, Source};
 
@@ -60,7 +62,7 @@ impl World {
                 }
                 None
             }
-            "freeze" => Some(self.freeze(words.collect())),
+            "freeze" => Some(self.freeze(&words.collect::<Vec<_>>())),
             "check" => Some(self.check()),
             "rebase" => Some(self.rebase()),
             "show" => Some(self.files.get(words.next().expect("show PATH")).cloned().unwrap_or_default()),
@@ -100,7 +102,7 @@ impl World {
         format!("0194e5c8-0000-7000-8000-{:012}", self.frozen)
     }
 
-    fn freeze(&mut self, words: Vec<&str>) -> String {
+    fn freeze(&mut self, words: &[&str]) -> String {
         let manifest = match self.load() {
             Ok(manifest) => manifest,
             Err(found) => return rendered(&found),
@@ -113,7 +115,10 @@ impl World {
         let context = Context { tables: &tables, rewrites: &rewrites };
         let request = Request { models: &models, amend, ..Request::new(&date, &id, context) };
         match freeze(&manifest, &request) {
-            Err(refusal) => rendered(&refusal.diagnostics().cloned().collect::<Vec<_>>()),
+            Err(refusal) => {
+                answer(&manifest, &request, &refusal);
+                rendered(&refusal.diagnostics().cloned().collect::<Vec<_>>())
+            }
             Ok(done) if done.version.is_none() => {
                 self.frozen -= 1;
                 "nothing to freeze\n".to_owned()
@@ -132,7 +137,7 @@ impl World {
         let mut out = String::new();
         for (path, text) in files {
             let old = self.files.get(&path).cloned().unwrap_or_default();
-            out.push_str(&format!("{path}:\n"));
+            let _ = writeln!(out, "{path}:");
             let kept: BTreeSet<&str> = documents(&old).into_iter().collect();
             for document in documents(&text).into_iter().filter(|d| !kept.contains(d)) {
                 out.push_str(document);
@@ -164,6 +169,19 @@ impl World {
     }
 }
 
+/// Every candidate that is whole answers its question: pasted alone, it gives no error, and the question is gone.
+fn answer(manifest: &Manifest, request: &Request<'_>, refusal: &Refusal) {
+    for asked in &refusal.questions {
+        for candidate in asked.question.candidates.iter().filter(|c| !c.lines().contains('…')) {
+            let answers = BTreeMap::from([(asked.model.clone(), candidate.operations.clone())]);
+            let Err(next) = freeze(manifest, &Request { answers, ..request.clone() }) else { continue };
+            let wrong = next.errors.iter().map(|d| d.render(false)).collect::<Vec<_>>();
+            assert!(wrong.is_empty(), "{}:\n{}{}", asked.question.text, candidate.lines(), wrong.concat());
+            assert!(!next.questions.contains(asked), "{} stays after\n{}", asked.question.text, candidate.lines());
+        }
+    }
+}
+
 fn documents(text: &str) -> Vec<&str> {
     coeval_manifest::yaml::split(text).into_iter().map(|d| &text[d.span]).collect()
 }
@@ -186,7 +204,7 @@ fn cases() {
         let mut actual = comment;
         for section in &sections {
             let body = world.run(section).unwrap_or_else(|| section.body.clone());
-            actual.push_str(&format!("-- {} --\n{body}", section.command));
+            let _ = write!(actual, "-- {} --\n{body}", section.command);
         }
         if actual == text {
             continue;
