@@ -6,12 +6,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use coeval_core::Model;
+use coeval_core::history::History;
 use coeval_core::op::{Context, Rewrites};
 use coeval_core::table::Tables;
 use coeval_manifest::freeze::{Request, freeze};
 use coeval_manifest::question::Refusal;
 use coeval_manifest::rebase::rebase;
-use coeval_manifest::{Diagnostic, Manifest, Source};
+use coeval_manifest::{Diagnostic, Manifest, ModelFile, Source};
 
 /// `-- COMMAND --` and the lines below it. What comes before the first is a comment.
 struct Section {
@@ -153,6 +155,11 @@ impl World {
             Ok(manifest) => {
                 let found = manifest.check();
                 let head = manifest.versions.head().map_or("none".to_owned(), |v| v.number.to_string());
+                if found.is_empty() {
+                    for file in &manifest.files {
+                        core_folds(&manifest, file);
+                    }
+                }
                 if found.is_empty() { format!("head {head}\n") } else { rendered(&found) }
             }
         }
@@ -165,6 +172,22 @@ impl World {
         match rebase(&manifest, &mut || ids.next().expect("an id")) {
             Err(found) => rendered(&found),
             Ok(files) => self.write(files),
+        }
+    }
+}
+
+/// The core folds every life of a model and comes to the same model.
+fn core_folds(manifest: &Manifest, file: &ModelFile) {
+    let (tables, rewrites) = (Tables::new(), Rewrites::new());
+    let context = Context { tables: &tables, rewrites: &rewrites };
+    let history = manifest.history(file).expect("it was checked");
+    for life in history.lives() {
+        let core = History::new(life.first, life.model, &life.releases, &context);
+        let core = core.unwrap_or_else(|fault| panic!("{}", manifest.place_fault(file, &fault).render(false)));
+        for release in &life.releases {
+            let (ours, theirs) = (history.at(release.version), core.model(release.version));
+            let names = |model: Option<&Model>| model.map(|m| m.properties.names().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(names(ours.as_ref()), names(theirs.map(|m| &**m)));
         }
     }
 }
