@@ -12,7 +12,7 @@ use coeval_core::number::Number;
 use coeval_core::path::{Path, Segment};
 use coeval_core::schema::{Properties, Property, Type};
 use coeval_core::table::Tables;
-use coeval_core::value::{Object, Value};
+use coeval_core::value::{Object, Text, Value};
 
 use super::chain::property;
 
@@ -183,11 +183,8 @@ fn spelled(value: Option<&Value>) -> String {
         Some(Value::Object(object)) => {
             let mut entries: Vec<_> = object.iter().collect();
             entries.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-            let entry = |(key, value): &(_, Value), spelled: &dyn Fn(Option<&Value>) -> String| -> String {
-                let key: &coeval_core::value::Text = key;
-                format!("{}: {}", spelled(Some(&Value::String(key.clone()))), spelled(Some(value)))
-            };
-            let entries: Vec<String> = entries.into_iter().map(|e| entry(e, &spelled)).collect();
+            let entry = |key: &Text, value| format!("{}: {}", spelled(Some(&Value::String(key.clone()))), spelled(Some(value)));
+            let entries: Vec<String> = entries.into_iter().map(|(key, value)| entry(key, value)).collect();
             format!("{{{}}}", entries.join(", "))
         }
         Some(Value::String(text)) => {

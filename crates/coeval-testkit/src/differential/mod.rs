@@ -15,7 +15,7 @@ use coeval_core::json;
 use coeval_core::lens::{Cell, Refused, Stored};
 use coeval_core::value::{Object, Value};
 
-pub use run::{Failure, Summary, oracle, run};
+pub use run::{Failure, Summary, cases, oracle, run};
 
 /// What was compared.
 #[derive(Debug, Clone, Copy, Default)]
@@ -159,7 +159,7 @@ fn compare(history: &History, stored: &Stored, event: &Object, nodes: &[usize], 
         };
         if !same {
             let key = &history.scope().nodes[*node].key;
-            return Err(format!("the node {key} holds {cell:?}, the model says {} (0 absent, 1 bad)", expected));
+            return Err(format!("the node {key} holds {cell:?}, the model says {expected} (0 absent, 1 bad)"));
         }
         counts.cells += 1;
     }

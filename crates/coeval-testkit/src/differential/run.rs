@@ -73,13 +73,7 @@ pub fn run(chains: u64, seed: u64, jobs: u64) -> Result<Summary, String> {
 
 fn run_one(chains: u64, seed: u64) -> Result<Summary, String> {
     let mut summary = Summary::default();
-    let mut command = Command::new("python3");
-    command.current_dir(oracle()).args(["-B", "emit.py", &seed.to_string(), &chains.to_string()]).stdout(Stdio::piped());
-    let mut model = command.spawn().map_err(|e| format!("the model of the rules needs python3: {e}"))?;
-    let output = model.stdout.take().ok_or("the model has no output")?;
-    for line in BufReader::new(output).lines() {
-        let line = line.map_err(|e| e.to_string())?;
-        let case = json::parse(line.as_bytes()).map_err(|e| format!("the model wrote {line}: {e}"))?;
+    cases(chains, seed, |line, case| {
         match replay(&case) {
             Ok(counts) => summary.counts.add(counts),
             Err(message) => {
@@ -87,13 +81,32 @@ fn run_one(chains: u64, seed: u64) -> Result<Summary, String> {
                 summary.fail(Failure { size: steps(&case), line, report });
             }
         }
+        true
+    })?;
+    Ok(summary)
+}
+
+/// Lets the model write cases, and takes each as text and value until `take` wants no more.
+///
+/// # Errors
+/// A model that does not run: python3 is needed.
+pub fn cases(chains: u64, seed: u64, mut take: impl FnMut(String, Value) -> bool) -> Result<(), String> {
+    let mut command = Command::new("python3");
+    command.current_dir(oracle()).args(["-B", "emit.py", &seed.to_string(), &chains.to_string()]).stdout(Stdio::piped());
+    let mut model = command.spawn().map_err(|e| format!("the model of the rules needs python3: {e}"))?;
+    let output = model.stdout.take().ok_or("the model has no output")?;
+    let mut taken = 0;
+    for line in BufReader::new(output).lines() {
+        let line = line.map_err(|e| e.to_string())?;
+        let case = json::parse(line.as_bytes()).map_err(|e| format!("the model wrote {line}: {e}"))?;
+        taken += 1;
+        if !take(line, case) {
+            model.kill().map_err(|e| e.to_string())?;
+            return model.wait().map(drop).map_err(|e| e.to_string());
+        }
     }
     let status = model.wait().map_err(|e| e.to_string())?;
-    let done = summary.counts.chains + summary.failed;
-    if !status.success() || done != chains {
-        return Err(format!("the model ended with {status} after {done} of {chains} chains"));
-    }
-    Ok(summary)
+    if status.success() && taken == chains { Ok(()) } else { Err(format!("the model ended with {status} after {taken} cases")) }
 }
 
 fn steps(case: &Value) -> usize {
