@@ -105,6 +105,10 @@ pub mod history;
 pub mod invalid;
 pub mod json;
 pub mod lens;
+#[cfg(feature = "mutants")]
+pub mod mutant;
+#[cfg(not(feature = "mutants"))]
+mod mutant;
 pub mod number;
 pub mod op;
 pub mod patch;

@@ -5,6 +5,7 @@
 
 mod edit;
 mod order;
+mod places;
 mod recipe;
 mod scope;
 
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use edit::initial;
-pub use edit::{Edit, Filling, Side};
+pub use edit::{Edit, Filling, OneWay, Side};
 pub use order::{Entry, Gate, Hidden, HiddenRule, Order, Shape};
 pub use recipe::{Fill, Function, Native, OnFail, Outcome, Recipe, Source, Target, land};
 pub use scope::{Lineage, LineageId, NEVER, Node, NodeId, Place, Presence, RecipeId, Scope, Time, Tree};
@@ -102,6 +103,11 @@ impl History {
             builder.cut(release);
         }
         Ok(builder.finish())
+    }
+
+    /// Returns the nodes and recipes of the records.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// Returns the versions at which the model changed, in order.
@@ -236,6 +242,11 @@ impl Builder {
     /// Returns the model as far as it is folded.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Returns the model for change, by one who folds edits instead of operations: [`Builder::edit`] leaves it alone.
+    pub fn model_mut(&mut self) -> &mut Model {
+        &mut self.model
     }
 
     /// Returns the history.

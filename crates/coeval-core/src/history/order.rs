@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::scope::{Node, NodeId, Presence, RecipeId, Scope, Time};
+use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::Text;
 
@@ -206,7 +207,8 @@ impl Work<'_> {
             let recipe = if upward { node.up } else { node.down };
             recipe.map(|(recipe, output)| {
                 let known = &self.scope.recipes[recipe];
-                (HiddenRule::Recipe(recipe, output), known.deps.clone(), known.sticky)
+                let sticky = known.sticky && (known.deps.is_empty() || !mutant::is(Mutant::FollowsForever));
+                (HiddenRule::Recipe(recipe, output), known.deps.clone(), sticky)
             })
         };
         let kids = || {
