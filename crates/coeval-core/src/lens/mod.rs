@@ -5,11 +5,13 @@ mod calc;
 mod cell;
 mod compress;
 mod keep;
+mod rules;
 mod shape;
 mod view;
 mod write;
 
 pub use cell::{Cell, Elements, Layout, State};
+pub use rules::recomputed;
 pub use keep::{Entry, Item, Keep, StoredLayout};
 pub use view::Lens;
 pub(crate) use write::Hints;
