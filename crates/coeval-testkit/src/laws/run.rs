@@ -291,7 +291,11 @@ impl Runner {
             }
             *fused = history.edit_outside(fused, document.clone());
         }
-        record.twin = self.history.sealed(&state, record.twin.version).map_err(error)?;
+        // A document holds no conversion that failed, so where the twin's version cannot show the record, it lies where the
+        // edit was made.
+        let twin = self.history.sealed(&state, record.twin.version).map_err(error)?;
+        let fits = self.history.read(&twin, twin.version).is_ok() && !is_broken(&self.history, twin.version, &state, &twin.document);
+        record.twin = if fits { twin } else { stored.clone() };
         record.state = state;
         record.stored = stored;
         Ok(Verdict::Done)

@@ -13,7 +13,7 @@ use crate::rng::Rng;
 type Conversion = (Type, String, String);
 
 /// Returns a change of a property's type.
-pub fn retype(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
+pub(super) fn retype(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
     let place = rng.pick(all)?;
     let (ty, up, down) = conversion(rng, &place.property.ty)?;
     let old = &place.property;
@@ -110,7 +110,7 @@ fn conversion(rng: &mut Rng, from: &Type) -> Option<Conversion> {
 }
 
 /// Returns a group of several properties: a split, a merge, a change of basis, an object made or undone.
-pub fn transform(rng: &mut Rng, model: &Model, all: &[Place]) -> Option<Operation> {
+pub(super) fn transform(rng: &mut Rng, model: &Model, all: &[Place]) -> Option<Operation> {
     match rng.below(5) {
         0 => split(rng, model, all),
         1 => merge(rng, all),
@@ -246,7 +246,8 @@ fn spread(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
         up.push((target.clone(), new, format!("{}.\"{name}\"", place.name())));
     }
     let taken = |path: &Path| sources(all, &place.within(), &place.path).iter().any(|p| p.path == *path);
-    if up.iter().any(|(path, ..)| taken(path)) || up.is_empty() {
+    let repeated = (1..up.len()).any(|i| up[..i].iter().any(|(path, ..)| *path == up[i].0));
+    if repeated || up.iter().any(|(path, ..)| taken(path)) || up.is_empty() {
         return None;
     }
     let down = vec![(place.path.clone(), format!("{{{}}}", fields.join(", ")))];

@@ -7,7 +7,7 @@ use super::value::{json_value, key, maybe, object, record, value};
 use crate::rng::Rng;
 
 /// Returns the document with one to three changes that the model admits.
-pub fn edit(rng: &mut Rng, model: &Model, document: &Value) -> Value {
+pub(super) fn edit(rng: &mut Rng, model: &Model, document: &Value) -> Value {
     for _ in 0..4 {
         let mut changed = document.clone();
         if let Value::Object(object) = &mut changed {
@@ -23,7 +23,7 @@ pub fn edit(rng: &mut Rng, model: &Model, document: &Value) -> Value {
 }
 
 /// Returns the document with changes that the model need not admit.
-pub fn edit_outside(rng: &mut Rng, model: &Model, document: &Value) -> Value {
+pub(super) fn edit_outside(rng: &mut Rng, model: &Model, document: &Value) -> Value {
     let mut changed = edit(rng, model, document);
     if rng.chance(30)
         && let Value::Object(object) = &mut changed
@@ -135,7 +135,7 @@ fn change_map(rng: &mut Rng, values: &Property, map: &mut Object) {
 }
 
 /// Returns the document with only the property at a path of names changed; `None` where nothing can change alone.
-pub fn change_at(rng: &mut Rng, model: &Model, document: &Value, path: &[String]) -> Option<Value> {
+pub(super) fn change_at(rng: &mut Rng, model: &Model, document: &Value, path: &[String]) -> Option<Value> {
     for _ in 0..6 {
         let mut changed = document.clone();
         let Value::Object(top) = &mut changed else { return None };

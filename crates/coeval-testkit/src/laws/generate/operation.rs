@@ -16,20 +16,20 @@ use super::value::{NAMES, enum_values, faceted, key, property, value};
 use crate::rng::Rng;
 
 /// Kinds of proposals, more frequent ones repeated.
-pub const KINDS: &[&str] = &[
+pub(super) const KINDS: &[&str] = &[
     "add", "add", "add", "remove", "remove", "rename", "swap", "reuse", "move", "move", "move", "retype", "retype", "retype",
     "retype", "nullable", "require", "require", "relax", "default", "additional", "enum", "enum", "wrap", "unwrap", "keys",
     "transform", "transform", "transform", "rewrite", "constraint",
 ];
 
 /// Kinds that tie properties by groups.
-pub const GROUPS: &[&str] = &["retype", "transform", "transform", "transform", "rewrite", "enum", "wrap", "require", "nullable"];
+pub(super) const GROUPS: &[&str] = &["retype", "transform", "transform", "transform", "rewrite", "enum", "wrap", "require", "nullable"];
 
 /// Kinds for values that follow others.
-pub const FOLLOWING: &[&str] = &["following", "following", "following", "remove", "retype", "transform", "rename"];
+pub(super) const FOLLOWING: &[&str] = &["following", "following", "following", "remove", "retype", "transform", "rename"];
 
 /// Returns operations of a kind for a model; several where they only make sense together.
-pub fn propose(rng: &mut Rng, model: &Model, kind: &str) -> Option<Vec<Operation>> {
+pub(super) fn propose(rng: &mut Rng, model: &Model, kind: &str) -> Option<Vec<Operation>> {
     let all = places(model);
     let one = |operation: Operation| Some(vec![operation]);
     match kind {
@@ -67,7 +67,7 @@ fn name(rng: &mut Rng) -> &'static str {
 }
 
 /// Returns the properties that an expression of the record, or of an element, can read.
-pub fn sources(all: &[Place], within: &Path, except: &Path) -> Vec<Place> {
+pub(super) fn sources(all: &[Place], within: &Path, except: &Path) -> Vec<Place> {
     all.iter().filter(|place| place.within() == *within && !except.contains(&place.path)).cloned().collect()
 }
 
@@ -102,7 +102,7 @@ fn remove(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
 }
 
 /// Returns a constant of a property as an expression.
-pub fn constant(rng: &mut Rng, property: &Property) -> Option<String> {
+pub(super) fn constant(rng: &mut Rng, property: &Property) -> Option<String> {
     let nullable = property.nullable && rng.chance(30);
     let value = value(rng, &Property { nullable, ..property.clone() });
     literal(&value, property)
@@ -264,7 +264,7 @@ fn map_enum(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
 }
 
 /// Returns what happens on failure, with a fallback of a property.
-pub fn policy(rng: &mut Rng, target: &Property) -> OnFail {
+pub(super) fn policy(rng: &mut Rng, target: &Property) -> OnFail {
     match rng.below(4) {
         0 | 1 => OnFail::Fallback(value(rng, target)),
         2 => OnFail::Quarantine,

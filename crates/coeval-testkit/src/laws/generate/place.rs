@@ -6,32 +6,32 @@ use coeval_core::value::Value;
 
 /// A property and where it lies.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub(super) struct Place {
     /// Its path.
-    pub path: Path,
+    pub(super) path: Path,
     /// Its type and facets.
-    pub property: Property,
+    pub(super) property: Property,
 }
 
 impl Place {
     /// Returns how expressions of the record, or of the element it lies in, spell the property.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         spell(&self.path)
     }
 
     /// Returns the element that it lies in; the root for the record.
-    pub fn within(&self) -> Path {
+    pub(super) fn within(&self) -> Path {
         self.path.split_element().0
     }
 
     /// Returns whether it is an item of a list or a value of a map.
-    pub fn is_element(&self) -> bool {
+    pub(super) fn is_element(&self) -> bool {
         self.path.last_name().is_none()
     }
 }
 
 /// Returns how expressions spell the property at a path.
-pub fn spell(path: &Path) -> String {
+pub(super) fn spell(path: &Path) -> String {
     let names: Vec<String> = path
         .split_element()
         .1
@@ -46,7 +46,7 @@ pub fn spell(path: &Path) -> String {
 }
 
 /// Returns every property of a model, those beneath lists and maps included.
-pub fn places(model: &Model) -> Vec<Place> {
+pub(super) fn places(model: &Model) -> Vec<Place> {
     let mut found = Vec::new();
     walk(&model.properties, &Path::root(), &mut found);
     found
@@ -69,13 +69,13 @@ fn enter(property: &Property, path: Path, found: &mut Vec<Place>) {
 }
 
 /// Returns the objects that properties can lie in, the record first.
-pub fn containers(model: &Model) -> Vec<Path> {
+pub(super) fn containers(model: &Model) -> Vec<Path> {
     let objects = places(model).into_iter().filter(|place| matches!(place.property.ty, Type::Object(_)));
     std::iter::once(Path::root()).chain(objects.map(|place| place.path)).collect()
 }
 
 /// Returns a constant as an expression; `None` for what has no literal.
-pub fn literal(value: &Value, property: &Property) -> Option<String> {
+pub(super) fn literal(value: &Value, property: &Property) -> Option<String> {
     Some(match (value, &property.ty) {
         (Value::Null, _) => "null".to_owned(),
         (Value::Bool(value), _) => value.to_string(),

@@ -7,7 +7,7 @@ use coeval_core::value::{Object, Text, Value};
 use crate::rng::Rng;
 
 /// Names of properties: one a prefix of another, with a dot, beyond ASCII.
-pub const NAMES: [&str; 12] = ["a", "ab", "b", "c", "d", "abc", "e", "f", "é", "x.y", "g", "h"];
+pub(super) const NAMES: [&str; 12] = ["a", "ab", "b", "c", "d", "abc", "e", "f", "é", "x.y", "g", "h"];
 
 const ENUM: [&str; 6] = ["todo", "doing", "done", "open", "zz", "é"];
 const KEYS: [&str; 7] = ["p", "q", "pq", "r", "s.t", "é", ""];
@@ -38,7 +38,7 @@ fn quoted(text: &str) -> Value {
 }
 
 /// Returns a model of a few properties.
-pub fn model(rng: &mut Rng) -> Model {
+pub(super) fn model(rng: &mut Rng) -> Model {
     let mut model = Model::new("thing");
     let count = rng.one([1, 2, 3, 3, 4, 5]);
     model.properties = properties(rng, count, 2);
@@ -62,13 +62,13 @@ fn properties(rng: &mut Rng, count: usize, depth: usize) -> Properties {
 }
 
 /// Returns a property of any type, with objects nested as deep as `depth`.
-pub fn property(rng: &mut Rng, depth: usize) -> Property {
+pub(super) fn property(rng: &mut Rng, depth: usize) -> Property {
     let ty = ty(rng, depth);
     faceted(rng, ty)
 }
 
 /// Returns a property of a type with facets in any combination.
-pub fn faceted(rng: &mut Rng, ty: Type) -> Property {
+pub(super) fn faceted(rng: &mut Rng, ty: Type) -> Property {
     let mut property = Property::new(ty);
     property.required = rng.chance(40);
     property.nullable = rng.chance(25);
@@ -145,7 +145,7 @@ fn scalar(rng: &mut Rng) -> Type {
 }
 
 /// Returns one to three values of an enum.
-pub fn enum_values(rng: &mut Rng) -> Vec<String> {
+pub(super) fn enum_values(rng: &mut Rng) -> Vec<String> {
     let mut values = ENUM.to_vec();
     rng.shuffle(&mut values);
     let count = rng.one([1, 2, 2, 3]);
@@ -153,12 +153,12 @@ pub fn enum_values(rng: &mut Rng) -> Vec<String> {
 }
 
 /// Returns a value or absence, as the facets allow.
-pub fn maybe(rng: &mut Rng, property: &Property) -> Option<Value> {
+pub(super) fn maybe(rng: &mut Rng, property: &Property) -> Option<Value> {
     if !property.required && rng.chance(25) { None } else { Some(value(rng, property)) }
 }
 
 /// Returns a value of a property that is there.
-pub fn value(rng: &mut Rng, property: &Property) -> Value {
+pub(super) fn value(rng: &mut Rng, property: &Property) -> Value {
     if property.nullable && rng.chance(25) {
         return Value::Null;
     }
@@ -194,7 +194,7 @@ fn enum_value(rng: &mut Rng, values: &[String]) -> Value {
 }
 
 /// Returns a value of no declared type.
-pub fn json_value(rng: &mut Rng, depth: usize) -> Value {
+pub(super) fn json_value(rng: &mut Rng, depth: usize) -> Value {
     match rng.below(if depth > 0 { 8 } else { 5 }) {
         0 => Value::Null,
         1 => Value::Bool(true),
@@ -237,12 +237,12 @@ fn map(rng: &mut Rng, values: &Property) -> Value {
 }
 
 /// Returns a key of a map.
-pub fn key(rng: &mut Rng) -> &'static str {
+pub(super) fn key(rng: &mut Rng) -> &'static str {
     rng.one(KEYS)
 }
 
 /// Returns an object with declared and undeclared properties, in any order.
-pub fn object(rng: &mut Rng, properties: &Properties) -> Object {
+pub(super) fn object(rng: &mut Rng, properties: &Properties) -> Object {
     let mut entries: Vec<(Text, Value)> = Vec::new();
     for (name, property) in properties.iter() {
         if let Some(value) = maybe(rng, property) {
@@ -271,6 +271,6 @@ fn raw_name(text: &str) -> Text {
 }
 
 /// Returns a record of a model.
-pub fn record(rng: &mut Rng, model: &Model) -> Value {
+pub(super) fn record(rng: &mut Rng, model: &Model) -> Value {
     Value::Object(object(rng, &model.properties))
 }
