@@ -250,7 +250,9 @@ impl Builder {
     }
 
     /// Returns the history.
-    pub fn finish(self) -> History {
+    pub fn finish(mut self) -> History {
+        let times: Vec<Time> = self.cuts.0.iter().map(|(_, time)| *time).collect();
+        self.scope.expose(&times);
         History { scope: self.scope, cuts: self.cuts, models: self.models, lenses: Mutex::default() }
     }
 }

@@ -17,8 +17,7 @@ impl Scope {
             return Some(());
         }
         self.leave(node, &from.parent()?, now);
-        let at_top = to.segments().len() == 1 && !self.element;
-        let parent = if at_top { None } else { Some(self.container(to, node, now)?) };
+        let parent = self.container(to, node, now)?;
         self.enter(node, parent, name, &to.parent()?, now);
         Some(())
     }
@@ -125,7 +124,8 @@ impl Scope {
     }
 
     /// Finds the object that the path lies in, making the objects that are missing, required and always there.
-    fn container(&mut self, to: &Path, moved: NodeId, now: Moment) -> Option<NodeId> {
+    #[allow(clippy::option_option, reason = "none where the path leads nowhere, and else the object, or none for the top")]
+    fn container(&mut self, to: &Path, moved: NodeId, now: Moment) -> Option<Option<NodeId>> {
         let t = now.time;
         let mut parent = if self.element { Some(*self.children(None, t).first()?) } else { None };
         let names = to.segments().split_last()?.1;
@@ -141,7 +141,7 @@ impl Scope {
                 self.begin(parent, name, &property, &Path::from(names[..=i].to_vec()), now)
             });
         }
-        parent
+        Some(parent)
     }
 
     /// Whether an object admits properties that are not declared; what is made in it inherits that.

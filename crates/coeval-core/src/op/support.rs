@@ -150,11 +150,26 @@ pub(super) fn not_key(model: &Model, path: &Path, what: &str, field: &str) -> Re
     Ok(())
 }
 
+/// Whether the path is the declared key of a list's items, or the items themselves, which hold it.
 fn is_item_key(model: &Model, path: &Path) -> bool {
     let (element, rest) = path.split_element();
-    let [Segment::Name(name)] = rest.segments() else { return false };
-    let Some(list) = element.parent().filter(|p| !p.is_root()).and_then(|p| model.at(&p).cloned()) else { return false };
-    matches!(&list.ty, Type::Array { key: Some(key), .. } if key == name)
+    let Some(list) = element.parent().filter(|p| !p.is_root()).and_then(|p| model.at(&p)) else { return false };
+    let Type::Array { key: Some(key), .. } = &list.ty else { return false };
+    match rest.segments() {
+        [] => true,
+        [Segment::Name(name)] => name == key,
+        _ => false,
+    }
+}
+
+/// Changes which property of a list's items is their key, where a name was it.
+pub(super) fn rename_item_key(model: &mut Model, element: &Path, names: impl Fn(&str) -> Option<String>) {
+    let Some(list) = element.parent().filter(|p| !p.is_root()) else { return };
+    if let Some(Property { ty: Type::Array { key: Some(key), .. }, .. }) = model.at_mut(&list)
+        && let Some(name) = names(key)
+    {
+        *key = name;
+    }
 }
 
 /// Returns the names that an expression sees at a path: the record's, or those of the element that the path lies in.

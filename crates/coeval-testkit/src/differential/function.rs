@@ -94,10 +94,7 @@ fn expression(source: &str, (path, ty): (&Path, &Value)) -> Result<Function, Str
 
 fn names(value: Option<&Value>) -> Result<BTreeMap<String, String>, String> {
     let object = value.and_then(Value::as_object).ok_or("expected names and new names")?;
-    object
-        .iter()
-        .map(|(from, to)| Ok((from.as_str().to_owned(), to.as_str().ok_or("expected a name")?.to_owned())))
-        .collect()
+    object.iter().map(|(from, to)| Ok((from.as_str().to_owned(), to.as_str().ok_or("expected a name")?.to_owned()))).collect()
 }
 
 /// A function of one value: absence and null pass.
