@@ -84,7 +84,8 @@ pub fn replay(case: &Value) -> Result<Counts, String> {
             return Err(place(format!("the stored document {}", if changed { "changed" } else { "did not change" })));
         }
         let now = through_text(&now).map_err(place)?;
-        compare(&history, &now, event, &nodes, &mut counts).map_err(|e| place(format!("{e}\n  stored: {}", now.to_value(true))))?;
+        compare(&history, &now, event, &nodes, &mut counts)
+            .map_err(|e| place(format!("{e}\n  stored: {}", now.to_value(true))))?;
         counts.events += 1;
         counts.kept += size(now.keep.entries.len());
         stored = Some(now);
