@@ -196,7 +196,7 @@ impl Scope {
             Edit::Group { old, new, up, down } => self.group(old, new, up, down, now),
             Edit::Facet { path, property, up, down } => {
                 let node = self.find(path.segments(), now.time)?;
-                self.facet(node, path, property, up, down, now)
+                self.facet(node, path, &self.held(path, property), up, down, now)
             }
             Edit::Open { path, additional } => {
                 if path.is_root() && !self.element {
@@ -299,7 +299,8 @@ impl Scope {
         let mut begun = Vec::new();
         for (path, property) in new {
             let (parent, name) = self.parent_of(path, t)?;
-            let tree = self.grow(parent, &name, property, t, &now.key(path));
+            let property = self.held(path, property);
+            let tree = self.grow(parent, &name, &property, t, &now.key(path));
             if let Some((_, Some(at))) = replaced.iter().find(|(old, _)| *old == path) {
                 // A property that replaces one of the same name takes its place in the order.
                 self.arrange(parent, t, |children| {
@@ -308,7 +309,7 @@ impl Scope {
                     }
                 });
             }
-            begun.push((tree, Arc::new(property.clone())));
+            begun.push((tree, Arc::new(property)));
         }
         let mut down_inputs = self.sources(&down.inputs, t)?;
         let down_fills = self.fills(&down.fills, &mut down_inputs, t)?;
@@ -336,6 +337,11 @@ impl Scope {
         let down_targets = targets(old_trees, down_fills, &down.on_fail);
         self.add_recipe(recipe(down_inputs, down, down_targets, false));
         Some(())
+    }
+
+    /// The property as it is held: an item of a list or a value of a map is there as long as the list or map has it.
+    fn held(&self, path: &Path, property: &Property) -> Property {
+        Property { required: property.required || (self.element && path.is_root()), ..property.clone() }
     }
 
     fn fills(&self, fillings: &[Filling], inputs: &mut Vec<Source>, t: Time) -> Option<Vec<Fill>> {

@@ -73,7 +73,7 @@ pub struct Fault {
     /// The operation's index among the version's.
     pub operation: usize,
     /// What is wrong, with a pointer into the operation.
-    pub invalid: Invalid,
+    pub invalid: Box<Invalid>,
 }
 
 /// A model over all its versions.
@@ -97,7 +97,7 @@ impl History {
                 builder.operation(release.version, operation, op, context).map_err(|invalid| Fault {
                     version: release.version,
                     operation,
-                    invalid,
+                    invalid: Box::new(invalid),
                 })?;
             }
             builder.cut(release);
@@ -250,7 +250,9 @@ impl Builder {
     }
 
     /// Returns the history.
-    pub fn finish(self) -> History {
+    pub fn finish(mut self) -> History {
+        let times: Vec<Time> = self.cuts.0.iter().map(|(_, time)| *time).collect();
+        self.scope.expose(&times);
         History { scope: self.scope, cuts: self.cuts, models: self.models, lenses: Mutex::default() }
     }
 }

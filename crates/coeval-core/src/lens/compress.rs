@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::calc::{Units, calc, render_elements};
 use super::cell::{Cell, Elements, State};
 use super::keep::{Entry, Item, Keep, StoredLayout};
-use super::shape::{index_key, is_open, put_together};
+use super::shape::{index_key, is_open, put_together, settle};
 use super::view::{Effects, digest};
 use crate::history::{Cuts, Node, NodeId, Order, Scope, Time};
 use crate::mutant::{self, Mutant};
@@ -136,8 +136,7 @@ fn keep_extras(scope: &Scope, order: &Order, state: &State) -> Vec<(String, Obje
 
 /// The orders of keys of other versions that rendering them would not give.
 fn keep_layouts(scope: &Scope, t: Time, state: &State, cuts: &Cuts) -> Vec<(u32, StoredLayout)> {
-    let mut layouts: Vec<(u32, StoredLayout)> = state
-        .layouts
+    let mut layouts: Vec<(u32, StoredLayout)> = settle(scope, state)
         .iter()
         .filter(|(time, _)| *time != t)
         .filter_map(|(time, layout)| {

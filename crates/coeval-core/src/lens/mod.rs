@@ -6,12 +6,14 @@ mod cell;
 mod compress;
 mod keep;
 mod patch;
+mod rules;
 mod shape;
 mod view;
 mod write;
 
 pub use cell::{Cell, Elements, Layout, State};
 pub use keep::{Entry, Item, Keep, StoredLayout};
+pub use rules::recomputed;
 pub use view::Lens;
 pub(crate) use write::Hints;
 

@@ -75,6 +75,7 @@ fn take_object(
             None => extras.push(name.clone(), value.clone()),
         }
     }
+    *irregular |= !extras.iter().map(|(name, _)| name.as_str()).is_sorted();
     *irregular |= object.iter().any(|(name, _)| name.raw().is_some());
     layout.orders.push((container, object.iter().map(|(name, _)| name.clone()).collect()));
     if !extras.is_empty() {
@@ -89,6 +90,21 @@ pub(super) fn put_together(scope: &Scope, order: &Order, state: &State) -> Value
         return order.shape.entries.first().and_then(|entry| value_of(scope, order, entry, state, layout)).unwrap_or(Value::Null);
     }
     Value::Object(object_of(scope, order, None, &order.shape, state, layout))
+}
+
+/// The layouts as they would come back from the documents of their versions: without keys that are no longer there, and none
+/// where the document is now written as its schema has it.
+pub(super) fn settle(scope: &Scope, state: &State) -> Vec<(Time, Layout)> {
+    let again = |(t, layout): &(Time, Layout)| {
+        let order = scope.order(*t);
+        let document = put_together(scope, &order, state);
+        let text =
+            layout.text.as_deref().filter(|text| crate::json::parse(text.as_bytes()).is_ok_and(|v| v.identical(&document)));
+        let text = text.map(Box::from);
+        let orders = take_apart(scope, &order, &document).layout.map(|layout| layout.orders);
+        (orders.is_some() || text.is_some()).then(|| (*t, Layout { orders: orders.unwrap_or_default(), text }))
+    };
+    state.layouts.iter().filter_map(again).collect()
 }
 
 /// The natural value of an element at a moment.
@@ -130,7 +146,10 @@ fn object_of(
     if let Some(extras) = state.extras_of(home)
         && is_open(scope, container, order.time)
     {
-        for (name, value) in extras.iter().filter(|(name, _)| shape.position(name).is_none()) {
+        // By name, so that their order does not depend on which of them some version hid.
+        let mut shown: Vec<_> = extras.iter().filter(|(name, _)| shape.position(name).is_none()).collect();
+        shown.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in shown {
             object.push(name.clone(), value.clone());
         }
     }

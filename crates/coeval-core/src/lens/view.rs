@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
 use super::keep::{Entry, Item, Keep};
-use super::shape::{index_key, is_list, raise, take_apart};
+use super::shape::{index_key, is_list, raise, settle, take_apart};
 use crate::history::{Cuts, Gate, Hidden, LineageId, NodeId, Order, Scope, Time};
 use crate::mutant::{self, Mutant};
 use crate::schema::Type;
@@ -56,7 +56,9 @@ impl Lens {
 pub(super) fn expand(scope: &Scope, t: Time, document: &Value, keep: &Keep, cuts: &Cuts, key: &Value) -> State {
     let order = scope.order(t);
     let all: Vec<usize> = (0..order.hidden.len()).collect();
-    look(scope, &order, &all, document, keep, cuts, key)
+    let mut state = look(scope, &order, &all, document, keep, cuts, key);
+    state.layouts = settle(scope, &state);
+    state
 }
 
 /// The values of the shown nodes and of the hidden ones at the given places of the order.
@@ -73,7 +75,7 @@ pub(super) fn look(
     let entries: HashMap<&str, &Entry> = keep.entries.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
     let taken = take_apart(scope, order, document);
     let mut state = State { cells: taken.cells, extras: taken.extras, layouts: layouts_of(scope, keep, cuts) };
-    if let Some(layout) = taken.layout {
+    if let Some(layout) = taken.layout.filter(|_| scope.is_exposed(t)) {
         state.layouts.retain(|(time, _)| *time != t);
         state.layouts.push((t, layout));
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::align::{Alignment, align};
 use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
-use super::shape::{index_key, is_list, raise, render_element, take_apart};
+use super::shape::{index_key, is_list, raise, render_element, settle, take_apart};
 use crate::history::{Gate, LineageId, NodeId, Order, Scope, Time};
 use crate::mutant::{self, Mutant};
 use crate::schema::Type;
@@ -19,7 +19,8 @@ pub(super) fn birth(scope: &Scope, t: Time, value: &Value, key: &Value) -> State
     let order = scope.order(t);
     let taken = take_apart(scope, &order, value);
     let mut state = State { cells: taken.cells, extras: taken.extras, layouts: Vec::new() };
-    state.layouts.extend(taken.layout.map(|layout| (t, layout)));
+    // How a value was written that was computed on the way to another version cannot be kept: no version shows it.
+    state.layouts.extend(taken.layout.filter(|_| scope.is_exposed(t)).map(|layout| (t, layout)));
     for node in &order.shown {
         let cell = std::mem::replace(&mut state.cells[*node], Cell::Absent);
         state.cells[*node] = raise(scope, *node, t, cell);
@@ -62,6 +63,7 @@ pub(super) fn write(
     state.layouts.retain(|(time, _)| *time != t);
     state.layouts.extend(taken.layout.map(|layout| (t, layout)));
     propagate(scope, &order, old, &mut state, &mut dirty, key);
+    state.layouts = settle(scope, &state);
     Some(state)
 }
 

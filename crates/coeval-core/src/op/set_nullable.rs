@@ -62,7 +62,9 @@ impl Op for SetNullable {
 
     fn check(&self, before: &Model) -> Result<(), Invalid> {
         let old = existing(before, &self.path, "path")?;
-        not_key(before, &self.path, "made nullable", "path")?;
+        if self.nullable {
+            not_key(before, &self.path, "made nullable", "path")?;
+        }
         let state = if self.nullable { "nullable" } else { "not nullable" };
         if old.nullable == self.nullable {
             return Err(Invalid::new(format!("`{}` is {state} already", self.path)).beneath("nullable"));
