@@ -105,10 +105,8 @@ pub mod history;
 pub mod invalid;
 pub mod json;
 pub mod lens;
-#[cfg(feature = "mutants")]
+#[doc(hidden)]
 pub mod mutant;
-#[cfg(not(feature = "mutants"))]
-mod mutant;
 pub mod number;
 pub mod op;
 pub mod patch;

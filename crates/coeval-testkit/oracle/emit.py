@@ -10,8 +10,8 @@ from gen import *
 
 def cell(v): return 0 if v is ABSENT else 1 if v is BAD else [v]
 
-def case(R, max_ops, max_events):
-    c = chain(R, max_ops); b = Docs(c); nv = len(c.bounds); events = []; st = None
+def case(R, max_ops, max_events, ops):
+    c = chain(R, max_ops, ops=ops); b = Docs(c); nv = len(c.bounds); events = []; st = None
     def note(kind, v, before, doc=None):
         s = b.expand(st)
         events.append({'event': kind, 'version': v + 1, **({} if doc is None else {'document': doc}), 'changed': st is not before,
@@ -32,6 +32,6 @@ def case(R, max_ops, max_events):
 if __name__ == '__main__':
     seed, count = int(sys.argv[1]), int(sys.argv[2])
     for i in range(count):
-        size = i % 3                       # a third are short: their failures are read by people
+        size, ops = i % 3, OBJECT_OPS if i % 2 else OPS      # a third are short: their failures are read by people
         R = random.Random(seed * 10**7 + i)
-        print(json.dumps({'name': f'{seed}:{i}', **case(R, [15, 3, 7][size], [8, 3, 6][size])}))
+        print(json.dumps({'name': f'{seed}:{i}', **case(R, [15, 3, 7][size], [8, 3, 6][size], ops)}))

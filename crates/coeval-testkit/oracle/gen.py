@@ -250,6 +250,15 @@ def op(c, R, which):
             c.emit({'edit': 'remove', 'path': cp, 'value': const_side({})})
         else: c.emit({'edit': 'dissolve', 'path': cp, 'children': [[inner[k.id], names[k.id]] for k in ck]})
         c.log.append(f't{c.t} flatten {C.id} {names}'); return True
+    if which == 'facet_obj':     # an object begins or ceases to be required or nullable: a new node of its lineage
+        if not cs: return False
+        C0 = R.choice(cs)[1]; ck = kids(c, C0); t = C0.typ
+        if any(x.typ.req for x in ck): return False
+        t2 = R.choice([t.but(req=not t.req), t.but(null=not t.null), t.but(req=not t.req, null=not t.null)])
+        tick(); cn = C0.at(c.t)[0]; C1 = c.new(t2, cn, lin=C0.lin); C0.te = c.t
+        for x in ck: x.place.append((c.t, x.at(c.t)[0], C1.id))
+        c.emit({'edit': 'facet', 'path': cn, 'property': prop(t2), 'up': opt({}), 'down': opt({})}, [C1])
+        c.log.append(f't{c.t} facet_obj {C0.id}->{C1.id} {t} -> {t2}'); return True
     if not lv: return False
     if which == 'retype':
         cand = [n for p, n in lv if n.typ.kind in ('int', 'str')]
@@ -343,6 +352,9 @@ def op(c, R, which):
         group11(c, R, n, t2, ['identity'], ['identity'], 'facet', fu=fill_u, fd=fill_d); return True
     raise AssertionError(which)
 
+# Chains in which objects come, go and change their presence all the time: the hardest part of the rules.
+OBJECT_OPS = ['add', 'add', 'add', 'remove', 'nest_new', 'nest_into', 'nest_into', 'hoist', 'hoist', 'hoist', 'flatten', 'facet_obj',
+              'facet_obj', 'facet', 'retype', 'rename', 'transform']
 OPS = ['add', 'add', 'remove', 'rename', 'swap', 'nest_new', 'nest_into', 'hoist', 'flatten', 'retype', 'retype', 'retype',
        'map_enum', 'wrap', 'unwrap', 'map_keys', 'transform', 'transform', 'facet', 'facet', 'rewrite']
 

@@ -168,7 +168,8 @@ class Chain:
                 cl = closure(x, set())
                 if not (cl & sticky_kids): src |= {y for y in cl if y not in rec}
             src.discard(E.id)
-            return Gate(E.id if shown else None, E.id if how == 'sticky' else None, tuple(sorted(src)), how == 'kids' and C.typ.req)
+            return Gate(E.id if shown else None, E.id if how == 'sticky' else None, tuple(sorted(src)),
+                        how == 'kids' and C.typ.req or E is not C and C.typ.req and not C.typ.null)   # what is always there opens
         leaf_gate = {k: mk(k, p) for k, p in par.items() if p is not None}
         par = {k: leaf_gate.get(k) for k in rec}
         out, done = [], set()

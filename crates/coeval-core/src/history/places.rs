@@ -10,16 +10,13 @@ impl Scope {
     pub(super) fn relocate(&mut self, from: &Path, to: &Path, now: Moment) -> Option<()> {
         let t = now.time;
         let node = self.find(from.segments(), t)?;
-        let name = to.last_name()?;
-        let old = self.nodes[node].place(t).parent;
         if from.parent() == to.parent() {
-            self.nodes[node].places.push((t, Place { name: name.to_owned(), parent: old }));
+            let parent = self.nodes[node].place(t).parent;
+            self.nodes[node].places.push((t, Place { name: to.last_name()?.to_owned(), parent }));
             return Some(());
         }
         self.leave(node, &from.parent()?, now);
-        let parent = self.container(to, node, now)?;
-        self.enter(node, parent, name, &to.parent()?, now);
-        Some(())
+        self.enter(node, to, now)
     }
 
     /// Begins an object around properties.
@@ -57,8 +54,7 @@ impl Scope {
         let place = self.nodes[object].place(t).parent;
         self.arrange(place, t, |children| children.retain(|child| *child != object));
         for (node, to) in moved {
-            let parent = self.container(to, node, now)?;
-            self.enter(node, parent, to.last_name()?, &to.parent()?, now);
+            self.enter(node, to, now)?;
         }
         Some(())
     }
@@ -70,10 +66,12 @@ impl Scope {
         self.renew(parent, path, now);
     }
 
-    /// Puts a property into an object that was there before, or at the top.
-    fn enter(&mut self, node: NodeId, parent: Option<NodeId>, name: &str, path: &Path, now: Moment) {
-        let parent = self.renew(parent, path, now);
-        self.put_in(node, parent, name, now.time);
+    /// Puts a property into the object that a path lies in, or at the top.
+    fn enter(&mut self, node: NodeId, to: &Path, now: Moment) -> Option<()> {
+        let place = self.vacancy(to, node, now)?;
+        let parent = self.renew(place.parent, &to.parent()?, now);
+        self.put_in(node, parent, &place.name, now.time);
+        Some(())
     }
 
     fn put_in(&mut self, node: NodeId, parent: Option<NodeId>, name: &str, t: Time) {
@@ -123,9 +121,8 @@ impl Scope {
         node
     }
 
-    /// Finds the object that the path lies in, making the objects that are missing, required and always there.
-    #[allow(clippy::option_option, reason = "none where the path leads nowhere, and else the object, or none for the top")]
-    fn container(&mut self, to: &Path, moved: NodeId, now: Moment) -> Option<Option<NodeId>> {
+    /// Returns the place that a path names, making the objects that are missing on the way, required and always there.
+    fn vacancy(&mut self, to: &Path, moved: NodeId, now: Moment) -> Option<Place> {
         let t = now.time;
         let mut parent = if self.element { Some(*self.children(None, t).first()?) } else { None };
         let names = to.segments().split_last()?.1;
@@ -141,7 +138,7 @@ impl Scope {
                 self.begin(parent, name, &property, &Path::from(names[..=i].to_vec()), now)
             });
         }
-        Some(parent)
+        Some(Place { name: to.last_name()?.to_owned(), parent })
     }
 
     /// Whether an object admits properties that are not declared; what is made in it inherits that.

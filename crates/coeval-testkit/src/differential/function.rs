@@ -53,10 +53,10 @@ pub(super) fn function(description: &[Value], single: Option<(&Path, &Value)>) -
             let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
             Ok(vec![Some(first.into()), Some(rest.into())])
         }),
-        "merge" => code(merge),
+        "merge" => code(|inputs| Ok(vec![merge(inputs)])),
         "shift" => {
             let sign = count()?;
-            code(move |inputs| shift(inputs, sign))
+            code(move |inputs| Ok(shift(inputs, sign)))
         }
         "encode" => code(encode),
         "decode" => {
@@ -126,28 +126,27 @@ fn strict_integer(text: &str) -> Result<Value, String> {
     text.parse::<i64>().map(Value::from).map_err(|e| e.to_string())
 }
 
-fn there<'a>(value: Option<&'a Value>) -> Option<&'a Value> {
+fn there(value: Option<&Value>) -> Option<&Value> {
     value.filter(|value| **value != Value::Null)
 }
 
-fn merge(inputs: &[Option<&Value>]) -> Given {
+fn merge(inputs: &[Option<&Value>]) -> Option<Value> {
     if inputs.iter().all(Option::is_none) {
-        return Ok(vec![None]);
+        return None;
     }
     let texts: Vec<&str> = inputs.iter().filter_map(|input| there(*input)?.as_str()).collect();
-    Ok(vec![Some(if texts.is_empty() { Value::Null } else { texts.join(" ").into() })])
+    Some(if texts.is_empty() { Value::Null } else { texts.join(" ").into() })
 }
 
-fn shift(inputs: &[Option<&Value>], sign: i64) -> Given {
+fn shift(inputs: &[Option<&Value>], sign: i64) -> Vec<Option<Value>> {
     let amount = |input| there(input).and_then(Value::as_i64).map_or(0, i128::from);
-    let first = match there(inputs[0]) {
-        None => inputs[0].cloned(),
-        Some(_) => {
-            let sum = amount(inputs[0]) + i128::from(sign) * amount(inputs[1]);
-            Number::parse(&sum.to_string()).map(Value::Number)
-        }
+    let first = if there(inputs[0]).is_some() {
+        let sum = amount(inputs[0]) + i128::from(sign) * amount(inputs[1]);
+        Number::parse(&sum.to_string()).map(Value::Number)
+    } else {
+        inputs[0].cloned()
     };
-    Ok(vec![first, inputs[1].cloned()])
+    vec![first, inputs[1].cloned()]
 }
 
 /// The beginnings of the inputs' JSON texts, and a number that depends on them.
@@ -185,15 +184,15 @@ fn spelled(value: Option<&Value>) -> String {
             format!("{{{}}}", entries.join(", "))
         }
         Some(Value::String(text)) => {
-            let escaped = |c: char| {
-                let mut units = [0; 2];
+            let mut out = String::new();
+            for c in Value::from(text.as_str()).to_string().chars() {
                 if c.is_ascii() {
-                    c.to_string()
+                    out.push(c);
                 } else {
-                    c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+                    out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
                 }
-            };
-            Value::from(text.as_str()).to_string().chars().map(escaped).collect()
+            }
+            out
         }
         Some(value) => value.to_string(),
     }
