@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cell::{Cell, Elements};
-use super::shape::{raise, render_element, unfit};
+use super::shape::{put_together_plain, raise, render_element, unfit};
 use crate::history::{
     Fill, Gate, Hidden, HiddenRule, Node, NodeId, OnFail, Outcome, Recipe, RecipeId, Scope, Source, Target, Time, Tree, land,
 };
@@ -124,7 +124,7 @@ fn gather<'a>(scope: &Scope, tree: &Tree, t: Time, cells: &'a [Cell]) -> Result<
             }
             Ok(match cell {
                 Cell::Value(value) => Some(Cow::Borrowed(value)),
-                Cell::Elements(elements) => Some(Cow::Owned(render_elements(node, elements, t))),
+                Cell::Elements(elements) => Some(Cow::Owned(render_plain(node, elements, t))),
                 Cell::Absent | Cell::Bad(_) => None,
             })
         }
@@ -139,6 +139,17 @@ pub(super) fn render_elements(node: &Node, elements: &Elements, t: Time) -> Valu
         Elements::Map(values) => {
             Value::Object(values.iter().map(|(key, value)| (key.clone(), render_element(scope, t, value))).collect())
         }
+    }
+}
+
+/// As [`render_elements`], with keys in the order of the schema: what is computed must not depend on which versions there are.
+fn render_plain(node: &Node, elements: &Elements, t: Time) -> Value {
+    let Some(scope) = &node.elements else { return Value::Null };
+    let order = scope.order(t);
+    let render = |state| put_together_plain(scope, &order, state);
+    match elements {
+        Elements::List(items) => Value::List(items.iter().map(render).collect()),
+        Elements::Map(values) => Value::Object(values.iter().map(|(key, value)| (key.clone(), render(value))).collect()),
     }
 }
 

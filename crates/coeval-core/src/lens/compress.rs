@@ -17,15 +17,20 @@ pub(super) fn compress(scope: &Scope, t: Time, state: &State, cuts: &Cuts, key: 
     let document = put_together(scope, &order, state);
     let mut keep = Keep::default();
     for node in &order.shown {
-        if let Cell::Elements(elements) = &state.cells[*node] {
-            let items = keep_items(&scope.nodes[*node], elements, t, cuts, false);
-            if !items.is_empty() {
-                keep.entries.push((scope.nodes[*node].key.clone(), Entry { items, shown: true, ..Entry::default() }));
+        let entry = match &state.cells[*node] {
+            Cell::Elements(elements) => {
+                Entry { items: keep_items(&scope.nodes[*node], elements, t, cuts, false), shown: true, ..Entry::default() }
             }
+            // In what is kept of a list, an item may be one that its own version cannot show.
+            Cell::Bad(_) => Entry { bad: true, shown: true, ..Entry::default() },
+            Cell::Absent | Cell::Value(_) => continue,
+        };
+        if entry.bad || !entry.items.is_empty() {
+            keep.entries.push((scope.nodes[*node].key.clone(), entry));
         }
     }
     keep_hidden(scope, &order, state, cuts, key, &mut keep);
-    keep.extras = keep_extras(scope, &order, state);
+    keep_extras(scope, &order, state, &mut keep);
     keep.layouts = keep_layouts(scope, t, state, cuts);
     (document, keep)
 }
@@ -103,8 +108,7 @@ fn keep_items(node: &Node, elements: &Elements, t: Time, cuts: &Cuts, own: bool)
 }
 
 /// The undeclared properties that the natural document does not hold.
-fn keep_extras(scope: &Scope, order: &Order, state: &State) -> Vec<(String, Object)> {
-    let mut kept = Vec::new();
+fn keep_extras(scope: &Scope, order: &Order, state: &State, keep: &mut Keep) {
     for (home, object) in &state.extras {
         let container = order.shown.iter().copied().find(|n| home.is_some() && scope.nodes[*n].lineage == *home);
         let shown = home.is_none() || container.is_some_and(|node| state.cells[node].is_present());
@@ -124,9 +128,10 @@ fn keep_extras(scope: &Scope, order: &Order, state: &State) -> Vec<(String, Obje
             None => String::new(),
             Some(_) => scope.nodes.iter().find(|n| n.lineage == *home).map(|n| n.key.clone()).unwrap_or_default(),
         };
-        kept.push((key, hidden));
+        // What lies in an object goes with it, unless it was not there already.
+        let apart = container.is_some() && !shown;
+        if apart { keep.apart.push((key, hidden)) } else { keep.extras.push((key, hidden)) }
     }
-    kept
 }
 
 /// The orders of keys of other versions that rendering them would not give.

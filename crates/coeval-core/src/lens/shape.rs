@@ -86,6 +86,15 @@ fn take_object(
 /// Puts the natural document of a version together.
 pub(super) fn put_together(scope: &Scope, order: &Order, state: &State) -> Value {
     let layout = state.layouts.iter().find(|(t, _)| *t == order.time).map(|(_, layout)| layout);
+    put_together_as(scope, order, state, layout)
+}
+
+/// As [`put_together`], with keys in the order of the schema.
+pub(super) fn put_together_plain(scope: &Scope, order: &Order, state: &State) -> Value {
+    put_together_as(scope, order, state, None)
+}
+
+fn put_together_as(scope: &Scope, order: &Order, state: &State, layout: Option<&Layout>) -> Value {
     if scope.element {
         return order.shape.entries.first().and_then(|entry| value_of(scope, order, entry, state, layout)).unwrap_or(Value::Null);
     }

@@ -91,7 +91,9 @@ impl Op for RetypeProperty {
         let compile = |source: &str, model: &Model, target: &Property, fill: bool, field: &str| {
             let compiled = compile(source, model, &within, Some(&path), context)
                 .and_then(|compiled| {
-                    let target = Property { required: target.required && !fill, ..target.clone() };
+                    // An item of a list is there, whatever its expression gives.
+                    let required = target.required || self.path.last_name().is_none();
+                    let target = Property { required: required && !fill, ..target.clone() };
                     compiled.check_target(&target)?;
                     constant(&compiled, &target)?;
                     Ok(compiled)

@@ -178,7 +178,8 @@ impl Op for Transform {
                     let own = Self::policy(policy, list.len(), path);
                     let expression = compile(source, model, &within, None, context).map_err(place)?;
                     let covered = matches!(own, OnFail::Fallback(_)) || property.default.is_some();
-                    let checked = Property { required: property.required && !covered, ..property.clone() };
+                    let required = property.required || path.last_name().is_none();
+                    let checked = Property { required: required && !covered, ..property.clone() };
                     expression.check_target(&checked).map_err(place)?;
                     constant(&expression, &property).map_err(place)?;
                     compiled.push(expression);
