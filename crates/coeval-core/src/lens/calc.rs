@@ -143,7 +143,7 @@ pub(super) fn render_elements(node: &Node, elements: &Elements, t: Time) -> Valu
 }
 
 /// As [`render_elements`], with keys in the order of the schema: what is computed must not depend on which versions there are.
-fn render_plain(node: &Node, elements: &Elements, t: Time) -> Value {
+pub(super) fn render_plain(node: &Node, elements: &Elements, t: Time) -> Value {
     let Some(scope) = &node.elements else { return Value::Null };
     let order = scope.order(t);
     let render = |state| put_together_plain(scope, &order, state);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::support::{check_fallback, compile, constant, existing, not_key, put, vacant};
+use super::support::{check_fallback, compile, constant, existing, not_across, not_key, put, vacant};
 use super::{Context, Example, LensEdit, Named, Op, Operation, Policies};
 use crate::decode;
 use crate::expr::Compiled;
@@ -127,6 +127,8 @@ impl Op for Transform {
             not_key(before, path, "transformed", "down")?;
             check_fallback(&Self::policy(&self.on_fail.down, self.down.len(), path), existing(before, path, "down")?)?;
         }
+        let sides = self.down.iter().map(|(path, _)| (path, "down")).chain(self.up.iter().map(|(path, _)| (path, "up")));
+        not_across(before, sides)?;
         let rest = self.without_old(before);
         for (path, _) in &self.up {
             let replaced = self.down.iter().any(|(old, _)| old == path);
