@@ -180,6 +180,15 @@ fn scatter_tree(
         Ok(Some(value @ Value::Object(_))) => Ok(Some(value)),
         outcome => land(outcome, &presence_of(property), fill, on_fail),
     };
+    // What is not declared stays with the source, unless the target says that there is no such thing.
+    let unknown = |object: &Object| {
+        let unknown = object.iter().map(|(name, _)| name).find(|name| !properties.additional && properties.get(name).is_none());
+        unknown.map(|name| Arc::from(format!("the result has a property `{}` that is not declared", name.as_str())))
+    };
+    let landed = landed.and_then(|value| match value.as_ref().and_then(Value::as_object).and_then(unknown) {
+        Some(reason) => land(Err(reason), &presence_of(property), None, on_fail),
+        None => Ok(value),
+    });
     let object = match landed {
         Ok(Some(Value::Object(object))) => object,
         other => {
@@ -190,11 +199,7 @@ fn scatter_tree(
             return;
         }
     };
-    let unknown = object.iter().find(|(name, _)| properties.get(name).is_none());
-    out.push(match unknown {
-        Some((name, _)) => Cell::Bad(format!("the result has a property `{}` that is not declared", name.as_str()).into()),
-        None => Cell::Value(Value::Object(Object::new())),
-    });
+    out.push(Cell::Value(Value::Object(Object::new())));
     for (name, child) in children {
         if let Some(inner) = properties.get(name) {
             let fill = inner.default.clone().map(|value| Ok(Some(value)));

@@ -43,10 +43,14 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
         let node = hidden.node;
         let cell = &state.cells[node];
         // Every node before this one in the order holds its own value, so what is computed here is what a reader would compute.
-        if calc(scope, hidden, &state.cells, &mut units, key).identical(cell) {
+        let computed = calc(scope, hidden, &state.cells, &mut units, key);
+        if computed.identical(cell) {
             continue;
         }
         let mut entry = Entry::default();
+        // A one-way value that only is written differently still follows, so it is kept like that of a group.
+        let follows = !hidden.sticky || computed.same(cell);
+        entry.of = follows.then(String::new);
         match cell {
             Cell::Absent => {}
             Cell::Bad(_) => entry.bad = true,
@@ -58,7 +62,7 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
             }
         }
         let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
-        entry.within = hidden.sticky && edge.is_some_and(|edge| state.cells[edge].is_present());
+        entry.within = !follows && edge.is_some_and(|edge| state.cells[edge].is_present());
         kept.insert(node, keep.entries.len());
         keep.entries.push((scope.nodes[node].key.clone(), entry));
     }
@@ -70,7 +74,7 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
     for hidden in &order.hidden {
         let at = kept.get(&hidden.node).copied();
         effects.add(hidden, order, at.map(|at| &keep.entries[at].1));
-        if let Some(at) = at.filter(|_| !hidden.sticky) {
+        if let Some(at) = at.filter(|at| keep.entries[*at].1.of.is_some()) {
             keep.entries[at].1.of = Some(effects.fingerprint(scope, hidden.node, &state.cells, order.time));
         }
     }
@@ -121,6 +125,7 @@ fn keep_extras(scope: &Scope, order: &Order, state: &State, keep: &mut Keep) {
             .filter(|(name, _)| names.as_ref().is_none_or(|names| names.contains(&name.as_str())))
             .cloned()
             .collect();
+        let hidden = by_name(hidden);
         if hidden.is_empty() {
             continue;
         }
@@ -132,6 +137,15 @@ fn keep_extras(scope: &Scope, order: &Order, state: &State, keep: &mut Keep) {
         let apart = container.is_some() && !shown;
         if apart { keep.apart.push((key, hidden)) } else { keep.extras.push((key, hidden)) }
     }
+    keep.extras.sort_by(|a, b| a.0.cmp(&b.0));
+    keep.apart.sort_by(|a, b| a.0.cmp(&b.0));
+}
+
+/// What no version shows has no order of its own.
+fn by_name(object: Object) -> Object {
+    let mut entries: Vec<(Text, Value)> = object.into_iter().collect();
+    entries.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+    entries.into_iter().collect()
 }
 
 /// The orders of keys of other versions that rendering them would not give.

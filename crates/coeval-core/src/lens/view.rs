@@ -121,7 +121,7 @@ fn kept_cell(
     cuts: &Cuts,
     fingerprint: impl Fn() -> String,
 ) -> Option<Cell> {
-    if hidden.sticky {
+    if hidden.sticky && entry.of.is_none() {
         let gone = |gate: &Gate| gate.edge.is_some_and(|edge| !cells[edge].is_present());
         if entry.within && hidden.gate.as_ref().is_some_and(gone) {
             return Some(Cell::Absent);
@@ -146,7 +146,7 @@ impl Effects {
     pub(super) fn add(&mut self, hidden: &Hidden, order: &Order, entry: Option<&Entry>) {
         let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
         let set = match entry {
-            Some(entry) if hidden.sticky => edge.into_iter().filter(|_| entry.within).collect(),
+            Some(entry) if hidden.sticky && entry.of.is_none() => edge.into_iter().filter(|_| entry.within).collect(),
             _ => {
                 let mut set = BTreeSet::new();
                 for dep in hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)) {

@@ -165,6 +165,21 @@ fn is_item_key(model: &Model, path: &Path) -> bool {
     }
 }
 
+/// Checks that the expression of a property does not read an object that the property lies in: whether that is there may follow
+/// from the property.
+pub(super) fn not_own_object(compiled: &Compiled, paths: &[&Path]) -> Result<(), Invalid> {
+    for input in compiled.inputs() {
+        if let crate::expr::Input::Property(input) = input
+            && let Some(path) = paths.iter().find(|path| input != **path && input.contains(path))
+        {
+            let name = if input.is_root() { "value".to_owned() } else { input.to_string() };
+            let invalid = Invalid::new(format!("the expression reads `{name}`, the object that `{path}` lies in"));
+            return Err(invalid.help("read the properties of the object that it needs"));
+        }
+    }
+    Ok(())
+}
+
 /// Checks that the properties of a group lie in the same optional object, if in any: otherwise one side could have a value where
 /// the object of the other side is missing.
 pub(super) fn not_across<'a>(
@@ -243,13 +258,15 @@ pub(super) fn filling(
     default: Option<&Value>,
     target: &Property,
     model: &Model,
-    within: &Path,
+    at: &Path,
     context: &Context<'_>,
 ) -> Result<Filling, Invalid> {
     let Some(source) = source else {
         return Ok(default.cloned().map_or(Filling::None, Filling::Value));
     };
-    let compiled = compile(source, model, within, None, context)?;
+    let (within, path) = at.split_element();
+    let compiled = compile(source, model, &within, None, context)?;
+    not_own_object(&compiled, &[&path])?;
     compiled.check_target(&Property { required: true, ..target.clone() })?;
     constant(&compiled, target)?;
     Ok(Filling::Expression(compiled))

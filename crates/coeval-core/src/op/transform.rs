@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::support::{check_fallback, compile, constant, existing, not_across, not_key, put, vacant};
+use super::support::{check_fallback, compile, constant, existing, not_across, not_key, not_own_object, put, vacant};
 use super::{Context, Example, LensEdit, Named, Op, Operation, Policies};
 use crate::decode;
 use crate::expr::Compiled;
@@ -174,11 +174,13 @@ impl Op for Transform {
             |list: &[(Path, String)], model: &Model, target: &dyn Fn(&Path) -> Option<Property>, policy: &OnFail, field: &str| {
                 let mut compiled: Vec<Arc<Compiled>> = Vec::new();
                 let (mut fills, mut policies) = (Vec::new(), Vec::new());
+                let targets: Vec<Path> = list.iter().map(|(path, _)| path.split_element().1).collect();
                 for (path, source) in list {
                     let place = |e: Invalid| e.beneath(&path.to_string()).beneath(field);
                     let property = target(path).ok_or_else(|| place(Invalid::new("this property does not exist")))?;
                     let own = Self::policy(policy, list.len(), path);
                     let expression = compile(source, model, &within, None, context).map_err(place)?;
+                    not_own_object(&expression, &targets.iter().collect::<Vec<_>>()).map_err(place)?;
                     let covered = matches!(own, OnFail::Fallback(_)) || property.default.is_some();
                     let required = property.required || path.last_name().is_none();
                     let checked = Property { required: required && !covered, ..property.clone() };
