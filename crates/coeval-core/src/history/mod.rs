@@ -216,7 +216,8 @@ impl Builder {
             let Some(node) = scope.find(&segments[from..at], self.time) else { return };
             let list = Path::from(segments[..at].to_vec());
             if let Some(property) = self.model.at(&list) {
-                let plain = crate::schema::Property::clone(property);
+                let mut plain = crate::schema::Property::clone(property);
+                plain.required |= list.last_name().is_none();
                 debug_assert!(matches!(plain.ty, Type::Array { .. } | Type::Map { .. }));
                 scope.nodes[node].types.push((self.time, Arc::new(plain)));
             }

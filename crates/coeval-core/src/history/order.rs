@@ -265,8 +265,10 @@ impl Work<'_> {
             .into_iter()
             .filter(|kid| self.rules.get(kid).is_some_and(|(_, _, sticky)| *sticky))
             .collect();
+        // Where a group decides whether the object is there, what the group reads says no more about it.
+        let grouped = matches!(hidden_rule, Some((HiddenRule::Recipe(..), _, false)));
         let mut sources = BTreeSet::new();
-        for kid in self.family.kids(container) {
+        for kid in self.family.kids(container).into_iter().filter(|_| !grouped) {
             let mut reached = HashSet::new();
             self.reach(kid, &mut reached);
             if reached.is_disjoint(&sticky_kids) {

@@ -180,16 +180,12 @@ impl History {
     }
 
     fn shown(&self, lens: &Lens, state: &State, stored: &Stored, version: u32) -> Result<Value, Refused> {
-        let mut violations = shape::check(&self.scope, &lens.requested, state);
-        if violations.is_empty() && lens.stored.time == lens.requested.time && self.admit(version, &stored.document).is_err() {
-            // What is stored was edited into something undeclared.
-            let model = self.model(version).ok_or(Refused::NoVersion(version))?;
-            violations = model.violations(&stored.document);
-        }
+        let violations = shape::check(&self.scope, &lens.requested, state);
         if !violations.is_empty() {
             return Err(Refused::Quarantined { version, violations });
         }
-        if lens.stored.time == lens.requested.time {
+        // Undeclared properties that were put into a closed object from outside are preserved and not shown.
+        if lens.stored.time == lens.requested.time && self.admit(version, &stored.document).is_ok() {
             return Ok(stored.document.clone());
         }
         Ok(shape::put_together(&self.scope, &lens.requested, state))
@@ -246,7 +242,9 @@ impl History {
         }
         let mut moved = self.compress(version, &state)?;
         if lens.stored.time == lens.requested.time {
-            moved.document.clone_from(&stored.document);
+            if self.admit(version, &stored.document).is_ok() {
+                moved.document.clone_from(&stored.document);
+            }
             moved.text.clone_from(&stored.text);
         } else {
             moved.text = state.layouts.iter().find(|(t, _)| *t == lens.requested.time).and_then(|(_, layout)| {

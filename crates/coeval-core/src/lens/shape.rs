@@ -1,6 +1,6 @@
 //! Natural documents of a version: taken apart into cells, put together from them, and checked.
 
-use super::calc::render_elements;
+use super::calc::{render_elements, render_plain};
 use super::cell::{Cell, Elements, Layout, State};
 use super::write::birth;
 use crate::history::{LineageId, Node, NodeId, Order, Scope, Shape, Time};
@@ -86,10 +86,28 @@ fn take_object(
 /// Puts the natural document of a version together.
 pub(super) fn put_together(scope: &Scope, order: &Order, state: &State) -> Value {
     let layout = state.layouts.iter().find(|(t, _)| *t == order.time).map(|(_, layout)| layout);
+    put_together_as(scope, order, state, Style::Written(layout))
+}
+
+/// As [`put_together`], with keys in the order of the schema.
+pub(super) fn put_together_plain(scope: &Scope, order: &Order, state: &State) -> Value {
+    put_together_as(scope, order, state, Style::Plain)
+}
+
+/// In which order the keys of a document stand.
+#[derive(Debug, Clone, Copy)]
+enum Style<'a> {
+    /// In the order in which they were written, where that is known.
+    Written(Option<&'a Layout>),
+    /// In the order of the schema.
+    Plain,
+}
+
+fn put_together_as(scope: &Scope, order: &Order, state: &State, style: Style<'_>) -> Value {
     if scope.element {
-        return order.shape.entries.first().and_then(|entry| value_of(scope, order, entry, state, layout)).unwrap_or(Value::Null);
+        return order.shape.entries.first().and_then(|entry| value_of(scope, order, entry, state, style)).unwrap_or(Value::Null);
     }
-    Value::Object(object_of(scope, order, None, &order.shape, state, layout))
+    Value::Object(object_of(scope, order, None, &order.shape, state, style))
 }
 
 /// The layouts as they would come back from the documents of their versions: without keys that are no longer there, and none
@@ -117,15 +135,21 @@ fn value_of(
     order: &Order,
     entry: &crate::history::Entry,
     state: &State,
-    layout: Option<&Layout>,
+    style: Style<'_>,
 ) -> Option<Value> {
     match (&state.cells[entry.node], &entry.shape) {
         (Cell::Absent | Cell::Bad(_), _) => None,
         (Cell::Value(Value::Object(_)), Some(shape)) => {
-            Some(Value::Object(object_of(scope, order, Some(entry.node), shape, state, layout)))
+            Some(Value::Object(object_of(scope, order, Some(entry.node), shape, state, style)))
         }
         (Cell::Value(value), _) => Some(value.clone()),
-        (Cell::Elements(elements), _) => Some(render_elements(&scope.nodes[entry.node], elements, order.time)),
+        (Cell::Elements(elements), _) => {
+            let node = &scope.nodes[entry.node];
+            Some(match style {
+                Style::Written(_) => render_elements(node, elements, order.time),
+                Style::Plain => render_plain(node, elements, order.time),
+            })
+        }
     }
 }
 
@@ -135,12 +159,12 @@ fn object_of(
     container: Option<NodeId>,
     shape: &Shape,
     state: &State,
-    layout: Option<&Layout>,
+    style: Style<'_>,
 ) -> Object {
     let mut object: Object = shape
         .entries
         .iter()
-        .filter_map(|entry| Some((entry.name.clone(), value_of(scope, order, entry, state, layout)?)))
+        .filter_map(|entry| Some((entry.name.clone(), value_of(scope, order, entry, state, style)?)))
         .collect();
     let home = container.and_then(|node| scope.nodes[node].lineage);
     if let Some(extras) = state.extras_of(home)
@@ -153,6 +177,10 @@ fn object_of(
             object.push(name.clone(), value.clone());
         }
     }
+    let layout = match style {
+        Style::Written(layout) => layout,
+        Style::Plain => None,
+    };
     match layout.and_then(|layout| layout.orders.iter().find(|(c, _)| *c == container)) {
         Some((_, names)) => reorder(object, names),
         None => object,

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::align::{Alignment, align};
 use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
-use super::shape::{index_key, is_list, raise, render_element, settle, take_apart};
-use crate::history::{Gate, LineageId, NodeId, Order, Scope, Time};
+use super::shape::{index_key, is_list, raise, render_element, settle, take_apart, unfit};
+use crate::history::{Gate, LineageId, Node, NodeId, Order, Scope, Time};
 use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::{Object, Text, Value};
@@ -100,7 +100,7 @@ fn was_deleted(gate: &Gate, old: &State, new: &State) -> bool {
 /// The new cell of a shown node, if what was written differs in meaning from what it held.
 fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, pointer: &str, hints: &Hints) -> Option<Cell> {
     let Some(elements) = &scope.nodes[node].elements else {
-        return (!old.same(new)).then(|| new.clone());
+        return (!is_equal(&scope.nodes[node], old, new, order.time)).then(|| new.clone());
     };
     let t = order.time;
     match (old, new) {
@@ -150,11 +150,17 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
         (old, new) => {
             let same = match (old, new) {
                 (Cell::Elements(_), _) => false,
-                (old, new) => old.same(new),
+                (old, new) => is_equal(&scope.nodes[node], old, new, t),
             };
             (!same).then(|| raise(scope, node, t, new.clone()))
         }
     }
+}
+
+/// Whether a write leaves a cell as it is: the values are equal, and the old one is no less valid (`1e2` equals 100 and is no
+/// integer).
+fn is_equal(node: &Node, old: &Cell, new: &Cell, t: Time) -> bool {
+    old.same(new) && (old.identical(new) || unfit(node, old, t).is_some() == unfit(node, new, t).is_some())
 }
 
 fn pointer_to(scope: &Scope, node: NodeId, t: Time, prefix: &str) -> String {

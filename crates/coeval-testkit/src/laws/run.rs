@@ -212,11 +212,12 @@ impl Runner {
         }
         // Stamping the document anew is no change either.
         if let Ok(stored) = self.history.migrate(&record.stored, record.stored.version) {
-            if !stored.document.identical(&record.stored.document) {
+            if !stored.document.identical(&self.history.read(&record.stored, stored.version).unwrap_or(Value::Null)) {
                 return fail("L4", format!("stamped anew: {}", text(&stored)));
             }
             record.stored = stored;
             record.base = record.state.clone();
+            stamp(self.fused.as_ref(), record);
         }
         Ok(Verdict::Done)
     }
@@ -270,6 +271,7 @@ impl Runner {
         }
         record.stored = start;
         record.base = record.state.clone();
+        stamp(self.fused.as_ref(), record);
         Ok(Verdict::Done)
     }
 
@@ -359,6 +361,15 @@ impl Runner {
     }
 }
 
+/// Stamps the document of the other cut anew, as the one it is compared with was.
+fn stamp(fused: Option<&History>, record: &mut Record) {
+    if let (Some(history), Some(stored)) = (fused, &mut record.fused)
+        && let Ok(stamped) = history.migrate(stored, stored.version)
+    {
+        *stored = stamped;
+    }
+}
+
 /// L6: what a version shows satisfies its schema, or the record is in its quarantine.
 fn show(history: &History, stored: &Stored, version: u32, reads: &mut (u64, u64)) -> Result<Shown, Failure> {
     reads.0 += 1;
@@ -405,6 +416,7 @@ fn has_bad(scope: &Scope, t: u32, state: &State) -> bool {
             Cell::Bad(_) => true,
             Cell::Absent => false,
             Cell::Value(_) => orphan,
+            Cell::Elements(_) if orphan => true,
             Cell::Elements(Elements::List(items)) => items.iter().any(inner),
             Cell::Elements(Elements::Map(values)) => values.iter().any(|(_, state)| inner(state)),
         }
