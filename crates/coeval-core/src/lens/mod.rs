@@ -5,6 +5,7 @@ mod calc;
 mod cell;
 mod compress;
 mod keep;
+mod patch;
 mod shape;
 mod view;
 mod write;

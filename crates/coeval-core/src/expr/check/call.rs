@@ -30,7 +30,9 @@ const JSON_KINDS: &[&str] = &["object", "array", "string", "number", "boolean"];
 impl Checker<'_> {
     pub(super) fn function(&mut self, function: &sql::Function) -> Result<Expr, Invalid> {
         let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else {
-            return Err(self.refused(&sql::Expr::Function(function.clone())));
+            let names = function.name.0.iter().map(|part| self.source.range(sqlparser::ast::Spanned::span(part)));
+            let span = names.reduce(|a, b| a.start..b.end).unwrap_or(0..0);
+            return Err(Invalid::new("a function's name has no dots").span(span).help(parse::what_exists()));
         };
         let name_span = self.source.range(ident.span);
         let refuse = |message: &str| Err(Invalid::new(message).span(name_span.clone()).help(parse::what_exists()));
@@ -237,8 +239,7 @@ impl Checker<'_> {
                 }
                 T::String
             }
-            Function::StringToArray => ExprType::list(T::String, false),
-            Function::MapKeys => ExprType::list(T::String, false),
+            Function::StringToArray | Function::MapKeys => ExprType::list(T::String, false),
             Function::MapValues => T::List(Box::new(element(&first))),
             Function::MapEntries => {
                 let entry = vec![("key".to_owned(), Typed::new(T::String, false)), ("value".to_owned(), element(&first))];
