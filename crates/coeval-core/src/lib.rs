@@ -101,6 +101,7 @@
 
 pub mod decode;
 pub mod expr;
+pub mod history;
 pub mod invalid;
 pub mod json;
 pub mod lens;

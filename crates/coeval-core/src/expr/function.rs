@@ -95,7 +95,7 @@ impl Function {
     /// Returns the function called `name`, in any case.
     pub fn named(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        FUNCTIONS.iter().find(|e| is(&e.name) || e.aliases.iter().any(|alias| is(alias))).map(|e| e.function)
+        FUNCTIONS.iter().find(|e| is(&e.name) || e.aliases.iter().any(is)).map(|e| e.function)
     }
 
     /// Returns what is known about the function.

@@ -60,11 +60,8 @@ impl<'a> Source<'a> {
             if *token == Token::SemiColon {
                 return Err(Invalid::new("an expression ends without `;`").span(span.clone()));
             }
-            if *before == Token::LParen && matches!(keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE) {
-                let subquery = !matches!(keyword, Keyword::VALUES | Keyword::TABLE);
-                if subquery {
-                    return Err(super::parse::no_subqueries(span.clone()));
-                }
+            if *before == Token::LParen && matches!(keyword, Keyword::SELECT | Keyword::WITH) {
+                return Err(super::parse::no_subqueries(span.clone()));
             }
             let Some(top) = open.last_mut() else { break };
             match token {

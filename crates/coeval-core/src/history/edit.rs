@@ -348,7 +348,14 @@ impl Scope {
         if !same_parent {
             self.arrange(old.parent, t, |children| children.retain(|c| *c != node));
         }
-        let parent = if same_parent { old.parent } else { self.container(to, node, now)? };
+        let at_top = to.segments().len() == 1 && !self.element;
+        let parent = if same_parent {
+            old.parent
+        } else if at_top {
+            None
+        } else {
+            Some(self.container(to, node, now)?)
+        };
         self.nodes[node].places.push((t, Place { name: to.last_name()?.to_owned(), parent }));
         if !same_parent {
             self.arrange(parent, t, |children| children.push(node));
@@ -357,7 +364,7 @@ impl Scope {
     }
 
     /// Finds the object that the path lies in, making the objects that are missing, required and always there.
-    fn container(&mut self, to: &Path, moved: NodeId, now: Moment) -> Option<Option<NodeId>> {
+    fn container(&mut self, to: &Path, moved: NodeId, now: Moment) -> Option<NodeId> {
         let t = now.time;
         let mut parent = if self.element { Some(*self.children(None, t).first()?) } else { None };
         let names = to.segments().split_last()?.1;
@@ -378,7 +385,7 @@ impl Scope {
                 node
             });
         }
-        Some(parent)
+        parent
     }
 
     /// Whether an object admits properties that are not declared; what is made in it inherits that.

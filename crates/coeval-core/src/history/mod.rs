@@ -72,7 +72,7 @@ pub struct Fault {
     /// The operation's index among the version's.
     pub operation: usize,
     /// What is wrong, with a pointer into the operation.
-    pub invalid: Invalid,
+    pub invalid: Box<Invalid>,
 }
 
 /// A model over all its versions.
@@ -96,7 +96,7 @@ impl History {
                 builder.operation(release.version, operation, op, context).map_err(|invalid| Fault {
                     version: release.version,
                     operation,
-                    invalid,
+                    invalid: Box::new(invalid),
                 })?;
             }
             builder.cut(release);

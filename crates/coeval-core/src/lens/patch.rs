@@ -102,12 +102,14 @@ impl Trace {
     fn before(&mut self, change: &Change, document: &Value) {
         match change {
             Change::Add { path, .. } | Change::Copy { path, .. } => self.insert(path, document, None),
-            Change::Remove { path } => drop(self.take(path, document)),
+            Change::Remove { path } => {
+                self.take(path, document);
+            }
             Change::Replace { path, .. } => self.forget(path),
             Change::Move { from, path } => {
                 let taken = self.take(from, document);
                 let same_list = parent(from) == parent(path);
-                let origin = taken.filter(|_| same_list).flatten();
+                let origin = taken.filter(|_| same_list);
                 // The item is out of its list by now; the document still holds it, so the length is one less there.
                 self.insert(path, document, origin);
             }
@@ -130,13 +132,13 @@ impl Trace {
         self.forget_beneath(list);
     }
 
-    fn take(&mut self, pointer: &str, document: &Value) -> Option<Option<usize>> {
+    fn take(&mut self, pointer: &str, document: &Value) -> Option<usize> {
         let (list, token) = pointer.rsplit_once('/')?;
         let items = self.list(list, document)?;
         let index: usize = token.parse().ok()?;
-        let taken = (index < items.len()).then(|| items.remove(index));
+        let origin = if index < items.len() { items.remove(index) } else { None };
         self.forget_beneath(list);
-        taken
+        origin
     }
 
     /// A list that was replaced as a whole says nothing about its items.

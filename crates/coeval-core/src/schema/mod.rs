@@ -77,6 +77,7 @@ pub enum Type {
 }
 
 /// A typed part of a model, with its facets.
+#[allow(clippy::struct_excessive_bools, reason = "four facets that are there or not, each on its own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     /// What values it holds.

@@ -1,6 +1,6 @@
 //! Casts. Equal values give equal results: a datetime's text is that of UTC, a number's is without trailing zeros.
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, Zero};
 
 use super::{Outcome, numeric, temporal, text};
 use crate::decode::found;
@@ -96,8 +96,8 @@ fn to_number(decimal: &BigDecimal, to: &ExprType) -> Outcome<Value> {
             if ty.admits(&value) { Ok(value) } else { Err(format!("{} does not fit {to}", shown(&value))) }
         }
         ExprType::Float => {
-            let number = Number::from(decimal);
-            number.to_f64().ok_or_else(|| "the number is out of range".to_owned()).and_then(numeric::from_float)
+            let nearest = Number::from(decimal).to_f64().filter(|x| *x != 0.0 || decimal.is_zero());
+            nearest.ok_or_else(|| "the number is out of range".to_owned()).and_then(numeric::from_float)
         }
         _ => Err(format!("a number is not {}", to.a())),
     }

@@ -62,6 +62,17 @@ fn help_says_what_to_do() {
 }
 
 #[test]
+fn the_deepest_expressions_are_evaluated() {
+    for form in ["coalesce(null, #)", "case when done then # end", "1 + #", "(#)", "list_transform([1], x -> #)[1]", "{'a': #}.a"]
+    {
+        let depth = if form.contains('{') || form.contains('[') { 45 } else { 95 };
+        let source = (0..depth).fold("n".to_owned(), |inner, _| form.replace('#', &inner));
+        let result = super::run(&source);
+        assert!(result.as_ref().is_ok_and(|value| value.parse::<i64>().is_ok()), "{form}: {result:?}");
+    }
+}
+
+#[test]
 fn spans_count_bytes_over_lines_and_wide_characters() {
     fails(&[("'日本' ||\n  nme", "unknown property `nme` ⟨nme⟩"), ("-- é\n/* 日 */ nme", "unknown property `nme` ⟨nme⟩")]);
     let error = compile("'日本' ||\n  nme").err().and_then(|e| e.span);

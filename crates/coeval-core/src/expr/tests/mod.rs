@@ -48,7 +48,11 @@ fn model() -> Model {
             "shape": {"type": "union", "required": true, "of": ["string", {"type": "object", "properties": {
                 "kind": {"type": "string", "required": true}
             }}]},
+            "many": {"type": "union", "required": true, "of": ["string", {"type": "array", "items": "string"}]},
             "odd name": {"type": "string", "required": true},
+            "case": {"type": "string", "required": true},
+            "date": {"type": "string", "required": true},
+            "position": {"type": "object", "required": true, "properties": {"end": {"type": "integer", "required": true}}},
             "user": {"type": "string", "required": true}
         }
     });
@@ -65,7 +69,7 @@ fn record() -> Value {
         "tags": ["b", "a"], "names": {"en": "Tree", "de": "Baum"},
         "address": {"city": "Vilnius"},
         "lines": [{"sku": "x", "count": 2}, {"sku": "y"}],
-        "shape": {"kind": "round"}, "odd name": "odd", "user": "ada"
+        "shape": {"kind": "round"}, "many": ["p", "q"], "odd name": "odd", "case": "C", "date": "D", "position": {"end": 9}, "user": "ada"
     })
 }
 

@@ -83,6 +83,7 @@ fn nullability_follows_the_scope_and_the_conditions() {
         ("case when maybe is not null or done then maybe else 0 end", true, true),
         ("case when maybe is null then maybe else 0 end", true, true),
         ("case when maybe is not null then 0 else maybe end", true, true),
+        ("case done when maybe is not null then maybe else 0 end", true, true),
         ("tags[1]", true, true),
         ("concat_ws(' ', maybe)", false, false),
         ("lookup('country', id)", true, true),

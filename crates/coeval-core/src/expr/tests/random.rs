@@ -295,3 +295,58 @@ fn random_tokens_never_panic() {
         }
     }
 }
+
+/// A parser that tries and goes back would not come to an end here.
+#[test]
+fn long_and_repetitive_sources_are_refused_in_time() {
+    let tokens = [
+        "(",
+        "(",
+        "(",
+        "[",
+        "{",
+        ",",
+        ":",
+        "->",
+        "-",
+        "'a'",
+        "n",
+        "case",
+        "when",
+        "then",
+        "not",
+        "in (",
+        "between",
+        "and",
+        "cast(",
+        "as",
+        "extract(",
+        "from",
+        "position(",
+        "substring(",
+        "trim(",
+        "interval",
+        "map {",
+        "array [",
+        "date",
+        "x",
+        "lower(",
+        "list_filter(",
+        "a ->",
+        "(a, b) ->",
+        "'k':",
+        "1",
+        "is distinct from",
+        "in ((",
+    ];
+    let (model, tables) = (model(), Tables::new());
+    let scope = Scope { names: Names::Record(&model.properties), tables: &tables, absent_is_null: false };
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..500 {
+        let few: Vec<&str> = (0..=random.next(4)).map(|_| random.pick(&tokens)).collect();
+        let length = 20 + random.next(1_000);
+        let source: Vec<&str> = (0..length).map(|_| random.pick(&few)).collect();
+        let source = source.join(" ");
+        let _ = Compiled::compile(&source, &scope);
+    }
+}

@@ -33,6 +33,9 @@ fn elements_are_read_and_missing_ones_are_null() {
         ("shape.kind", "\"round\""),
         ("\"odd name\"", "\"odd\""),
         ("user", "\"ada\""),
+        ("\"case\" || date", "\"CD\""),
+        ("position.end + 1", "10"),
+        ("position(date in 'aD')", "2"),
     ]);
     fails(&[
         ("tags['a']", "expected an integer in the brackets, found a string ⟨'a'⟩"),
@@ -110,6 +113,8 @@ fn functions_of_lists_and_maps() {
             "transform_values(names, (k, v) -> {'lang': k, 'n': length(v)})",
             "{\"en\":{\"lang\":\"en\",\"n\":4},\"de\":{\"lang\":\"de\",\"n\":4}}",
         ),
+        ("list_transform(many, x -> upper(x))", "[\"P\",\"Q\"]"),
+        ("case json_kind(many) when 'array' then many[1] end", "\"p\""),
         ("json_kind(null)", "null"),
         ("json_kind(n)", "\"number\""),
         ("json_kind(shape)", "\"object\""),
