@@ -74,7 +74,7 @@ impl Draft {
 fn check_name(name: &str) -> Result<(), Invalid> {
     let version =
         name.rsplit_once("_v").is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
-    let invalid = if name.is_empty() || name.starts_with("_") {
+    let invalid = if name.is_empty() || name.starts_with('_') {
         Invalid::new("a model's name begins with a letter").help("names that begin with `_` are coeval's own")
     } else if version {
         Invalid::new(format!("`{name}` could be mistaken for a version of `{}`", name.rsplit_once("_v").unwrap_or_default().0))

@@ -110,7 +110,7 @@ impl Header {
         let mut out = Object::new();
         out.insert("id", self.id.as_str().into());
         if let Some(number) = self.number {
-            out.insert("number", i64::try_from(number).unwrap_or(i64::MAX).into());
+            out.insert("number", i64::from(number).into());
         }
         out.insert("date", self.date.as_str().into());
         if self.number.is_some() {

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fold::State;
 use crate::frozen::Frozen;
+use coeval_core::history::Release;
 use coeval_core::op::Operation;
 
 /// Changes with every release that reads or folds differently.
@@ -20,6 +21,19 @@ pub struct ModelVersion {
     pub frozen: Frozen,
     /// Its operations, those of legacy versions derived.
     pub operations: Vec<Operation>,
+}
+
+/// A model from one `add_model` to the next `remove_model`: what the core folds into a history.
+#[derive(Debug, Clone)]
+pub struct Life {
+    /// The version that added it.
+    pub first: u32,
+    /// The model at that version.
+    pub model: Model,
+    /// The versions that changed it.
+    pub releases: Vec<Release>,
+    /// The version that removed it.
+    pub ended: Option<u32>,
 }
 
 /// All versions of one model, oldest first.
@@ -65,6 +79,33 @@ impl ModelHistory {
     /// Returns the model at a version of the manifest.
     pub fn at(&self, number: u32) -> Option<Model> {
         self.state_at(number).model().cloned()
+    }
+
+    /// Returns the model's lives: it begins with `add_model` and ends with `remove_model`, and may begin anew.
+    pub fn lives(&self) -> Vec<Life> {
+        let mut lives: Vec<Life> = Vec::new();
+        let mut state = State::default();
+        for version in &self.versions {
+            let before = state.model().is_some();
+            // All of them folded when the history was made.
+            if state.step(&version.frozen).is_err() {
+                break;
+            }
+            let order = Some(version.frozen.order.clone()).filter(|order| !order.is_empty());
+            match (before, state.model(), lives.last_mut()) {
+                (false, Some(model), _) => {
+                    let model = model.clone();
+                    lives.push(Life { first: version.number, model, releases: Vec::new(), ended: None });
+                }
+                (true, None, Some(life)) => life.ended = Some(version.number),
+                (true, Some(_), Some(life)) => {
+                    let operations = version.operations.clone();
+                    life.releases.push(Release { version: version.number, operations, order });
+                }
+                _ => {}
+            }
+        }
+        lives
     }
 
     /// Writes what a cache keeps, so that reading it spares parsing, checking and folding.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use coeval_core::Value;
+use coeval_core::history::Fault;
 use coeval_core::invalid::nearest;
 
 use crate::config::Config;
@@ -72,7 +73,7 @@ impl Manifest {
         let mut sources = Vec::new();
         let mut wrong = Vec::new();
         for (path, bytes) in files {
-            if !(path.ends_with(".yaml") || path.ends_with(".yml")) {
+            if !is_yaml(&path) {
                 continue;
             }
             match Source::from_bytes(&path, bytes) {
@@ -268,8 +269,19 @@ impl Manifest {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let order = crate::migration_file::order(&all)?;
+        let order = crate::migration_order::order(&all)?;
         Ok(order.into_iter().map(|i| all[i].clone()).collect())
+    }
+
+    /// Places what the core finds wrong with an operation when it folds a history: most often an expression.
+    pub fn place_fault(&self, file: &ModelFile, fault: &Fault) -> Diagnostic {
+        let at = file.versions.iter().position(|version| self.versions.all[*version].number == fault.version);
+        let mut invalid = fault.invalid.clone().beneath(&fault.operation.to_string()).beneath("operations");
+        let Some(part) = at.and_then(|at| file.documents.get(at + 1)) else {
+            invalid.at.clear();
+            return decode::place(&file.source, file.documents.first().map_or(0..0, |d| d.span.clone()), &invalid);
+        };
+        decode::place(&file.source, part.span.clone(), &invalid)
     }
 
     /// Returns what a cache should keep of the models that were folded and that it did not have: keys and contents.
@@ -364,4 +376,9 @@ impl ModelFile {
         let id = node.ok().and_then(|node| Some(node.get("version")?.get("id")?.span.range()));
         self.source.place(id.unwrap_or(span))
     }
+}
+
+/// Whether a file's ending says that it is YAML.
+fn is_yaml(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, ending)| matches!(ending, "yaml" | "yml"))
 }

@@ -179,17 +179,17 @@ impl Patch {
 
     /// As [`Patch::diff`], with values that are known to have moved said as moves. A move that does not apply is left out.
     pub fn diff_with_moves(before: &Value, after: &Value, moves: &[(String, String)]) -> Self {
-        let mut moved = before.clone();
+        let mut base = before.clone();
         let mut changes = Vec::new();
         for (from, path) in moves {
             let change = Change::Move { from: from.clone(), path: path.clone() };
-            let mut next = moved.clone();
+            let mut next = base.clone();
             if change.apply(&mut next).is_ok() {
-                moved = next;
+                base = next;
                 changes.push(change);
             }
         }
-        diff(&moved, after, "", &mut changes);
+        diff(&base, after, "", &mut changes);
         Self(changes)
     }
 }

@@ -1,9 +1,9 @@
 //! What a freeze asks: questions placed in the draft, with the lines that answer them.
 
-use coeval_core::Invalid;
+use coeval_core::{Invalid, Object, Value};
 
 use crate::decode;
-use crate::detect::Question;
+use crate::detect::{Candidate, Question};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::draft::Draft;
 use crate::source::Source;
@@ -19,6 +19,21 @@ pub struct Asked {
     pub question: Question,
     /// The question in its place, with the lines to paste.
     pub diagnostic: Diagnostic,
+}
+
+impl Asked {
+    /// Returns the question for machines: the finding, the model, and each candidate with its operations.
+    pub fn to_value(&self) -> Value {
+        let candidate = |candidate: &Candidate| {
+            let operations = Value::List(candidate.operations.clone());
+            Object::from_iter([("text".into(), candidate.text.as_str().into()), ("operations".into(), operations)])
+        };
+        let candidates = self.question.candidates.iter().map(|c| candidate(c).into()).collect();
+        let Value::Object(mut out) = self.diagnostic.to_value() else { return Value::Null };
+        out.insert("model", self.model.as_str().into());
+        out.insert("candidates", Value::List(candidates));
+        out.into()
+    }
 }
 
 /// Why nothing was frozen.
@@ -69,7 +84,8 @@ pub(crate) fn place(source: &Source, draft: &Draft, question: Question) -> Asked
     diagnostic.code = question.code;
     diagnostic.severity = if question.candidates.is_empty() { Severity::Error } else { Severity::Question };
     if !question.candidates.is_empty() {
-        let lines: String = question.candidates.iter().map(|c| format!("  # {}\n{}", c.text, c.lines())).collect();
+        let lines: Vec<String> = question.candidates.iter().map(|c| format!("  # {}\n{}", c.text, c.lines())).collect();
+        let lines = lines.concat();
         let intro = match question.candidates.len() {
             1 => "add this to the draft, with what is right for your records:",
             _ => "add one of these to the draft:",

@@ -106,7 +106,9 @@ fn collect_uses(schema: &Value, uses: &mut Vec<String>) {
                 }
             }
             if let Some(Value::List(of)) = object.get("of") {
-                of.iter().for_each(|schema| collect_uses(schema, uses));
+                for schema in of {
+                    collect_uses(schema, uses);
+                }
             }
         }
         _ => {}

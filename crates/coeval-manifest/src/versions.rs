@@ -133,7 +133,7 @@ impl Versions {
             }
             let parent = self.all.last().map(|v| v.id.clone());
             self.by_id.insert(header.id.clone(), self.all.len());
-            let number = self.all.len() as u32 + 1;
+            let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX - 1) + 1;
             self.all.push(Version { number, id: header.id, date: header.date, parent, documents: vec![(file, document)] });
         }
     }
@@ -141,18 +141,14 @@ impl Versions {
     fn check_parents(&self, place: &dyn Fn(usize, usize) -> crate::source::Place, wrong: &mut Vec<Diagnostic>) {
         for version in &self.all {
             let here = || place(version.documents[0].0, version.documents[0].1);
-            let expected = match &version.parent {
-                None => 1,
-                Some(id) => match self.get(id) {
-                    Some(parent) => parent.number + 1,
-                    None => {
-                        let message = format!("version {} follows {id}, which no file of the manifest has", version.number);
-                        let help = "a file is missing: take it from your version control";
-                        wrong.push(Diagnostic::error("missing-parent", message).at(here()).help(help));
-                        continue;
-                    }
-                },
-            };
+            let parent = version.parent.as_ref().map(|id| (id, self.get(id)));
+            if let Some((id, None)) = parent {
+                let message = format!("version {} follows {id}, which no file of the manifest has", version.number);
+                let help = "a file is missing: take it from your version control";
+                wrong.push(Diagnostic::error("missing-parent", message).at(here()).help(help));
+                continue;
+            }
+            let expected = parent.and_then(|(_, parent)| parent).map_or(1, |parent| parent.number + 1);
             if version.number != expected {
                 let message = format!("version {} should have the number {expected}: one more than its parent's", version.number);
                 wrong.push(Diagnostic::error("wrong-number", message).at(here()));

@@ -33,6 +33,7 @@ fn sections(text: &str) -> (String, Vec<Section>) {
 #[derive(Default)]
 struct World {
     files: BTreeMap<String, String>,
+    saved: BTreeMap<String, BTreeMap<String, String>>,
     frozen: usize,
 }
 
@@ -67,7 +68,26 @@ impl World {
                 self.files.remove(words.next().expect("remove PATH"));
                 None
             }
-            // Takes a file back to what it was, for two lines of versions.
+            "save" => {
+                self.saved.insert(words.collect(), self.files.clone());
+                None
+            }
+            "restore" => {
+                self.files = self.saved[&words.collect::<String>()].clone();
+                None
+            }
+            // Takes a file as another branch has it; where both have versions of their own, the other's are appended.
+            "merge" => {
+                let other = &self.saved[words.next().expect("merge NAME PATH")];
+                for path in words {
+                    let (ours, theirs) = (&self.files[path], &other[path]);
+                    let mut text = ours.clone();
+                    let known = documents(ours);
+                    documents(theirs).iter().skip(1).filter(|d| !known.contains(d)).for_each(|d| text.push_str(d));
+                    self.files.insert(path.to_owned(), text);
+                }
+                None
+            }
             path => {
                 self.files.insert(path.to_owned(), section.body.clone());
                 None

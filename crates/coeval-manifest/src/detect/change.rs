@@ -126,7 +126,7 @@ impl Detector<'_> {
             |text: &str, operation: Value| candidates.push(Candidate { text: text.to_owned(), operations: vec![operation] });
         match (&before.ty, &after.ty) {
             (one, Type::Array { items, .. }) if items.ty == *one => {
-                offer("each value becomes a list of one", value_of("wrap_list", [at()]))
+                offer("each value becomes a list of one", value_of("wrap_list", [at()]));
             }
             (Type::Array { items, .. }, one) if items.ty == *one => offer(
                 "the first item stands for the list; the others are kept",
@@ -245,7 +245,7 @@ fn compare(before: &Type, after: &Type) -> Change {
             let gone: Vec<String> = old.iter().filter(|v| !new.contains(v)).cloned().collect();
             if gone.is_empty() { Change::MoreValues } else { Change::FewerValues(gone) }
         }
-        (Type::Integer, Type::Number) | (Type::Decimal { .. }, Type::Number) | (Type::Enum { .. }, Type::String) => Change::Wider,
+        (Type::Integer | Type::Decimal { .. }, Type::Number) | (Type::Enum { .. }, Type::String) => Change::Wider,
         // 64 bits are at most 19 digits.
         (Type::Integer, Type::Decimal { precision, scale }) if precision - scale >= 19 => Change::Wider,
         (Type::Decimal { precision: p, scale: s }, Type::Decimal { precision: q, scale: t }) if t >= s && q - t >= p - s => {

@@ -32,7 +32,7 @@ fn fill_one(operation: &Value, later: &[Value], draft: &Model) -> Result<Value, 
         "add_property" | "retype_property" if fields.get("schema").is_none() => {
             if let Some(path) = fields.get("path").and_then(Value::as_str) {
                 let schema = schema(path).map_err(|e| e.beneath("path").beneath(name))?;
-                insert_after(&mut fields, "path", "schema", schema);
+                insert_after(&mut fields, "path", "schema", &schema);
             }
         }
         "transform" | "rewrite" => {
@@ -56,6 +56,24 @@ fn fill_one(operation: &Value, later: &[Value], draft: &Model) -> Result<Value, 
         _ => {}
     }
     Ok(Object::from_iter([(name.into(), fields.into())]).into())
+}
+
+/// Returns the operations of a version that is amended, as far as the draft still means them: a property that was added and is
+/// gone again was never added, and one that is still there has the schema that the draft gives it now.
+pub fn still_meant(operations: &[Value], draft: &Model) -> Vec<Value> {
+    let mut out = Vec::new();
+    for (i, operation) in operations.iter().enumerate() {
+        let Some(("add_property", fields)) = parts(operation) else {
+            out.push(operation.clone());
+            continue;
+        };
+        let path = fields.get("path").and_then(Value::as_str).and_then(|text| Path::parse(text).ok());
+        if path.is_some_and(|path| draft.at(&followed(&path, &operations[i + 1..])).is_some()) {
+            let bare = fields.iter().filter(|(key, _)| key.as_str() != "schema").cloned().collect::<Object>();
+            out.push(Object::from_iter([("add_property".into(), bare.into())]).into());
+        }
+    }
+    out
 }
 
 /// Returns an `add_model` with the schema that the changes carry; any other operation as it is.
@@ -95,7 +113,7 @@ fn followed(path: &Path, later: &[Value]) -> Path {
     path
 }
 
-fn insert_after(fields: &mut Object, key: &str, new: &str, value: Value) {
+fn insert_after(fields: &mut Object, key: &str, new: &str, value: &Value) {
     let mut out = Object::new();
     for (k, v) in std::mem::take(fields) {
         let here = k.as_str() == key;

@@ -11,7 +11,7 @@ mod moves;
 
 use coeval_core::{Model, Path, Properties, Property, Segment, Type, Value};
 
-pub use fill::{fill, with_model};
+pub use fill::{fill, still_meant, with_model};
 pub use literal::literal;
 
 use crate::fold;
@@ -200,7 +200,9 @@ impl Detector<'_> {
         }
         let Some(first) = question.candidates.first() else { return };
         let filled = fill(&first.operations, self.after).unwrap_or_default();
-        filled.iter().for_each(|operation| self.push(operation));
+        for operation in &filled {
+            self.push(operation);
+        }
     }
 
     fn refuse_key(&mut self, before: &Model) {

@@ -61,7 +61,7 @@ impl Detector<'_> {
             } else {
                 format!("`{path}` is gone and {} new: was it renamed, or is one removed and the other added?", joined(&news))
             };
-            let (at, key) = self.place_of(ranked.first().map(|(_, to, _)| *to), path);
+            let (at, key) = Self::place_of(ranked.first().map(|(_, to, _)| *to), path);
             self.ask(Question { code: "renamed-or-removed", at, key, text, candidates });
         }
         spoken
@@ -80,7 +80,7 @@ impl Detector<'_> {
     }
 
     /// The key of what is new, or the object around what is gone.
-    fn place_of(&self, to: Option<&Path>, gone: &Path) -> (String, Option<String>) {
+    fn place_of(to: Option<&Path>, gone: &Path) -> (String, Option<String>) {
         let around = |path: &Path| path.parent().map(|p| format!("{}/properties", pointer(&p))).unwrap_or_default();
         match to {
             Some(to) => (around(to), to.last_name().map(str::to_owned)),
@@ -110,10 +110,10 @@ fn likeness(from: &Path, before: &Property, to: &Path, after: &Property, top: bo
         similar = 60;
     }
     let same_type = before.ty == after.ty;
-    let plausible = if !top {
-        same_type && similar >= 60 || to.parent().as_ref() == Some(from) && same_type
-    } else {
+    let plausible = if top {
         same_type || (similar >= 50 && cast(&before.ty, &after.ty, "").is_some())
+    } else {
+        same_type && (similar >= 60 || to.parent().as_ref() == Some(from))
     };
     let same_facets = before.required == after.required && before.nullable == after.nullable;
     plausible.then(|| {

@@ -86,23 +86,22 @@ impl<'a> Frame<'a> {
     fn add(&mut self, node: Node<'a>) -> Result<(), YamlError> {
         match self {
             Self::List { items, .. } => items.push(node),
-            Self::Map { entries, key, seen, .. } => match key.take() {
-                Some((key, key_span)) => entries.push(Entry { key, key_span, value: node }),
-                None => {
-                    let Kind::Scalar(text, _) = node.kind else {
-                        let error = YamlError::new("bad-key", node.span.range(), "a key must be a word, not a list or mapping");
-                        return Err(error);
-                    };
-                    if let Some(first) = repeated(&text, entries, seen) {
-                        let mut error =
-                            YamlError::new("duplicate-key", node.span.range(), format!("the key `{text}` occurs twice"))
-                                .help("keep one of the two");
-                        error.other = Some((first.range(), "first here"));
-                        return Err(error);
-                    }
-                    *key = Some((text, node.span));
+            Self::Map { entries, key, seen, .. } => {
+                if let Some((key, key_span)) = key.take() {
+                    entries.push(Entry { key, key_span, value: node });
+                    return Ok(());
                 }
-            },
+                let Kind::Scalar(text, _) = node.kind else {
+                    return Err(YamlError::new("bad-key", node.span.range(), "a key must be a word, not a list or mapping"));
+                };
+                if let Some(first) = repeated(&text, entries, seen) {
+                    let mut error = YamlError::new("duplicate-key", node.span.range(), format!("the key `{text}` occurs twice"))
+                        .help("keep one of the two");
+                    error.other = Some((first.range(), "first here"));
+                    return Err(error);
+                }
+                *key = Some((text, node.span));
+            }
         }
         Ok(())
     }
@@ -142,8 +141,7 @@ fn repeated<'a>(key: &str, entries: &[Entry<'a>], seen: &mut HashSet<Cow<'a, str
 fn refuse_exotic(event: &Event<'_>, here: Span) -> Result<(), YamlError> {
     let (anchor, tag) = match event {
         Event::Alias(_) => return Err(anchors(here.range())),
-        Event::Scalar(_, _, anchor, tag) => (*anchor, tag),
-        Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag),
+        Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag),
         _ => return Ok(()),
     };
     if anchor > 0 {

@@ -84,7 +84,7 @@ fn align(source: &str, value: &str, style: Style) -> Option<Vec<usize>> {
             let blank = rest.find(|c: char| !matches!(c, ' ' | '\t' | '\n' | '\r')).unwrap_or(rest.len());
             let lines = rest[..blank].matches('\n').count();
             let literal = style == Style::Literal || (wanted == '\n' && lines == breaks);
-            if lines == 0 && !(at + blank == source.len()) {
+            if lines == 0 && at + blank != source.len() {
                 return None;
             }
             if !literal && wanted == '\n' && lines != breaks + 1 && at + blank < source.len() {

@@ -76,5 +76,5 @@ pub fn needs_quotes(text: &str) -> bool {
         || text.contains(" #")
         || text.contains([',', '[', ']', '{', '}', '\u{feff}', '\u{85}', '\u{2028}', '\u{2029}'])
         || text.chars().any(char::is_control)
-        || matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n" | ".inf" | "-.inf" | ".nan")
+        || matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | ".inf" | "-.inf" | ".nan")
 }
