@@ -8,7 +8,7 @@ use crate::command::Command;
 
 /// Evolves the schema and the data of an application: every version stays readable and writable, and no value is lost.
 #[derive(Debug, Parser)]
-#[command(name = "coeval", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "coeval", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done, 1 findings, 2 usage, 3 refused, 4 the system failed.\nBegin with `coeval demo` or `coeval init --example`."
 )]
@@ -32,19 +32,14 @@ pub(crate) struct Cli {
 /// For whom output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Text for people
     Text,
-    /// One JSON document
     Json,
 }
 
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
-    /// On a terminal
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }

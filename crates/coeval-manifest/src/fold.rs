@@ -3,7 +3,6 @@
 use coeval_core::schema::no_shared_types;
 use coeval_core::{Invalid, Model, Properties, Property, Type, Value};
 
-use crate::constraint;
 use crate::detect;
 use crate::frozen::Frozen;
 use crate::patch::{Change, Patch};
@@ -142,13 +141,6 @@ pub fn apply(operation: &Operation, model: &mut Option<Model>, becomes: Option<&
 /// # Errors
 /// What does not fit, placed beneath the operation's name.
 pub fn apply_to(operation: &Operation, model: &mut Model) -> Result<(), Invalid> {
-    if matches!(operation.name(), "remove_index" | "remove_unique" | "remove_check") {
-        let value = operation.to_value();
-        let fields = value.as_object().and_then(|o| o.iter().next()).and_then(|(_, fields)| fields.as_object());
-        if let Some(name) = fields.and_then(|f| f.get("name")).and_then(Value::as_str) {
-            constraint::materialise(model, name);
-        }
-    }
     operation.check(model)?;
     operation.apply(model);
     Ok(())
@@ -212,7 +204,7 @@ pub fn reconcile(model: &mut Model, decoded: &Model) -> Result<(), String> {
 }
 
 fn constraint_difference(a: &Model, b: &Model) -> Option<String> {
-    let (a, b) = (constraint::effective(a), constraint::effective(b));
+    let (a, b) = (a.all_constraints(), b.all_constraints());
     let lacking = a.iter().find(|c| !b.contains(c)).or_else(|| b.iter().find(|c| !a.contains(c)));
     lacking.map(|c| c.name.clone())
 }

@@ -4,7 +4,6 @@
 
 pub mod call;
 pub mod config;
-pub mod constraint;
 mod decode;
 pub mod detect;
 pub mod diagnostic;

@@ -2,14 +2,18 @@
 //! compared. `UPDATE_CASES=1` writes what came out into the script.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use coeval_core::Model;
+use coeval_core::history::History;
 use coeval_core::op::{Context, Rewrites};
 use coeval_core::table::Tables;
 use coeval_manifest::freeze::{Request, freeze};
+use coeval_manifest::question::Refusal;
 use coeval_manifest::rebase::rebase;
-use coeval_manifest::{Diagnostic, Manifest, Source};
+use coeval_manifest::{Diagnostic, Manifest, ModelFile, Source};
 
 /// `-- COMMAND --` and the lines below it. What comes before the first is a comment.
 struct Section {
@@ -60,7 +64,7 @@ impl World {
                 }
                 None
             }
-            "freeze" => Some(self.freeze(words.collect())),
+            "freeze" => Some(self.freeze(&words.collect::<Vec<_>>())),
             "check" => Some(self.check()),
             "rebase" => Some(self.rebase()),
             "show" => Some(self.files.get(words.next().expect("show PATH")).cloned().unwrap_or_default()),
@@ -100,7 +104,7 @@ impl World {
         format!("0194e5c8-0000-7000-8000-{:012}", self.frozen)
     }
 
-    fn freeze(&mut self, words: Vec<&str>) -> String {
+    fn freeze(&mut self, words: &[&str]) -> String {
         let manifest = match self.load() {
             Ok(manifest) => manifest,
             Err(found) => return rendered(&found),
@@ -113,7 +117,10 @@ impl World {
         let context = Context { tables: &tables, rewrites: &rewrites };
         let request = Request { models: &models, amend, ..Request::new(&date, &id, context) };
         match freeze(&manifest, &request) {
-            Err(refusal) => rendered(&refusal.diagnostics().cloned().collect::<Vec<_>>()),
+            Err(refusal) => {
+                answer(&manifest, &request, &refusal);
+                rendered(&refusal.diagnostics().cloned().collect::<Vec<_>>())
+            }
             Ok(done) if done.version.is_none() => {
                 self.frozen -= 1;
                 "nothing to freeze\n".to_owned()
@@ -132,7 +139,7 @@ impl World {
         let mut out = String::new();
         for (path, text) in files {
             let old = self.files.get(&path).cloned().unwrap_or_default();
-            out.push_str(&format!("{path}:\n"));
+            let _ = writeln!(out, "{path}:");
             let kept: BTreeSet<&str> = documents(&old).into_iter().collect();
             for document in documents(&text).into_iter().filter(|d| !kept.contains(d)) {
                 out.push_str(document);
@@ -148,6 +155,11 @@ impl World {
             Ok(manifest) => {
                 let found = manifest.check();
                 let head = manifest.versions.head().map_or("none".to_owned(), |v| v.number.to_string());
+                if found.is_empty() {
+                    for file in &manifest.files {
+                        core_folds(&manifest, file);
+                    }
+                }
                 if found.is_empty() { format!("head {head}\n") } else { rendered(&found) }
             }
         }
@@ -160,6 +172,35 @@ impl World {
         match rebase(&manifest, &mut || ids.next().expect("an id")) {
             Err(found) => rendered(&found),
             Ok(files) => self.write(files),
+        }
+    }
+}
+
+/// The core folds every life of a model and comes to the same model.
+fn core_folds(manifest: &Manifest, file: &ModelFile) {
+    let (tables, rewrites) = (Tables::new(), Rewrites::new());
+    let context = Context { tables: &tables, rewrites: &rewrites };
+    let history = manifest.history(file).expect("it was checked");
+    for life in history.lives() {
+        let core = History::new(life.first, life.model, &life.releases, &context);
+        let core = core.unwrap_or_else(|fault| panic!("{}", manifest.place_fault(file, &fault).render(false)));
+        for release in &life.releases {
+            let (ours, theirs) = (history.at(release.version), core.model(release.version));
+            let names = |model: Option<&Model>| model.map(|m| m.properties.names().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(names(ours.as_ref()), names(theirs.map(|m| &**m)));
+        }
+    }
+}
+
+/// Every candidate that is whole answers its question: pasted alone, it gives no error, and the question is gone.
+fn answer(manifest: &Manifest, request: &Request<'_>, refusal: &Refusal) {
+    for asked in &refusal.questions {
+        for candidate in asked.question.candidates.iter().filter(|c| !c.lines().contains('…')) {
+            let answers = BTreeMap::from([(asked.model.clone(), candidate.operations.clone())]);
+            let Err(next) = freeze(manifest, &Request { answers, ..request.clone() }) else { continue };
+            let wrong = next.errors.iter().map(|d| d.render(false)).collect::<Vec<_>>();
+            assert!(wrong.is_empty(), "{}:\n{}{}", asked.question.text, candidate.lines(), wrong.concat());
+            assert!(!next.questions.contains(asked), "{} stays after\n{}", asked.question.text, candidate.lines());
         }
     }
 }
@@ -186,7 +227,7 @@ fn cases() {
         let mut actual = comment;
         for section in &sections {
             let body = world.run(section).unwrap_or_else(|| section.body.clone());
-            actual.push_str(&format!("-- {} --\n{body}", section.command));
+            let _ = write!(actual, "-- {} --\n{body}", section.command);
         }
         if actual == text {
             continue;

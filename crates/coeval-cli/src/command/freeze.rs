@@ -5,12 +5,12 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
-use coeval_core::{Object, Value};
+use coeval_core::Value;
 
 use coeval_manifest::freeze::{self, Freeze, Request};
 use coeval_manifest::question::{Asked, Refusal};
 
-use super::changes::Changes;
+use super::changes::{Changes, show_all};
 use crate::atomic;
 use crate::era::compile;
 use crate::error::{CommandError, Outcome, Result};
@@ -52,10 +52,11 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     let frozen = loop {
         match freeze::freeze(&workspace.manifest, &request) {
             Ok(frozen) => break frozen,
-            Err(refusal) => match answers(&refusal, &mut request.answers, ui)? {
-                true => {}
-                false => return Err(refusal.into()),
-            },
+            Err(refusal) => {
+                if !answers(&refusal, &mut request.answers, ui)? {
+                    return Err(refusal.into());
+                }
+            }
         }
     };
     crate::cache::keep(&workspace.manifest);
@@ -80,8 +81,9 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     ui.field("version", i64::from(number));
     ui.field("id", version.id.as_str());
     ui.field("written", !args.dry_run);
-    let changes = Changes::of(&frozen, &workspace.context());
-    changes.show(ui)?;
+    let models = frozen.models.iter();
+    let changes = models.map(|m| Changes::of(&m.name, m.before.as_ref(), &m.operations, &workspace.context()));
+    show_all(&changes.collect::<Vec<_>>(), ui)?;
     ui.field("files", Value::List(frozen.files.iter().map(|(path, _)| ui.path(path).as_str().into()).collect()));
     Ok(Outcome::Done)
 }
@@ -157,14 +159,6 @@ fn ask(asked: &Asked, from: &mut dyn BufRead, to: &mut dyn Write) -> io::Result<
             return Ok(Some(candidate.operations.clone()));
         }
     }
-}
-
-/// The operations of a change for a program.
-pub(super) fn operation_value(operation: &coeval_core::op::Operation) -> Value {
-    let mut out = Object::new();
-    out.insert("description", operation.describe().as_str().into());
-    out.insert("operation", operation.to_value());
-    out.into()
 }
 
 #[cfg(test)]

@@ -2,9 +2,17 @@
 
 mod bytes;
 mod changes;
+mod completions;
 mod convert;
+mod diff;
+mod explain;
 mod freeze;
 mod init;
+mod lint;
+mod man;
+mod rebase;
+mod reference;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,7 +29,14 @@ use crate::ui::Ui;
 pub(crate) enum Command {
     Init(init::Args),
     Freeze(freeze::Args),
+    Diff(diff::Args),
+    Lint(lint::Args),
+    Rebase(rebase::Args),
+    Validate(validate::Args),
     Convert(convert::Args),
+    Explain(explain::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -29,7 +44,14 @@ impl Command {
         match self {
             Self::Init(_) => "init",
             Self::Freeze(_) => "freeze",
+            Self::Diff(_) => "diff",
+            Self::Lint(_) => "lint",
+            Self::Rebase(_) => "rebase",
+            Self::Validate(_) => "validate",
             Self::Convert(_) => "convert",
+            Self::Explain(_) => "explain",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 
@@ -37,7 +59,14 @@ impl Command {
         match self {
             Self::Init(args) => init::run(args, folder, ui),
             Self::Freeze(args) => freeze::run(args, folder, ui),
+            Self::Diff(args) => diff::run(args, folder, ui),
+            Self::Lint(args) => lint::run(args, folder, ui),
+            Self::Rebase(args) => rebase::run(args, folder, ui),
+            Self::Validate(args) => validate::run(args, folder, ui),
             Self::Convert(args) => convert::run(args, folder, ui),
+            Self::Explain(args) => explain::run(args, ui),
+            Self::Completions(args) => completions::run(args, ui),
+            Self::Man(args) => man::run(args, ui),
         }
     }
 }

@@ -10,12 +10,10 @@ use coeval_core::json;
 
 use crate::error::{CommandError, Result};
 
-/// How records stand in the input.
+/// How records stand in the input: one JSON document, or one a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Input {
-    /// One JSON document
     Json,
-    /// One JSON document a line
     Jsonl,
 }
 

@@ -3,6 +3,7 @@
 mod decode;
 
 mod encode;
+mod facet;
 mod validate;
 
 pub use decode::{SharedTypes, no_shared_types};

@@ -2,7 +2,7 @@
 
 use coeval_core::{Path, Property, Type, Value};
 
-use super::literal::{cast, literal, name, sample, shown};
+use super::literal::{cast, literal, name, sample, sample_value, shown};
 use super::{Candidate, Detector, Question, pointer, value_of};
 
 /// How a new type compares with the old one.
@@ -126,12 +126,15 @@ impl Detector<'_> {
             |text: &str, operation: Value| candidates.push(Candidate { text: text.to_owned(), operations: vec![operation] });
         match (&before.ty, &after.ty) {
             (one, Type::Array { items, .. }) if items.ty == *one => {
-                offer("each value becomes a list of one", value_of("wrap_list", [at()]));
+                let fields = [at()].into_iter().chain(empty(before));
+                offer("each value becomes a list of one", value_of("wrap_list", fields));
             }
-            (Type::Array { items, .. }, one) if items.ty == *one => offer(
-                "the first item stands for the list; the others are kept",
-                value_of("unwrap_list", [at(), ("pick", "first".into())]),
-            ),
+            (Type::Array { items, .. }, one) if items.ty == *one => {
+                let fields = [at(), ("pick", "first".into())]
+                    .into_iter()
+                    .chain(empty(&Property { required: before.required, ..after.clone() }));
+                offer("the first item stands for the list; the others are kept", value_of("unwrap_list", fields));
+            }
             (one, Type::Object(inner)) => {
                 for (child, property) in inner.iter().filter(|(_, p)| p.ty == *one).take(3) {
                     let to = path.join(child);
@@ -214,6 +217,12 @@ impl Detector<'_> {
 /// A value of the newer version that an older one cannot hold hides the record from it; the newer one is not refused for it.
 fn quarantine_down() -> Value {
     coeval_core::Object::from_iter([("down".into(), "quarantine".into())]).into()
+}
+
+/// What an empty list reads as where a single value must be there; a person may want another.
+fn empty(single: &Property) -> Option<(&'static str, Value)> {
+    let needed = single.required && !single.nullable;
+    needed.then(|| ("empty", sample_value(single).unwrap_or_else(|| "…".into())))
 }
 
 /// The new type with the old facets: what is required, nullable or default is changed by operations of its own.

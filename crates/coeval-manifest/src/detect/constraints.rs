@@ -4,13 +4,12 @@ use coeval_core::schema::{Constraint, Policy, Rule};
 use coeval_core::{Path, Value};
 
 use super::{Detector, Walk, value_of};
-use crate::constraint::effective;
 
 impl Detector<'_> {
     /// Removes what the draft no longer demands. First of all: a property that a constraint needs cannot be removed.
     pub(super) fn lifted(&mut self, walk: &Walk<'_>) {
-        let after = effective(self.after);
-        let gone: Vec<Constraint> = effective(&self.working).into_iter().filter(|c| !after.contains(c)).collect();
+        let after = self.after.all_constraints();
+        let gone: Vec<Constraint> = self.working.all_constraints().into_iter().filter(|c| !after.contains(c)).collect();
         for constraint in gone {
             // A facet goes with its property.
             let facet = !self.working.constraints.contains(&constraint);
@@ -22,8 +21,8 @@ impl Detector<'_> {
 
     /// Adds what the draft demands and the model does not. Last of all: what it demands may be of new properties.
     pub(super) fn demanded(&mut self) {
-        let before = effective(&self.working);
-        for constraint in effective(self.after).into_iter().filter(|c| !before.contains(c)) {
+        let before = self.working.all_constraints();
+        for constraint in self.after.all_constraints().into_iter().filter(|c| !before.contains(c)) {
             let mut fields: Vec<(&str, Value)> = Vec::new();
             if constraint.name != constraint.rule.default_name() {
                 fields.push(("name", constraint.name.as_str().into()));

@@ -39,6 +39,28 @@ pub(super) fn sample(property: &Property) -> String {
     }
 }
 
+/// As [`sample`], as a value; `None` for types without a plain one.
+pub(super) fn sample_value(property: &Property) -> Option<Value> {
+    let value = property.default.clone().or_else(|| match &property.ty {
+        Type::String => Some("".into()),
+        Type::Integer | Type::Number | Type::Float | Type::Decimal { .. } => Some(0.into()),
+        Type::Boolean => Some(false.into()),
+        Type::Enum { values } => values.first().map(|value| value.as_str().into()),
+        Type::Date
+        | Type::Time
+        | Type::Datetime
+        | Type::Uuid
+        | Type::Bytes
+        | Type::Json
+        | Type::Object(_)
+        | Type::Array { .. }
+        | Type::Map { .. }
+        | Type::Ref { .. }
+        | Type::Union { .. } => None,
+    });
+    value.filter(|value| property.violations(value).is_empty())
+}
+
 /// Returns the name by which an expression calls a property: its path within the record or the element it lies in.
 pub(super) fn name(path: &Path) -> String {
     let (_, inner) = path.split_element();

@@ -1,18 +1,25 @@
 //! Constraints, whether they are written as facets of a property (`unique: true`) or under `constraints`.
 
-use coeval_core::schema::{Constraint, Policy, Rule};
-use coeval_core::{Model, Path, Properties, Property, Segment, Type};
+use super::{Constraint, Model, Policy, Properties, Property, Rule, Type};
+use crate::path::{Path, Segment};
 
-/// Returns all constraints of a model: those it lists, then those that facets of its properties stand for.
-pub fn effective(model: &Model) -> Vec<Constraint> {
-    let mut out = model.constraints.clone();
-    facets(&model.properties, &Path::root(), &mut |path, property| out.extend(of_property(path, property)));
-    out
+impl Model {
+    /// Returns all constraints: those that are listed, then those that facets of properties stand for.
+    pub fn all_constraints(&self) -> Vec<Constraint> {
+        let mut out = self.constraints.clone();
+        facets(&self.properties, &Path::root(), &mut |path, property| out.extend(of_property(path, property)));
+        out
+    }
+
+    /// Takes the constraint called `name` out, be it listed or a facet.
+    pub fn remove_constraint(&mut self, name: &str) {
+        materialise(self, name);
+        self.constraints.retain(|c| c.name != name);
+    }
 }
 
-/// Turns the facet that stands for the constraint `name`, if one does, into an entry under `constraints`, so that an
-/// operation can remove it by name.
-pub fn materialise(model: &mut Model, name: &str) {
+/// Turns the facet that stands for a constraint, if one does, into a listed one.
+fn materialise(model: &mut Model, name: &str) {
     if model.constraints.iter().any(|c| c.name == name) {
         return;
     }
