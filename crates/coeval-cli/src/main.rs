@@ -8,6 +8,7 @@ mod cache;
 mod command;
 mod era;
 mod error;
+mod infer;
 mod progress;
 mod record;
 mod ui;

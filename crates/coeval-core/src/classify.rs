@@ -1,5 +1,6 @@
 //! What a change means for clients that do not know it, and whether it loses anything: computed by running it, never declared.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::history::{History, Release};
@@ -12,6 +13,8 @@ use crate::value::{Object, Value};
 
 /// How many sample documents are tried each way.
 const SAMPLES: usize = 400;
+/// How many texts of operations are tried.
+const WORDS: usize = 24;
 
 /// What a change means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,14 +87,48 @@ pub fn operation(before: &Model, operation: &Operation, context: &Context<'_>) -
     }
     let release = Release { version: 2, operations: vec![operation.clone()], order: None };
     let history = History::new(1, before.clone(), &[release], context).map_err(|fault| *fault.invalid)?;
-    Ok(between(&history, 1, 2).unwrap_or(Class::NEUTRAL))
+    Ok(between(&history, 1, 2, &words([operation])).unwrap_or(Class::NEUTRAL))
 }
 
-/// Classifies all that lies between two versions; `None` where one of them does not have the model.
-pub fn between(history: &History, older: u32, newer: u32) -> Option<Class> {
+/// Returns the texts that operations speak of: the keys they rename, the values they compare with.
+pub fn words<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Vec<String> {
+    let mut out = Vec::new();
+    for operation in operations {
+        collect(&operation.to_value(), &mut out);
+    }
+    let mut seen = HashSet::new();
+    out.retain(|word: &String| word.len() <= 40 && seen.insert(word.clone()));
+    out.truncate(WORDS);
+    out
+}
+
+fn collect(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.contains('\'') => {
+            // An expression: every second part stands between quotation marks.
+            out.extend(text.as_str().split('\'').skip(1).step_by(2).map(str::to_owned));
+        }
+        Value::String(text) => out.push(text.as_str().to_owned()),
+        Value::List(items) => items.iter().for_each(|item| collect(item, out)),
+        Value::Object(object) => {
+            for (key, value) in object {
+                // The fields of an operation, not their names.
+                if value.as_str().is_some() {
+                    out.push(key.as_str().to_owned());
+                }
+                collect(value, out);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Classifies all that lies between two versions; `None` where one of them does not have the model. `words` are those of the
+/// operations between them.
+pub fn between(history: &History, older: u32, newer: u32, words: &[String]) -> Option<Class> {
     let (before, after) = (history.model(older)?, history.model(newer)?);
-    let at_older = sample::documents(before, SAMPLES);
-    let at_newer = sample::documents(after, SAMPLES);
+    let at_older = sample::documents(before, words, SAMPLES);
+    let at_newer = sample::documents(after, words, SAMPLES);
     let readers = holds(&before.properties, &after.properties, false)
         && at_newer.iter().all(|document| reads_as_it_stands(history, document, newer, older));
     let writers = holds(&after.properties, &before.properties, true)
@@ -235,6 +272,12 @@ mod tests {
                 e,
                 r#"{"map_enum": {"path": "e", "values": ["x", "y", "z"], "down": {"z": "y"}}}"#,
                 "compatible for writers, lossy downward",
+            ),
+            (
+                r#"{"m": {"type": "map", "values": "string"}}"#,
+                r#"{"map_keys": {"path": "m", "keys": {"de": "deu"}}}"#,
+                // An older record that holds `deu` already has no place for `de`.
+                "compatible for neither, some values fail",
             ),
         ];
         for (properties, op, expected) in cases {

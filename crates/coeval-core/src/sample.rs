@@ -10,9 +10,10 @@ use crate::value::{Object, Value};
 /// How many values a nested type contributes.
 const NESTED: usize = 12;
 
-/// Returns values that a property admits, the most ordinary first; null where it may be null.
-pub fn values(property: &Property) -> Vec<Value> {
-    let mut out = of_type(&property.ty);
+/// Returns values that a property admits, the most ordinary first; null where it may be null. `words` are texts and keys that
+/// matter to what is tried out.
+pub fn values(property: &Property, words: &[String]) -> Vec<Value> {
+    let mut out = of_type(&property.ty, words);
     out.extend(property.default.clone());
     if property.nullable {
         out.push(Value::Null);
@@ -27,17 +28,21 @@ pub fn values(property: &Property) -> Vec<Value> {
 }
 
 /// Returns at most `limit` documents that fit a model: one with everything, one with what is required, and for every property
-/// one with each of its values, and one without it.
-pub fn documents(model: &Model, limit: usize) -> Vec<Value> {
-    let mut out: Vec<Value> = objects(&model.properties).into_iter().map(Value::Object).collect();
+/// one with each of its values, and one without it. What is beyond the limit is left out of all properties alike.
+pub fn documents(model: &Model, words: &[String], limit: usize) -> Vec<Value> {
+    let mut out: Vec<Value> = objects(&model.properties, words).into_iter().map(Value::Object).collect();
     out.retain(|document| model.violations(document).is_empty());
     out.truncate(limit);
     out
 }
 
-fn of_type(ty: &Type) -> Vec<Value> {
+fn of_type(ty: &Type, words: &[String]) -> Vec<Value> {
     match ty {
-        Type::String => texts(&["Ada Lovelace", "12", "", " a b ", "-3.50", "true", "é漢\"\\", "2026-11-21", "x"]),
+        Type::String => {
+            let mut out = texts(&["Ada Lovelace", "12", "", " a b ", "-3.50", "true", "é漢\"\\", "2026-11-21", "x"]);
+            out.extend(words.iter().map(|word| Value::from(word.as_str())));
+            out
+        }
         Type::Integer => numbers(&["12", "0", "-7", "100", "9223372036854775807"]),
         Type::Number => numbers(&["12.5", "0", "-7", "1.10", "1e3", "12345678901234567890.123", "0.001"]),
         Type::Float => numbers(&["12.5", "0", "-7", "1e300", "0.1"]),
@@ -48,13 +53,13 @@ fn of_type(ty: &Type) -> Vec<Value> {
         Type::Datetime => texts(&["2026-11-21T10:00:00Z", "1969-12-31T23:59:59.25+05:30"]),
         Type::Uuid => texts(&["0194e5c8-0000-7000-8000-000000000001", "FFFFFFFF-FFFF-4FFF-8FFF-FFFFFFFFFFFF"]),
         Type::Bytes => texts(&["aGVsbG8=", ""]),
-        Type::Json => vec!["a".into(), numbers(&["1"]).remove(0), Value::List(Vec::new()), Value::Object(Object::new())],
+        Type::Json => vec!["a".into(), 1_i64.into(), Value::List(Vec::new()), Value::Object(Object::new())],
         Type::Enum { values } => values.iter().map(|value| value.as_str().into()).collect(),
-        Type::Object(properties) => objects(properties).into_iter().take(NESTED * 4).map(Value::Object).collect(),
-        Type::Array { items, key } => lists(items, key.is_some()),
-        Type::Map { values } => maps(values),
+        Type::Object(properties) => objects(properties, words).into_iter().take(NESTED * 4).map(Value::Object).collect(),
+        Type::Array { items, key } => lists(items, key.is_some(), words),
+        Type::Map { values } => maps(values, words),
         Type::Ref { .. } => texts(&["a1", "b2"]),
-        Type::Union { of, .. } => of.iter().flat_map(|property| values(property).into_iter().take(NESTED)).collect(),
+        Type::Union { of, .. } => of.iter().flat_map(|property| values(property, words).into_iter().take(NESTED)).collect(),
     }
 }
 
@@ -78,8 +83,8 @@ fn decimals(precision: u32, scale: u32) -> Vec<Value> {
     numbers(&["1", "0", "-1", "0.5", &widest])
 }
 
-fn lists(items: &Property, keyed: bool) -> Vec<Value> {
-    let each = values(items);
+fn lists(items: &Property, keyed: bool, words: &[String]) -> Vec<Value> {
+    let each = values(items, words);
     let mut out = Vec::new();
     if let [first, rest @ ..] = each.as_slice() {
         out.push(Value::List(vec![first.clone()]));
@@ -95,39 +100,49 @@ fn lists(items: &Property, keyed: bool) -> Vec<Value> {
     out
 }
 
-fn maps(values_of: &Property) -> Vec<Value> {
-    let each = values(values_of);
+fn maps(values_of: &Property, words: &[String]) -> Vec<Value> {
+    let each = values(values_of, words);
     let mut out = Vec::new();
     if let [first, rest @ ..] = each.as_slice() {
         out.push(Object::from_iter([("a".into(), first.clone())]).into());
         let second = rest.first().unwrap_or(first);
         out.push(Object::from_iter([("ab".into(), second.clone()), ("a".into(), first.clone())]).into());
+        out.extend(words.iter().map(|word| Object::from_iter([(word.as_str().into(), first.clone())]).into()));
         out.extend(rest.iter().take(NESTED).map(|value| Object::from_iter([("a".into(), value.clone())]).into()));
     }
     out.push(Object::new().into());
     out
 }
 
-fn objects(properties: &Properties) -> Vec<Object> {
+fn objects(properties: &Properties, words: &[String]) -> Vec<Object> {
     let each: Vec<(&str, &Property, Vec<Value>)> =
-        properties.iter().map(|(name, property)| (name, property, values(property))).collect();
-    let full: Object = each.iter().filter_map(|(name, _, values)| Some(((*name).into(), values.first()?.clone()))).collect();
-    let required = each.iter().filter(|(_, property, _)| property.required);
-    let least: Object = required.filter_map(|(name, _, values)| Some(((*name).into(), values.first()?.clone()))).collect();
+        properties.iter().map(|(name, property)| (name, property, values(property, words))).collect();
+    let with_first = |wanted: &dyn Fn(&Property) -> bool| -> Object {
+        let shown = each.iter().filter(|(_, property, _)| wanted(property));
+        shown.filter_map(|(name, _, values)| Some(((*name).into(), values.first()?.clone()))).collect()
+    };
+    let full = with_first(&|_| true);
+    let least = with_first(&|property| property.required);
     let mut out = vec![full.clone()];
     if least.len() != full.len() {
         out.push(least);
     }
-    for (name, property, values) in &each {
-        for value in values.iter().skip(1) {
-            let mut object = full.clone();
-            object.insert(*name, value.clone());
-            out.push(object);
-        }
+    for (name, property, _) in &each {
         if !property.required {
             let mut object = full.clone();
             object.remove(name);
             out.push(object);
+        }
+    }
+    // One value of each property in turn, so that a limit cuts off what is least telling.
+    let most = each.iter().map(|(_, _, values)| values.len()).max().unwrap_or_default();
+    for at in 1..most {
+        for (name, _, values) in &each {
+            if let Some(value) = values.get(at) {
+                let mut object = full.clone();
+                object.insert(*name, value.clone());
+                out.push(object);
+            }
         }
     }
     out
@@ -149,7 +164,7 @@ mod tests {
                 ("properties".into(), properties),
             ]);
             let model = Model::from_value(&model.into(), &no_shared_types).unwrap();
-            let found = documents(&model, 500);
+            let found = documents(&model, &["x".to_owned()], 500);
             assert!(!found.is_empty(), "{name}");
             assert!(found.iter().all(|document| model.violations(document).is_empty()), "{name}");
         }
@@ -158,7 +173,7 @@ mod tests {
     #[test]
     fn decimals_reach_their_bounds() {
         let property = Property::new(Type::Decimal { precision: 5, scale: 2 });
-        let texts: Vec<String> = values(&property).iter().map(ToString::to_string).collect();
+        let texts: Vec<String> = values(&property, &[]).iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["1", "0", "-1", "0.5", "999.99"]);
     }
 }

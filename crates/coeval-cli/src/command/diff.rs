@@ -122,7 +122,7 @@ fn versions(args: &Args, from: Wanted, workspace: &Workspace, ui: &mut Ui) -> Re
         let name = history.at(to).or_else(|| before.clone()).map_or_else(String::new, |model| model.name);
         changes.push(Changes::of(&name, before.as_ref(), &operations, &workspace.context()));
         let whole = eras.iter().find(|era| era.contains(from) && era.contains(to));
-        if let Some(class) = whole.and_then(|era| classify::between(&era.history, from, to)) {
+        if let Some(class) = whole.and_then(|era| classify::between(&era.history, from, to, &classify::words(&operations))) {
             classes.push((name, class));
         }
     }

@@ -7,6 +7,7 @@ mod convert;
 mod diff;
 mod explain;
 mod freeze;
+mod import;
 mod init;
 mod lint;
 mod man;
@@ -28,6 +29,7 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(init::Args),
+    Import(import::Args),
     Freeze(freeze::Args),
     Diff(diff::Args),
     Lint(lint::Args),
@@ -43,6 +45,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Self::Init(_) => "init",
+            Self::Import(_) => "import",
             Self::Freeze(_) => "freeze",
             Self::Diff(_) => "diff",
             Self::Lint(_) => "lint",
@@ -58,6 +61,7 @@ impl Command {
     fn run(&self, folder: Option<&Path>, ui: &mut Ui) -> Result<Outcome> {
         match self {
             Self::Init(args) => init::run(args, folder, ui),
+            Self::Import(args) => import::run(args, folder, ui),
             Self::Freeze(args) => freeze::run(args, folder, ui),
             Self::Diff(args) => diff::run(args, folder, ui),
             Self::Lint(args) => lint::run(args, folder, ui),
