@@ -82,8 +82,14 @@ impl CommandError {
             return Self { kind: Kind::Unheard, diagnostics: Vec::new() };
         }
         let kind = if error.kind() == io::ErrorKind::NotFound { Kind::Usage } else { Kind::Failed };
-        let code = if kind == Kind::Usage { "not-found" } else { "system" };
-        Self::new(kind, Diagnostic::error(code, format!("{what}: {}", reason(error))))
+        let (code, help) = match error.kind() {
+            io::ErrorKind::NotFound => ("not-found", "check the path; a folder that is written to must be there"),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::Other => {
+                ("unreadable", "the file was cut off, or is not packed as its name says")
+            }
+            _ => ("system", "nothing was changed; try again when the system allows it"),
+        };
+        Self::new(kind, Diagnostic::error(code, format!("{what}: {}", reason(error))).help(help))
     }
 }
 
@@ -113,6 +119,9 @@ impl From<Box<Diagnostic>> for CommandError {
 
 impl From<Refusal> for CommandError {
     fn from(refusal: Refusal) -> Self {
-        Self { kind: Kind::Refused, diagnostics: refusal.diagnostics().cloned().collect() }
+        let diagnostics: Vec<Diagnostic> = refusal.diagnostics().cloned().collect();
+        // A model that was named on the command line and does not exist has no place in a file.
+        let unknown = diagnostics.iter().any(|d| d.code == "unknown-model" && d.place.is_none());
+        Self { kind: if unknown { Kind::Usage } else { Kind::Refused }, diagnostics }
     }
 }

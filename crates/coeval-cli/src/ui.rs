@@ -200,6 +200,12 @@ pub(crate) fn number(count: usize) -> Value {
     i64::try_from(count).unwrap_or(i64::MAX).into()
 }
 
+/// Returns a count with its noun: `1 record`, `2 records`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// Returns a text that fits into a line: control characters shown, the middle of what is long left out.
 pub(crate) fn short(text: &str) -> String {
     let shown: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();

@@ -10,7 +10,7 @@ use crate::record::output::Output;
 use crate::record::problem::At;
 use crate::record::reader::Input;
 use crate::record::{Item, Problem, Reader, Record};
-use crate::ui::{Ui, number};
+use crate::ui::{Ui, count, number};
 use crate::version::Wanted;
 use crate::workspace::Workspace;
 
@@ -108,14 +108,17 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     ui.field("failed", number(failed));
     if failed > 0 && !args.keep_going {
         output.abandon()?;
+        if let Some(path) = &args.output {
+            ui.note(&format!("{} was not written; `--keep-going` converts what can be converted", path.display()));
+        }
         return Ok(Outcome::Findings);
     }
     if let Some(path) = &args.output {
-        ui.say(&format!("converted {converted} records to version {to}: {}", path.display()))?;
+        ui.say(&format!("converted {} to version {to}: {}", count(converted, "record"), path.display()))?;
     }
     output.finish()?;
     if failed > 0 {
-        ui.note(&format!("{failed} records failed, {converted} were converted"));
+        ui.note(&format!("{} failed", count(failed, "record")));
         return Ok(Outcome::Findings);
     }
     Ok(Outcome::Done)

@@ -16,6 +16,16 @@ pub(crate) struct Args {
     operation: Option<String>,
 }
 
+/// Operations that are written like another one, which has the example.
+const ALIKE: [(&str, &str); 6] = [
+    ("add_index", "add_unique"),
+    ("add_check", "add_unique"),
+    ("add_reference", "add_unique"),
+    ("remove_unique", "remove_index"),
+    ("remove_check", "remove_index"),
+    ("remove_reference", "remove_index"),
+];
+
 /// Explains.
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Outcome> {
     let Some(wanted) = &args.operation else {
@@ -26,7 +36,8 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Outcome> {
         ui.field("operations", Value::List(Operation::ALL.iter().map(|(name, example)| value(name, example)).collect()));
         return Ok(Outcome::Done);
     };
-    let Some((name, example)) = Operation::ALL.iter().find(|(name, _)| name == wanted) else {
+    let alike = ALIKE.iter().find(|(name, _)| name == wanted).map_or(wanted.as_str(), |(_, other)| other);
+    let Some((name, example)) = Operation::ALL.iter().find(|(name, _)| *name == alike) else {
         let help = match nearest(wanted, Operation::ALL.iter().map(|(name, _)| *name)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "`coeval explain` lists all operations".to_owned(),

@@ -13,7 +13,7 @@ use crate::error::{CommandError, Kind, Outcome, Result};
 use crate::infer::{Draft, Objects};
 use crate::record::reader::Input;
 use crate::record::{Item, Problem, Reader};
-use crate::ui::{Ui, number};
+use crate::ui::{Ui, count, number};
 use crate::workspace::Workspace;
 
 /// Infers a draft from records: types, what is required, null, enums, maps against objects; and says what was rare
@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         return Ok(Outcome::Done);
     };
     atomic::write_all(&[(target.clone(), draft.text().to_owned())])?;
-    ui.say(&format!("read {} records; wrote {}", samples.objects.count, shown(&target)))?;
+    ui.say(&format!("read {}; wrote {}", count(samples.objects.count, "record"), shown(&target)))?;
     for remark in &draft.remarks {
         ui.say(&format!("  {}: {}", remark.path, remark.text))?;
     }

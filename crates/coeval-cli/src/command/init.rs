@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         files.push((folder.join("models/task.yaml"), MODEL.to_owned()));
     }
     if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
-        let message = format!("{} is there already", path.display());
+        let message = format!("{} is there already", path.strip_prefix(".").unwrap_or(path).display());
         let diagnostic = Diagnostic::error("exists", message).help("`coeval freeze` works on what is there; nothing was written");
         return Err(CommandError::new(Kind::Refused, diagnostic));
     }

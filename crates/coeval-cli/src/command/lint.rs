@@ -13,7 +13,7 @@ use coeval_manifest::{Diagnostic, ModelFile, Severity};
 
 use super::diff::pending;
 use crate::error::{CommandError, Kind, Outcome, Result};
-use crate::ui::{Ui, number};
+use crate::ui::{Ui, count as counted, number};
 use crate::workspace::Workspace;
 
 /// Looks a manifest through: everything is loaded, every expression of every version compiled, every draft tried
@@ -47,7 +47,9 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         ui.say("nothing to complain about")?;
         return Ok(Outcome::Done);
     }
-    ui.say(&format!("{errors} errors, {questions} questions, {warnings} warnings"))?;
+    let all = [(errors, "error"), (questions, "question"), (warnings, "warning")];
+    let told: Vec<String> = all.into_iter().filter(|(n, _)| *n > 0).map(|(n, noun)| counted(n, noun)).collect();
+    ui.say(&told.join(", "))?;
     Ok(Outcome::Findings)
 }
 

@@ -4,6 +4,7 @@ mod bytes;
 mod changes;
 mod completions;
 mod convert;
+mod demo;
 mod diff;
 mod explain;
 mod freeze;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Rebase(rebase::Args),
     Validate(validate::Args),
     Convert(convert::Args),
+    Demo(demo::Args),
     Explain(explain::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -52,6 +54,7 @@ impl Command {
             Self::Rebase(_) => "rebase",
             Self::Validate(_) => "validate",
             Self::Convert(_) => "convert",
+            Self::Demo(_) => "demo",
             Self::Explain(_) => "explain",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -68,6 +71,7 @@ impl Command {
             Self::Rebase(args) => rebase::run(args, folder, ui),
             Self::Validate(args) => validate::run(args, folder, ui),
             Self::Convert(args) => convert::run(args, folder, ui),
+            Self::Demo(args) => demo::run(args, ui),
             Self::Explain(args) => explain::run(args, ui),
             Self::Completions(args) => completions::run(args, ui),
             Self::Man(args) => man::run(args, ui),

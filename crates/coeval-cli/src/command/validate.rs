@@ -11,7 +11,7 @@ use crate::error::{Outcome, Result};
 use crate::record::problem::{At, key_of};
 use crate::record::reader::Input;
 use crate::record::{Item, Problem, Reader};
-use crate::ui::{Ui, number};
+use crate::ui::{Ui, count, number};
 use crate::version::Wanted;
 use crate::workspace::Workspace;
 
@@ -96,9 +96,11 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     ui.field("records", number(records));
     ui.field("invalid", number(invalid));
     if invalid == 0 {
-        ui.say(&format!("{records} records fit version {at}"))?;
+        let fit = if records == 1 { "fits" } else { "fit" };
+        ui.say(&format!("{} {fit} version {at}", count(records, "record")))?;
         return Ok(Outcome::Done);
     }
-    ui.say(&format!("{invalid} of {records} records do not fit version {at}"))?;
+    let fit = if invalid == 1 { "does" } else { "do" };
+    ui.say(&format!("{invalid} of {} {fit} not fit version {at}", count(records, "record")))?;
     Ok(Outcome::Findings)
 }

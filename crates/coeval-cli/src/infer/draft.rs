@@ -198,7 +198,9 @@ fn text_type(shape: &Shape) -> String {
         return format.name().to_owned();
     }
     let often = shape.strings.count >= 20 && shape.strings.count >= texts.distinct.len() * 8;
-    let short = texts.distinct.iter().all(|text| text.chars().count() <= 40);
+    // What looks like a number or a code is a value that happens to repeat, not a name of something.
+    let word = |text: &String| text.chars().count() <= 40 && text.chars().next().is_none_or(char::is_alphabetic);
+    let short = texts.distinct.iter().all(word);
     if texts.many || texts.distinct.len() > DISTINCT || !often || !short || texts.distinct.len() < 2 {
         return "string".to_owned();
     }
@@ -208,7 +210,8 @@ fn text_type(shape: &Shape) -> String {
     format!("enum, values: [{}]", values.join(", "))
 }
 
-/// Whether objects are maps: many keys, each in few objects, all with values of one kind. Returns what the values are.
+/// Whether objects are maps: many keys with values of one kind, each in few objects, or with the same properties inside each.
+/// Returns what the values are.
 fn map_values(objects: &Objects) -> Option<Shape> {
     let keys = objects.shapes.len();
     let values = objects.values();
@@ -216,7 +219,16 @@ fn map_values(objects: &Objects) -> Option<Shape> {
     // On average a key is in fewer than half of the objects.
     let scattered = objects.entries * 2 < keys * objects.count;
     let enough = if objects.shapes.iter().all(|(key, _)| is_name(key)) { 6 } else { 3 };
-    (objects.rest.is_some() || (alike && scattered && keys >= enough)).then_some(values)
+    let same_inside = keys >= 8 && objects.shapes.iter().all(|(_, shape)| same_properties(shape, &values));
+    (objects.rest.is_some() || (alike && scattered && keys >= enough) || (alike && same_inside)).then_some(values)
+}
+
+/// Whether the objects at one place have all the properties that those at all places together have.
+fn same_properties(one: &Shape, all: &Shape) -> bool {
+    match (&one.inside, &all.inside) {
+        (Some(one), Some(all)) => one.shapes.len() == all.shapes.len() && all.shapes.len() > 1,
+        _ => false,
+    }
 }
 
 /// Whether a key looks like what people call a property, rather than like data.

@@ -109,7 +109,7 @@ impl Reader {
     pub(crate) fn next(&mut self) -> Result<Option<Item>> {
         let line = self.line;
         let item = self.advance();
-        item.map_err(|e| CommandError::io(&format!("{}, from line {line} on", self.name), &e))
+        item.map_err(|e| CommandError::io(&format!("{}, line {line}", self.name), &e))
     }
 
     fn advance(&mut self) -> io::Result<Option<Item>> {
