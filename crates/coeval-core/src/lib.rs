@@ -99,6 +99,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod classify;
 pub mod decode;
 pub mod expr;
 pub mod history;
@@ -111,6 +112,7 @@ pub mod number;
 pub mod op;
 pub mod patch;
 pub mod path;
+pub mod sample;
 pub mod schema;
 pub mod table;
 pub mod value;

@@ -119,7 +119,9 @@ impl Diagnostic {
         let _ = writeln!(out, "{tint}{}[{}]{end}{bold}: {}{end}", self.severity.name(), self.code, self.message);
         let mut excerpt = |place: &Place, note: &str, mark: char, tint: &str| {
             let (text, before) = clip(place);
-            let marks: String = std::iter::repeat_n(mark, place.width.min(WIDTH)).collect();
+            // Not beyond the end of what is shown.
+            let room = text.chars().count().saturating_sub(before).max(1);
+            let marks: String = std::iter::repeat_n(mark, place.width.min(room)).collect();
             let _ = writeln!(out, "{margin}{blue}-->{end} {}:{}:{}", place.path, place.line, place.column);
             let _ = writeln!(out, "{margin} {blue}|{end}");
             let _ = writeln!(out, "{blue}{:>gutter$} |{end} {text}", place.line);

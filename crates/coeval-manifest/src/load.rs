@@ -4,9 +4,9 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use coeval_core::Value;
 use coeval_core::history::Fault;
 use coeval_core::invalid::nearest;
+use coeval_core::{Invalid, Value};
 
 use crate::config::Config;
 use crate::decode;
@@ -325,6 +325,12 @@ impl Manifest {
 }
 
 impl ModelFile {
+    /// Places what is wrong with a document of the file: 0 is the draft, then the frozen versions.
+    pub fn place(&self, document: usize, invalid: &Invalid) -> Diagnostic {
+        let span = self.documents.get(document).map_or(0..0, |d| d.span.clone());
+        decode::place(&self.source, span, invalid)
+    }
+
     /// Returns the name of the model at the head; for one that was never frozen, its draft's. Reads as little as it can.
     pub fn name(&self) -> Option<&str> {
         self.name.get_or_init(|| self.frozen_name().or_else(|| self.draft_name())).as_deref()

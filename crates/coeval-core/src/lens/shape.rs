@@ -130,13 +130,7 @@ pub(super) fn render_element(scope: &Scope, t: Time, state: &State) -> Value {
     put_together(scope, &scope.order(t), state)
 }
 
-fn value_of(
-    scope: &Scope,
-    order: &Order,
-    entry: &crate::history::Entry,
-    state: &State,
-    style: Style<'_>,
-) -> Option<Value> {
+fn value_of(scope: &Scope, order: &Order, entry: &crate::history::Entry, state: &State, style: Style<'_>) -> Option<Value> {
     match (&state.cells[entry.node], &entry.shape) {
         (Cell::Absent | Cell::Bad(_), _) => None,
         (Cell::Value(Value::Object(_)), Some(shape)) => {
@@ -153,14 +147,7 @@ fn value_of(
     }
 }
 
-fn object_of(
-    scope: &Scope,
-    order: &Order,
-    container: Option<NodeId>,
-    shape: &Shape,
-    state: &State,
-    style: Style<'_>,
-) -> Object {
+fn object_of(scope: &Scope, order: &Order, container: Option<NodeId>, shape: &Shape, state: &State, style: Style<'_>) -> Object {
     let mut object: Object = shape
         .entries
         .iter()

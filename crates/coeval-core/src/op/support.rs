@@ -179,10 +179,7 @@ pub(super) fn not_own_object(compiled: &Compiled, paths: &[&Path]) -> Result<(),
 
 /// Checks that the properties of a group lie in the same optional object, if in any: otherwise one side could have a value where
 /// the object of the other side is missing.
-pub(super) fn not_across<'a>(
-    model: &Model,
-    paths: impl IntoIterator<Item = (&'a Path, &'static str)>,
-) -> Result<(), Invalid> {
+pub(super) fn not_across<'a>(model: &Model, paths: impl IntoIterator<Item = (&'a Path, &'static str)>) -> Result<(), Invalid> {
     let optional = |path: &Path| {
         let mut ancestor = path.parent();
         while let Some(object) = ancestor.filter(|p| p.last_name().is_some()) {
