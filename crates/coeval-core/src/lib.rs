@@ -106,6 +106,8 @@ pub mod history;
 pub mod invalid;
 pub mod json;
 pub mod lens;
+#[doc(hidden)]
+pub mod mutant;
 pub mod number;
 pub mod op;
 pub mod patch;

@@ -16,7 +16,7 @@ pub mod history;
 pub mod load;
 pub mod migration_file;
 pub mod migration_order;
-pub mod patch;
+pub use coeval_core::patch;
 mod propose;
 pub mod question;
 pub mod rebase;

@@ -5,6 +5,7 @@
 
 mod edit;
 mod order;
+mod places;
 mod recipe;
 mod scope;
 
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use edit::initial;
-pub use edit::{Edit, Filling, Side};
+pub use edit::{Edit, Filling, OneWay, Side};
 pub use order::{Entry, Gate, Hidden, HiddenRule, Order, Shape};
 pub use recipe::{Fill, Function, Native, OnFail, Outcome, Recipe, Source, Target, land};
 pub use scope::{Lineage, LineageId, NEVER, Node, NodeId, Place, Presence, RecipeId, Scope, Time, Tree};
@@ -102,6 +103,11 @@ impl History {
             builder.cut(release);
         }
         Ok(builder.finish())
+    }
+
+    /// Returns the nodes and recipes of the records.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// Returns the versions at which the model changed, in order.
@@ -210,7 +216,8 @@ impl Builder {
             let Some(node) = scope.find(&segments[from..at], self.time) else { return };
             let list = Path::from(segments[..at].to_vec());
             if let Some(property) = self.model.at(&list) {
-                let plain = crate::schema::Property::clone(property);
+                let mut plain = crate::schema::Property::clone(property);
+                plain.required |= list.last_name().is_none();
                 debug_assert!(matches!(plain.ty, Type::Array { .. } | Type::Map { .. }));
                 scope.nodes[node].types.push((self.time, Arc::new(plain)));
             }
@@ -238,8 +245,15 @@ impl Builder {
         &self.model
     }
 
+    /// Returns the model for change, by one who folds edits instead of operations: [`Builder::edit`] leaves it alone.
+    pub fn model_mut(&mut self) -> &mut Model {
+        &mut self.model
+    }
+
     /// Returns the history.
-    pub fn finish(self) -> History {
+    pub fn finish(mut self) -> History {
+        let times: Vec<Time> = self.cuts.0.iter().map(|(_, time)| *time).collect();
+        self.scope.expose(&times);
         History { scope: self.scope, cuts: self.cuts, models: self.models, lenses: Mutex::default() }
     }
 }

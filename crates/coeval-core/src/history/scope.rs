@@ -114,6 +114,8 @@ pub struct Scope {
     pub recipes: Vec<Recipe>,
     /// The lineages of presence.
     pub lineages: Vec<Lineage>,
+    /// The moments that versions show; known when all is folded.
+    exposed: Vec<Time>,
     /// The order of children of each container, from each moment on.
     arrangements: HashMap<Option<NodeId>, Vec<(Time, Vec<NodeId>)>>,
     /// What was worked out for a moment, kept.
@@ -171,6 +173,19 @@ impl Scope {
     /// Returns whether undeclared properties may lie at the top.
     pub fn admits_undeclared(&self, t: Time) -> bool {
         if self.open.is_empty() { !self.element } else { latest(&self.open, t).1 }
+    }
+
+    /// Notes which moments versions show, in what lies beneath lists and maps too.
+    pub(super) fn expose(&mut self, times: &[Time]) {
+        self.exposed = times.to_vec();
+        for elements in self.nodes.iter_mut().filter_map(|node| node.elements.as_deref_mut()) {
+            elements.expose(times);
+        }
+    }
+
+    /// Returns whether a version shows the moment, so that documents are written as it has them.
+    pub(crate) fn is_exposed(&self, t: Time) -> bool {
+        self.exposed.binary_search(&t).is_ok()
     }
 
     /// Returns the node at a path of names at a moment; the empty path is an element itself.

@@ -24,14 +24,16 @@ pub fn align(old: &[Value], new: &[Value], key: Option<&str>) -> Alignment {
 }
 
 fn by_key(old: &[Value], new: &[Value], key: &str) -> Alignment {
-    let key_of = |item: &Value| item.as_object().and_then(|object| object.get(key)).map(canonical);
-    let mut known: HashMap<String, Vec<usize>> = HashMap::new();
+    // An item without the key (null, or edited so from outside) can only be told by its content.
+    let key_of = |item: &Value| match item.as_object().and_then(|object| object.get(key)) {
+        Some(value) => (true, canonical(value)),
+        None => (false, canonical(item)),
+    };
+    let mut known: HashMap<(bool, String), Vec<usize>> = HashMap::new();
     for (i, item) in old.iter().enumerate().rev() {
-        if let Some(key) = key_of(item) {
-            known.entry(key).or_default().push(i);
-        }
+        known.entry(key_of(item)).or_default().push(i);
     }
-    new.iter().map(|item| known.get_mut(&key_of(item)?)?.pop()).collect()
+    new.iter().map(|item| known.get_mut(&key_of(item))?.pop()).collect()
 }
 
 fn canonical(value: &Value) -> String {

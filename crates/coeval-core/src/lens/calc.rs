@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cell::{Cell, Elements};
-use super::shape::{raise, render_element, unfit};
+use super::shape::{put_together_plain, raise, render_element, unfit};
 use crate::history::{
     Fill, Gate, Hidden, HiddenRule, Node, NodeId, OnFail, Outcome, Recipe, RecipeId, Scope, Source, Target, Time, Tree, land,
 };
+use crate::mutant::{self, Mutant};
 use crate::schema::{Property, Type};
 use crate::value::{Object, Value};
 
@@ -20,6 +21,7 @@ pub(super) fn calc(scope: &Scope, hidden: &Hidden, cells: &[Cell], units: &mut U
     if let Some(gate) = &hidden.gate
         && (hidden.sticky || hidden.deps.iter().all(|dep| cells[*dep].is_absent()))
         && !is_open(gate, cells)
+        && !mutant::is(Mutant::NoGate)
     {
         // A default never makes its own container.
         return Cell::Absent;
@@ -124,7 +126,7 @@ fn gather<'a>(scope: &Scope, tree: &Tree, t: Time, cells: &'a [Cell]) -> Result<
             }
             Ok(match cell {
                 Cell::Value(value) => Some(Cow::Borrowed(value)),
-                Cell::Elements(elements) => Some(Cow::Owned(render_elements(node, elements, t))),
+                Cell::Elements(elements) => Some(Cow::Owned(render_plain(node, elements, t))),
                 Cell::Absent | Cell::Bad(_) => None,
             })
         }
@@ -139,6 +141,17 @@ pub(super) fn render_elements(node: &Node, elements: &Elements, t: Time) -> Valu
         Elements::Map(values) => {
             Value::Object(values.iter().map(|(key, value)| (key.clone(), render_element(scope, t, value))).collect())
         }
+    }
+}
+
+/// As [`render_elements`], with keys in the order of the schema: what is computed must not depend on which versions there are.
+pub(super) fn render_plain(node: &Node, elements: &Elements, t: Time) -> Value {
+    let Some(scope) = &node.elements else { return Value::Null };
+    let order = scope.order(t);
+    let render = |state| put_together_plain(scope, &order, state);
+    match elements {
+        Elements::List(items) => Value::List(items.iter().map(render).collect()),
+        Elements::Map(values) => Value::Object(values.iter().map(|(key, value)| (key.clone(), render(value))).collect()),
     }
 }
 
@@ -169,6 +182,15 @@ fn scatter_tree(
         Ok(Some(value @ Value::Object(_))) => Ok(Some(value)),
         outcome => land(outcome, &presence_of(property), fill, on_fail),
     };
+    // What is not declared stays with the source, unless the target says that there is no such thing.
+    let unknown = |object: &Object| {
+        let unknown = object.iter().map(|(name, _)| name).find(|name| !properties.additional && properties.get(name).is_none());
+        unknown.map(|name| Arc::from(format!("the result has a property `{}` that is not declared", name.as_str())))
+    };
+    let landed = landed.and_then(|value| match value.as_ref().and_then(Value::as_object).and_then(unknown) {
+        Some(reason) => land(Err(reason), &presence_of(property), None, on_fail),
+        None => Ok(value),
+    });
     let object = match landed {
         Ok(Some(Value::Object(object))) => object,
         other => {
@@ -179,11 +201,7 @@ fn scatter_tree(
             return;
         }
     };
-    let unknown = object.iter().find(|(name, _)| properties.get(name).is_none());
-    out.push(match unknown {
-        Some((name, _)) => Cell::Bad(format!("the result has a property `{}` that is not declared", name.as_str()).into()),
-        None => Cell::Value(Value::Object(Object::new())),
-    });
+    out.push(Cell::Value(Value::Object(Object::new())));
     for (name, child) in children {
         if let Some(inner) = properties.get(name) {
             let fill = inner.default.clone().map(|value| Ok(Some(value)));

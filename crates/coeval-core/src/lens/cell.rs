@@ -47,6 +47,18 @@ pub struct Layout {
     pub text: Option<Box<str>>,
 }
 
+impl Layout {
+    fn has_orders(&self, other: &Self) -> bool {
+        let same = |(node, names): &(Option<NodeId>, Vec<Text>)| {
+            let known = self.orders.iter().find(|(n, _)| n == node).map(|(_, names)| names);
+            known.is_some_and(|known| {
+                known.len() == names.len() && known.iter().zip(names).all(|(a, b)| a == b && a.raw() == b.raw())
+            })
+        };
+        self.orders.len() == other.orders.len() && other.orders.iter().all(same)
+    }
+}
+
 impl Cell {
     /// Returns whether a value is there that is not null.
     pub fn is_present(&self) -> bool {
@@ -120,5 +132,15 @@ impl State {
         self.cells.len() == other.cells.len()
             && self.cells.iter().zip(&other.cells).all(|(a, b)| a.compare(b, strict))
             && extras(self) == extras(other)
+            && (!strict || self.written_as(other))
+    }
+
+    /// Whether both were written in the same orders of keys at the same versions.
+    fn written_as(&self, other: &Self) -> bool {
+        let same = |(t, layout): &(Time, Layout)| {
+            let known = other.layouts.iter().find(|(time, _)| time == t);
+            known.is_some_and(|(_, known)| known.text == layout.text && known.has_orders(layout))
+        };
+        self.layouts.len() == other.layouts.len() && self.layouts.iter().all(same)
     }
 }

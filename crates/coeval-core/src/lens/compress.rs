@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use super::calc::{Units, calc, render_elements};
 use super::cell::{Cell, Elements, State};
 use super::keep::{Entry, Item, Keep, StoredLayout};
-use super::shape::{index_key, is_open, put_together};
+use super::shape::{index_key, is_open, put_together, settle};
 use super::view::{Effects, digest};
 use crate::history::{Cuts, Node, NodeId, Order, Scope, Time};
+use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::{Object, Text, Value};
 
@@ -17,15 +18,20 @@ pub(super) fn compress(scope: &Scope, t: Time, state: &State, cuts: &Cuts, key: 
     let document = put_together(scope, &order, state);
     let mut keep = Keep::default();
     for node in &order.shown {
-        if let Cell::Elements(elements) = &state.cells[*node] {
-            let items = keep_items(&scope.nodes[*node], elements, t, cuts, false);
-            if !items.is_empty() {
-                keep.entries.push((scope.nodes[*node].key.clone(), Entry { items, shown: true, ..Entry::default() }));
+        let entry = match &state.cells[*node] {
+            Cell::Elements(elements) => {
+                Entry { items: keep_items(&scope.nodes[*node], elements, t, cuts, false), shown: true, ..Entry::default() }
             }
+            // In what is kept of a list, an item may be one that its own version cannot show.
+            Cell::Bad(_) => Entry { bad: true, shown: true, ..Entry::default() },
+            Cell::Absent | Cell::Value(_) => continue,
+        };
+        if entry.bad || !entry.items.is_empty() {
+            keep.entries.push((scope.nodes[*node].key.clone(), entry));
         }
     }
     keep_hidden(scope, &order, state, cuts, key, &mut keep);
-    keep.extras = keep_extras(scope, &order, state);
+    keep_extras(scope, &order, state, &mut keep);
     keep.layouts = keep_layouts(scope, t, state, cuts);
     (document, keep)
 }
@@ -38,10 +44,14 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
         let node = hidden.node;
         let cell = &state.cells[node];
         // Every node before this one in the order holds its own value, so what is computed here is what a reader would compute.
-        if calc(scope, hidden, &state.cells, &mut units, key).identical(cell) {
+        let computed = calc(scope, hidden, &state.cells, &mut units, key);
+        if computed.identical(cell) {
             continue;
         }
         let mut entry = Entry::default();
+        // A one-way value that only is written differently still follows, so it is kept like that of a group.
+        let follows = !hidden.sticky || computed.same(cell);
+        entry.of = follows.then(String::new);
         match cell {
             Cell::Absent => {}
             Cell::Bad(_) => entry.bad = true,
@@ -52,8 +62,12 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
                 entry.items = keep_items(&scope.nodes[node], elements, t, cuts, true);
             }
         }
+        let far = || !hidden.sticky && hidden.deps.iter().any(|dep| order.index[*dep].is_some());
+        if mutant::is(Mutant::NoAbsence) && cell.is_absent() || mutant::is(Mutant::OneHop) && far() {
+            continue;
+        }
         let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
-        entry.within = hidden.sticky && edge.is_some_and(|edge| state.cells[edge].is_present());
+        entry.within = !follows && edge.is_some_and(|edge| state.cells[edge].is_present());
         kept.insert(node, keep.entries.len());
         keep.entries.push((scope.nodes[node].key.clone(), entry));
     }
@@ -65,7 +79,7 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
     for hidden in &order.hidden {
         let at = kept.get(&hidden.node).copied();
         effects.add(hidden, order, at.map(|at| &keep.entries[at].1));
-        if let Some(at) = at.filter(|_| !hidden.sticky) {
+        if let Some(at) = at.filter(|at| keep.entries[*at].1.of.is_some()) {
             keep.entries[at].1.of = Some(effects.fingerprint(scope, hidden.node, &state.cells, order.time));
         }
     }
@@ -103,8 +117,7 @@ fn keep_items(node: &Node, elements: &Elements, t: Time, cuts: &Cuts, own: bool)
 }
 
 /// The undeclared properties that the natural document does not hold.
-fn keep_extras(scope: &Scope, order: &Order, state: &State) -> Vec<(String, Object)> {
-    let mut kept = Vec::new();
+fn keep_extras(scope: &Scope, order: &Order, state: &State, keep: &mut Keep) {
     for (home, object) in &state.extras {
         let container = order.shown.iter().copied().find(|n| home.is_some() && scope.nodes[*n].lineage == *home);
         let shown = home.is_none() || container.is_some_and(|node| state.cells[node].is_present());
@@ -117,6 +130,7 @@ fn keep_extras(scope: &Scope, order: &Order, state: &State) -> Vec<(String, Obje
             .filter(|(name, _)| names.as_ref().is_none_or(|names| names.contains(&name.as_str())))
             .cloned()
             .collect();
+        let hidden = by_name(hidden);
         if hidden.is_empty() {
             continue;
         }
@@ -124,15 +138,24 @@ fn keep_extras(scope: &Scope, order: &Order, state: &State) -> Vec<(String, Obje
             None => String::new(),
             Some(_) => scope.nodes.iter().find(|n| n.lineage == *home).map(|n| n.key.clone()).unwrap_or_default(),
         };
-        kept.push((key, hidden));
+        // What lies in an object goes with it, unless it was not there already.
+        let apart = container.is_some() && !shown;
+        if apart { keep.apart.push((key, hidden)) } else { keep.extras.push((key, hidden)) }
     }
-    kept
+    keep.extras.sort_by(|a, b| a.0.cmp(&b.0));
+    keep.apart.sort_by(|a, b| a.0.cmp(&b.0));
+}
+
+/// What no version shows has no order of its own.
+fn by_name(object: Object) -> Object {
+    let mut entries: Vec<(Text, Value)> = object.into_iter().collect();
+    entries.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+    entries.into_iter().collect()
 }
 
 /// The orders of keys of other versions that rendering them would not give.
 fn keep_layouts(scope: &Scope, t: Time, state: &State, cuts: &Cuts) -> Vec<(u32, StoredLayout)> {
-    let mut layouts: Vec<(u32, StoredLayout)> = state
-        .layouts
+    let mut layouts: Vec<(u32, StoredLayout)> = settle(scope, state)
         .iter()
         .filter(|(time, _)| *time != t)
         .filter_map(|(time, layout)| {

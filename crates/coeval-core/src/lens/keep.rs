@@ -12,6 +12,8 @@ pub struct Keep {
     pub entries: Vec<(String, Entry)>,
     /// Undeclared properties that the stored version does not show, by the key of the object; empty for the top.
     pub extras: Vec<(String, Object)>,
+    /// As `extras`, of objects that the stored version shows and that were not there.
+    pub apart: Vec<(String, Object)>,
     /// Orders of keys, by version.
     pub layouts: Vec<(u32, StoredLayout)>,
 }
@@ -58,7 +60,7 @@ pub struct Item {
 impl Keep {
     /// Returns whether nothing is kept.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.extras.is_empty() && self.layouts.is_empty()
+        self.entries.is_empty() && self.extras.is_empty() && self.apart.is_empty() && self.layouts.is_empty()
     }
 
     /// Returns the entry of a node.
@@ -66,15 +68,17 @@ impl Keep {
         self.entries.iter().find(|(k, _)| k == key).map(|(_, entry)| entry)
     }
 
-    /// Adds what is kept to an object: `keep`, `extra` and `layout`, each only where there is something.
+    /// Adds what is kept to an object: `keep`, `extra`, `apart` and `layout`, each only where there is something.
     pub fn write(&self, out: &mut Object) {
         if !self.entries.is_empty() {
             let entries = self.entries.iter().map(|(key, entry)| (key.as_str().into(), entry.to_value()));
             out.insert("keep", entries.collect::<Object>().into());
         }
-        if !self.extras.is_empty() {
-            let extras = self.extras.iter().map(|(key, object)| (key.as_str().into(), object.clone().into()));
-            out.insert("extra", extras.collect::<Object>().into());
+        for (name, extras) in [("extra", &self.extras), ("apart", &self.apart)] {
+            if !extras.is_empty() {
+                let extras = extras.iter().map(|(key, object)| (key.as_str().into(), object.clone().into()));
+                out.insert(name, extras.collect::<Object>().into());
+            }
         }
         if !self.layouts.is_empty() {
             let layouts = self.layouts.iter().map(|(version, layout)| (version.to_string().into(), layout.to_value()));
@@ -94,9 +98,10 @@ impl Keep {
                 let place = |e: Invalid| e.beneath(key).beneath(name);
                 match name.as_str() {
                     "keep" => keep.entries.push((key.as_str().to_owned(), Entry::from_value(value).map_err(place)?)),
-                    "extra" => {
+                    "extra" | "apart" => {
                         let object = decode::object(value, "undeclared properties").map_err(place)?;
-                        keep.extras.push((key.as_str().to_owned(), object.clone()));
+                        let extras = if name.as_str() == "extra" { &mut keep.extras } else { &mut keep.apart };
+                        extras.push((key.as_str().to_owned(), object.clone()));
                     }
                     "layout" => {
                         let version = key.parse().map_err(|_| place(Invalid::new("expected a version's number")))?;
@@ -207,8 +212,8 @@ impl Item {
 
     fn from_value(value: &Value) -> Result<Self, Invalid> {
         let object = decode::object(value, "what is kept of an element")?;
-        decode::known_keys(object, &["at", "of", "key", "keep", "extra", "layout"])?;
-        let rest = object.iter().filter(|(k, _)| matches!(k.as_str(), "keep" | "extra" | "layout")).cloned().collect();
+        decode::known_keys(object, &["at", "of", "key", "keep", "extra", "apart", "layout"])?;
+        let rest = object.iter().filter(|(k, _)| matches!(k.as_str(), "keep" | "extra" | "apart" | "layout")).cloned().collect();
         Ok(Self {
             at: decode::required(object, "at")?.clone(),
             of: decode::optional_string(object, "of")?.map(str::to_owned),

@@ -1,6 +1,6 @@
 //! Natural documents of a version: taken apart into cells, put together from them, and checked.
 
-use super::calc::render_elements;
+use super::calc::{render_elements, render_plain};
 use super::cell::{Cell, Elements, Layout, State};
 use super::write::birth;
 use crate::history::{LineageId, Node, NodeId, Order, Scope, Shape, Time};
@@ -75,6 +75,7 @@ fn take_object(
             None => extras.push(name.clone(), value.clone()),
         }
     }
+    *irregular |= !extras.iter().map(|(name, _)| name.as_str()).is_sorted();
     *irregular |= object.iter().any(|(name, _)| name.raw().is_some());
     layout.orders.push((container, object.iter().map(|(name, _)| name.clone()).collect()));
     if !extras.is_empty() {
@@ -85,10 +86,43 @@ fn take_object(
 /// Puts the natural document of a version together.
 pub(super) fn put_together(scope: &Scope, order: &Order, state: &State) -> Value {
     let layout = state.layouts.iter().find(|(t, _)| *t == order.time).map(|(_, layout)| layout);
+    put_together_as(scope, order, state, Style::Written(layout))
+}
+
+/// As [`put_together`], with keys in the order of the schema.
+pub(super) fn put_together_plain(scope: &Scope, order: &Order, state: &State) -> Value {
+    put_together_as(scope, order, state, Style::Plain)
+}
+
+/// In which order the keys of a document stand.
+#[derive(Debug, Clone, Copy)]
+enum Style<'a> {
+    /// In the order in which they were written, where that is known.
+    Written(Option<&'a Layout>),
+    /// In the order of the schema.
+    Plain,
+}
+
+fn put_together_as(scope: &Scope, order: &Order, state: &State, style: Style<'_>) -> Value {
     if scope.element {
-        return order.shape.entries.first().and_then(|entry| value_of(scope, order, entry, state, layout)).unwrap_or(Value::Null);
+        return order.shape.entries.first().and_then(|entry| value_of(scope, order, entry, state, style)).unwrap_or(Value::Null);
     }
-    Value::Object(object_of(scope, order, None, &order.shape, state, layout))
+    Value::Object(object_of(scope, order, None, &order.shape, state, style))
+}
+
+/// The layouts as they would come back from the documents of their versions: without keys that are no longer there, and none
+/// where the document is now written as its schema has it.
+pub(super) fn settle(scope: &Scope, state: &State) -> Vec<(Time, Layout)> {
+    let again = |(t, layout): &(Time, Layout)| {
+        let order = scope.order(*t);
+        let document = put_together(scope, &order, state);
+        let text =
+            layout.text.as_deref().filter(|text| crate::json::parse(text.as_bytes()).is_ok_and(|v| v.identical(&document)));
+        let text = text.map(Box::from);
+        let orders = take_apart(scope, &order, &document).layout.map(|layout| layout.orders);
+        (orders.is_some() || text.is_some()).then(|| (*t, Layout { orders: orders.unwrap_or_default(), text }))
+    };
+    state.layouts.iter().filter_map(again).collect()
 }
 
 /// The natural value of an element at a moment.
@@ -96,44 +130,44 @@ pub(super) fn render_element(scope: &Scope, t: Time, state: &State) -> Value {
     put_together(scope, &scope.order(t), state)
 }
 
-fn value_of(
-    scope: &Scope,
-    order: &Order,
-    entry: &crate::history::Entry,
-    state: &State,
-    layout: Option<&Layout>,
-) -> Option<Value> {
+fn value_of(scope: &Scope, order: &Order, entry: &crate::history::Entry, state: &State, style: Style<'_>) -> Option<Value> {
     match (&state.cells[entry.node], &entry.shape) {
         (Cell::Absent | Cell::Bad(_), _) => None,
         (Cell::Value(Value::Object(_)), Some(shape)) => {
-            Some(Value::Object(object_of(scope, order, Some(entry.node), shape, state, layout)))
+            Some(Value::Object(object_of(scope, order, Some(entry.node), shape, state, style)))
         }
         (Cell::Value(value), _) => Some(value.clone()),
-        (Cell::Elements(elements), _) => Some(render_elements(&scope.nodes[entry.node], elements, order.time)),
+        (Cell::Elements(elements), _) => {
+            let node = &scope.nodes[entry.node];
+            Some(match style {
+                Style::Written(_) => render_elements(node, elements, order.time),
+                Style::Plain => render_plain(node, elements, order.time),
+            })
+        }
     }
 }
 
-fn object_of(
-    scope: &Scope,
-    order: &Order,
-    container: Option<NodeId>,
-    shape: &Shape,
-    state: &State,
-    layout: Option<&Layout>,
-) -> Object {
+fn object_of(scope: &Scope, order: &Order, container: Option<NodeId>, shape: &Shape, state: &State, style: Style<'_>) -> Object {
     let mut object: Object = shape
         .entries
         .iter()
-        .filter_map(|entry| Some((entry.name.clone(), value_of(scope, order, entry, state, layout)?)))
+        .filter_map(|entry| Some((entry.name.clone(), value_of(scope, order, entry, state, style)?)))
         .collect();
     let home = container.and_then(|node| scope.nodes[node].lineage);
     if let Some(extras) = state.extras_of(home)
         && is_open(scope, container, order.time)
     {
-        for (name, value) in extras.iter().filter(|(name, _)| shape.position(name).is_none()) {
+        // By name, so that their order does not depend on which of them some version hid.
+        let mut shown: Vec<_> = extras.iter().filter(|(name, _)| shape.position(name).is_none()).collect();
+        shown.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in shown {
             object.push(name.clone(), value.clone());
         }
     }
+    let layout = match style {
+        Style::Written(layout) => layout,
+        Style::Plain => None,
+    };
     match layout.and_then(|layout| layout.orders.iter().find(|(c, _)| *c == container)) {
         Some((_, names)) => reorder(object, names),
         None => object,

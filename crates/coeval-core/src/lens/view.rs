@@ -9,10 +9,14 @@ use std::sync::Arc;
 use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
 use super::keep::{Entry, Item, Keep};
-use super::shape::{index_key, is_list, raise, take_apart};
+use super::shape::{index_key, is_list, raise, settle, take_apart, unfit};
 use crate::history::{Cuts, Gate, Hidden, LineageId, NodeId, Order, Scope, Time};
+use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::{Object, Value};
+
+/// Why there is no value where a failed conversion was kept.
+const FAILED: &str = "a conversion failed when the record was written";
 
 /// The way from the documents of one moment to the values of another.
 #[derive(Debug)]
@@ -55,7 +59,9 @@ impl Lens {
 pub(super) fn expand(scope: &Scope, t: Time, document: &Value, keep: &Keep, cuts: &Cuts, key: &Value) -> State {
     let order = scope.order(t);
     let all: Vec<usize> = (0..order.hidden.len()).collect();
-    look(scope, &order, &all, document, keep, cuts, key)
+    let mut state = look(scope, &order, &all, document, keep, cuts, key);
+    state.layouts = settle(scope, &state);
+    state
 }
 
 /// The values of the shown nodes and of the hidden ones at the given places of the order.
@@ -72,14 +78,17 @@ pub(super) fn look(
     let entries: HashMap<&str, &Entry> = keep.entries.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
     let taken = take_apart(scope, order, document);
     let mut state = State { cells: taken.cells, extras: taken.extras, layouts: layouts_of(scope, keep, cuts) };
-    if let Some(layout) = taken.layout {
+    if let Some(layout) = taken.layout.filter(|_| scope.is_exposed(t)) {
         state.layouts.retain(|(time, _)| *time != t);
         state.layouts.push((t, layout));
     }
     for node in &order.shown {
-        if scope.nodes[*node].elements.is_some() {
+        let entry = entries.get(scope.nodes[*node].key.as_str());
+        if entry.is_some_and(|entry| entry.bad) && matches!(state.cells[*node], Cell::Absent | Cell::Value(Value::Null)) {
+            state.cells[*node] = Cell::Bad(FAILED.into());
+        } else if scope.nodes[*node].elements.is_some() {
             let cell = std::mem::replace(&mut state.cells[*node], Cell::Absent);
-            let items = entries.get(scope.nodes[*node].key.as_str()).map_or(&[][..], |entry| &entry.items);
+            let items = entry.map_or(&[][..], |entry| &entry.items);
             state.cells[*node] = raise_kept(scope, *node, t, cell, items, cuts, false);
         }
     }
@@ -113,7 +122,7 @@ fn kept_cell(
     cuts: &Cuts,
     fingerprint: impl Fn() -> String,
 ) -> Option<Cell> {
-    if hidden.sticky {
+    if hidden.sticky && entry.of.is_none() {
         let gone = |gate: &Gate| gate.edge.is_some_and(|edge| !cells[edge].is_present());
         if entry.within && hidden.gate.as_ref().is_some_and(gone) {
             return Some(Cell::Absent);
@@ -122,7 +131,7 @@ fn kept_cell(
         return None;
     }
     if entry.bad {
-        return Some(Cell::Bad("a conversion failed when the record was written".into()));
+        return Some(Cell::Bad(FAILED.into()));
     }
     let Some(value) = &entry.value else { return Some(Cell::Absent) };
     let t = scope.nodes[hidden.node].nearest(order.time);
@@ -138,7 +147,7 @@ impl Effects {
     pub(super) fn add(&mut self, hidden: &Hidden, order: &Order, entry: Option<&Entry>) {
         let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
         let set = match entry {
-            Some(entry) if hidden.sticky => edge.into_iter().filter(|_| entry.within).collect(),
+            Some(entry) if hidden.sticky && entry.of.is_none() => edge.into_iter().filter(|_| entry.within).collect(),
             _ => {
                 let mut set = BTreeSet::new();
                 for dep in hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)) {
@@ -156,11 +165,16 @@ impl Effects {
     /// The fingerprint of what a node would be computed from: the first 32 hexadecimal digits of the SHA-256 of those values.
     pub(super) fn fingerprint(&self, scope: &Scope, node: NodeId, cells: &[Cell], t: Time) -> String {
         let mut shown = Object::new();
+        if mutant::is(Mutant::NoFingerprint) {
+            return String::new();
+        }
         for source in self.0.get(&node).into_iter().flat_map(|set| set.iter()) {
             let node = &scope.nodes[*source];
             let value = match &cells[*source] {
                 Cell::Absent => continue,
                 Cell::Bad(_) => Value::List(vec!["bad".into()]),
+                // A number may equal one that fits and not fit itself, such as 100.0 where an integer is wanted.
+                cell @ Cell::Value(value) if unfit(node, cell, t).is_some() => Value::List(vec!["unfit".into(), value.clone()]),
                 Cell::Value(value) => value.clone(),
                 Cell::Elements(elements) => super::calc::render_elements(node, elements, t),
             };
@@ -254,12 +268,13 @@ fn layouts_of(scope: &Scope, keep: &Keep, cuts: &Cuts) -> Vec<(Time, super::cell
 
 /// Adds the undeclared properties that the stored version does not show, as long as their object is there.
 fn take_extras(scope: &Scope, order: &Order, keep: &Keep, state: &mut State) {
-    for (key, object) in &keep.extras {
+    let dying = keep.extras.iter().map(|kept| (kept, true));
+    for ((key, object), within) in dying.chain(keep.apart.iter().map(|kept| (kept, false))) {
         let home: Option<Option<LineageId>> =
             if key.is_empty() { Some(None) } else { scope.nodes.iter().find(|node| node.key == *key).map(|node| node.lineage) };
         let Some(home) = home else { continue };
         let container = order.shown.iter().copied().find(|n| home.is_some() && scope.nodes[*n].lineage == home);
-        if container.is_some_and(|node| !state.cells[node].is_present()) {
+        if within && container.is_some_and(|node| !state.cells[node].is_present()) {
             continue;
         }
         match state.extras.iter_mut().find(|(h, _)| *h == home) {

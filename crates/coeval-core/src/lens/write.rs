@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use super::align::{Alignment, align};
 use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
-use super::shape::{index_key, is_list, raise, render_element, take_apart};
-use crate::history::{Gate, LineageId, NodeId, Order, Scope, Time};
+use super::shape::{index_key, is_list, raise, render_element, settle, take_apart, unfit};
+use crate::history::{Gate, LineageId, Node, NodeId, Order, Scope, Time};
+use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::{Object, Text, Value};
 
@@ -18,7 +19,8 @@ pub(super) fn birth(scope: &Scope, t: Time, value: &Value, key: &Value) -> State
     let order = scope.order(t);
     let taken = take_apart(scope, &order, value);
     let mut state = State { cells: taken.cells, extras: taken.extras, layouts: Vec::new() };
-    state.layouts.extend(taken.layout.map(|layout| (t, layout)));
+    // How a value was written that was computed on the way to another version cannot be kept: no version shows it.
+    state.layouts.extend(taken.layout.filter(|_| scope.is_exposed(t)).map(|layout| (t, layout)));
     for node in &order.shown {
         let cell = std::mem::replace(&mut state.cells[*node], Cell::Absent);
         state.cells[*node] = raise(scope, *node, t, cell);
@@ -49,6 +51,7 @@ pub(super) fn write(
             state.cells[*node] = changed;
             dirty[*node] = true;
         }
+        dirty[*node] |= mutant::is(Mutant::NoDifference);
     }
     let extras = extras_after(scope, &order, old, &state, taken.extras);
     if !dirty.contains(&true) && extras.is_none() {
@@ -60,6 +63,7 @@ pub(super) fn write(
     state.layouts.retain(|(time, _)| *time != t);
     state.layouts.extend(taken.layout.map(|layout| (t, layout)));
     propagate(scope, &order, old, &mut state, &mut dirty, key);
+    state.layouts = settle(scope, &state);
     Some(state)
 }
 
@@ -78,20 +82,25 @@ fn propagate(scope: &Scope, order: &Order, old: &State, state: &mut State, dirty
                 dirty[node] = true;
             }
         } else if touched {
-            state.cells[node] = calc(scope, hidden, &state.cells, &mut after, key);
+            let computed = calc(scope, hidden, &state.cells, &mut after, key);
+            if mutant::is(Mutant::PartialUnit) && computed.same(&calc(scope, hidden, &old.cells, &mut before, key)) {
+                continue;
+            }
+            state.cells[node] = computed;
             dirty[node] = true;
         }
     }
 }
 
 fn was_deleted(gate: &Gate, old: &State, new: &State) -> bool {
-    gate.edge.is_some_and(|edge| old.cells[edge].is_present() && !new.cells[edge].is_present())
+    let was = |edge: NodeId| old.cells[edge].is_present() || mutant::is(Mutant::GoneByState);
+    gate.edge.is_some_and(|edge| was(edge) && !new.cells[edge].is_present())
 }
 
 /// The new cell of a shown node, if what was written differs in meaning from what it held.
 fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, pointer: &str, hints: &Hints) -> Option<Cell> {
     let Some(elements) = &scope.nodes[node].elements else {
-        return (!old.same(new)).then(|| new.clone());
+        return (!is_equal(&scope.nodes[node], old, new, order.time)).then(|| new.clone());
     };
     let t = order.time;
     match (old, new) {
@@ -141,11 +150,17 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
         (old, new) => {
             let same = match (old, new) {
                 (Cell::Elements(_), _) => false,
-                (old, new) => old.same(new),
+                (old, new) => is_equal(&scope.nodes[node], old, new, t),
             };
             (!same).then(|| raise(scope, node, t, new.clone()))
         }
     }
+}
+
+/// Whether a write leaves a cell as it is: the values are equal, and the old one is no less valid (`1e2` equals 100 and is no
+/// integer).
+fn is_equal(node: &Node, old: &Cell, new: &Cell, t: Time) -> bool {
+    old.same(new) && (old.identical(new) || unfit(node, old, t).is_some() == unfit(node, new, t).is_some())
 }
 
 fn pointer_to(scope: &Scope, node: NodeId, t: Time, prefix: &str) -> String {

@@ -3,7 +3,7 @@
 //! A value that reads no property is a default: it applies where nothing was written. A value that reads others follows them
 //! as long as it equals what they give; a write that differs pins it.
 
-use super::support::{compile, constant, expression, put, vacant};
+use super::support::{compile, constant, expression, not_own_object, put, vacant};
 use super::{Context, Example, LensEdit, Named, Op, Operation, RemoveProperty};
 use crate::decode;
 use crate::history::{Edit, initial};
@@ -86,6 +86,7 @@ impl Op for AddProperty {
             Some(source) => {
                 let place = |e: Invalid| e.beneath("value");
                 let compiled = compile(source, before, &within, None, context).map_err(place)?;
+                not_own_object(&compiled, &[&path]).map_err(place)?;
                 // An absence or a failure falls back to the default, where there is one.
                 let target = Property { required: property.required && property.default.is_none(), ..property.clone() };
                 compiled.check_target(&target).map_err(place)?;
@@ -93,7 +94,7 @@ impl Op for AddProperty {
                 Some(compiled)
             }
         };
-        Ok(LensEdit::new(within, vec![Edit::Add { path, property, value }]))
+        Ok(LensEdit::new(within, vec![Edit::Add { path, property, value: value.into() }]))
     }
 
     fn inverse(&self, _before: &Model) -> Option<Operation> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::support::{existing, map_value, string_map};
+use super::support::{existing, map_value, rename_item_key, string_map};
 use super::{Context, Example, LensEdit, Named, Op, Operation};
 use crate::decode;
 use crate::history::{Edit, Filling, Function, OnFail, Side};
@@ -79,6 +79,9 @@ impl Op for MapKeys {
     }
 
     fn apply(&self, model: &mut Model) {
+        if self.path.last_name().is_none() {
+            rename_item_key(model, &self.path, |key| self.keys.get(key).cloned());
+        }
         let Some(property) = model.at_mut(&self.path) else { return };
         if let Type::Object(properties) = &mut property.ty {
             let renamed =

@@ -68,7 +68,7 @@ impl Op for RelaxProperty {
         self.apply(&mut after);
         let initial = initial(old);
         let down =
-            filling(self.value.as_ref(), initial.as_ref(), old, &after, &within, context).map_err(|e| e.beneath("value"))?;
+            filling(self.value.as_ref(), initial.as_ref(), old, &after, &self.path, context).map_err(|e| e.beneath("value"))?;
         if matches!(old.ty, Type::Object(_)) && matches!(&down, Filling::Expression(value) if !value.is_constant()) {
             return Err(Invalid::new("the value of an object that becomes optional must not read properties").beneath("value"));
         }

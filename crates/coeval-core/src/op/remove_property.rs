@@ -1,6 +1,6 @@
 //! Removes a property: newer versions do not see it, older ones keep reading and writing it.
 
-use super::support::{compile, constant, existing, expression, not_key, put};
+use super::support::{compile, constant, existing, expression, not_key, not_own_object, put};
 use super::{AddProperty, Context, Example, LensEdit, Named, Op, Operation};
 use crate::decode;
 use crate::history::{Edit, initial};
@@ -83,6 +83,7 @@ impl Op for RemoveProperty {
                 let mut after = before.clone();
                 self.apply(&mut after);
                 let compiled = compile(source, &after, &within, None, context).map_err(place)?;
+                not_own_object(&compiled, &[&path]).map_err(place)?;
                 let target =
                     crate::schema::Property { required: property.required && property.default.is_none(), ..property.clone() };
                 compiled.check_target(&target).map_err(place)?;
@@ -90,7 +91,7 @@ impl Op for RemoveProperty {
                 Some(compiled)
             }
         };
-        Ok(LensEdit::new(within, vec![Edit::Remove { path, value }]))
+        Ok(LensEdit::new(within, vec![Edit::Remove { path, value: value.into() }]))
     }
 
     fn inverse(&self, before: &Model) -> Option<Operation> {

@@ -1,12 +1,12 @@
 //! Renames a property; its data, its identity and every other version's name for it stay.
 
-use super::support::{existing, follow_move, vacant};
+use super::support::{existing, follow_move, rename_item_key, vacant};
 use super::{Context, Example, LensEdit, Named, Op, Operation};
 use crate::decode;
 use crate::history::Edit;
 use crate::invalid::Invalid;
 use crate::path::Path;
-use crate::schema::{Model, Type};
+use crate::schema::Model;
 use crate::value::Object;
 
 /// Gives a property another name in the same object.
@@ -52,7 +52,10 @@ impl Op for RenameProperty {
 
     fn apply(&self, model: &mut Model) {
         if let (Some(from), Some(to)) = (self.from.last_name(), self.to.last_name()) {
-            rename_item_key(model, &self.from, to);
+            let (element, rest) = self.from.split_element();
+            if rest.segments().len() == 1 {
+                rename_item_key(model, &element, |key| (key == from).then(|| to.to_owned()));
+            }
             if let Some(siblings) = model.siblings_mut(&self.from) {
                 siblings.rename(from, to);
             }
@@ -72,17 +75,5 @@ impl Op for RenameProperty {
 
     fn describe(&self) -> String {
         format!("rename {} to {}", self.from, self.to)
-    }
-}
-
-/// The key of a list's items follows the property that it names.
-fn rename_item_key(model: &mut Model, from: &Path, to: &str) {
-    let (element, rest) = from.split_element();
-    let Some(list) = element.parent().filter(|_| rest.segments().len() == 1) else { return };
-    if let Some(property) = model.at_mut(&list)
-        && let Type::Array { key: Some(key), .. } = &mut property.ty
-        && Some(key.as_str()) == from.last_name()
-    {
-        to.clone_into(key);
     }
 }

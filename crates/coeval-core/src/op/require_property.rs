@@ -67,7 +67,7 @@ impl Op for RequireProperty {
         let new = Property { required: true, ..old.clone() };
         let initial = initial(&new);
         let up =
-            filling(self.value.as_ref(), initial.as_ref(), &new, before, &within, context).map_err(|e| e.beneath("value"))?;
+            filling(self.value.as_ref(), initial.as_ref(), &new, before, &self.path, context).map_err(|e| e.beneath("value"))?;
         if matches!(old.ty, Type::Object(_)) && matches!(&up, Filling::Expression(value) if !value.is_constant()) {
             return Err(Invalid::new("the value of an object that becomes required must not read properties").beneath("value"));
         }

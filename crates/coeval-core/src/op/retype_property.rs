@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::support::{check_fallback, compile, constant, existing, expression, not_key, put};
+use super::support::{check_fallback, compile, constant, existing, expression, not_key, not_own_object, put};
 use super::{Context, Example, LensEdit, Named, Op, Operation, Policies};
 use crate::decode;
 use crate::expr::Compiled;
@@ -91,7 +91,10 @@ impl Op for RetypeProperty {
         let compile = |source: &str, model: &Model, target: &Property, fill: bool, field: &str| {
             let compiled = compile(source, model, &within, Some(&path), context)
                 .and_then(|compiled| {
-                    let target = Property { required: target.required && !fill, ..target.clone() };
+                    // An item of a list is there, whatever its expression gives.
+                    let required = target.required || self.path.last_name().is_none();
+                    let target = Property { required: required && !fill, ..target.clone() };
+                    not_own_object(&compiled, &[&path])?;
                     compiled.check_target(&target)?;
                     constant(&compiled, &target)?;
                     Ok(compiled)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::support::{existing, not_key, vacant};
+use super::support::{existing, not_across, not_key, vacant};
 use super::{Context, Example, LensEdit, Named, Op, Operation};
 use crate::decode;
 use crate::history::{Edit, Filling, Function, OnFail, Side};
@@ -78,6 +78,8 @@ impl Op for Rewrite {
         if self.reads.iter().any(foreign) || self.writes.iter().any(|(path, _)| foreign(path)) {
             return Err(Invalid::new("all properties of a rewrite lie in the same record or element").beneath("reads"));
         }
+        let sides = self.reads.iter().map(|path| (path, "reads")).chain(self.writes.iter().map(|(path, _)| (path, "schemas")));
+        not_across(before, sides)?;
         self.writes.iter().try_for_each(|(path, _)| vacant(&rest, path, "writes"))
     }
 

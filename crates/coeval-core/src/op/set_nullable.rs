@@ -62,7 +62,9 @@ impl Op for SetNullable {
 
     fn check(&self, before: &Model) -> Result<(), Invalid> {
         let old = existing(before, &self.path, "path")?;
-        not_key(before, &self.path, "made nullable", "path")?;
+        if self.nullable {
+            not_key(before, &self.path, "made nullable", "path")?;
+        }
         let state = if self.nullable { "nullable" } else { "not nullable" };
         if old.nullable == self.nullable {
             return Err(Invalid::new(format!("`{}` is {state} already", self.path)).beneath("nullable"));
@@ -91,8 +93,8 @@ impl Op for SetNullable {
         self.apply(&mut after);
         let new = self.after(old);
         let default = old.default.as_ref().filter(|d| **d != crate::value::Value::Null);
-        let up = filling(self.up.as_ref(), default, &new, before, &within, context).map_err(|e| e.beneath("up"))?;
-        let down = filling(self.down.as_ref(), default, old, &after, &within, context).map_err(|e| e.beneath("down"))?;
+        let up = filling(self.up.as_ref(), default, &new, before, &self.path, context).map_err(|e| e.beneath("up"))?;
+        let down = filling(self.down.as_ref(), default, old, &after, &self.path, context).map_err(|e| e.beneath("down"))?;
         Ok(LensEdit::new(within, vec![Edit::Facet { path, property: new, up, down }]))
     }
 

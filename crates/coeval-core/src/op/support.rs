@@ -150,11 +150,68 @@ pub(super) fn not_key(model: &Model, path: &Path, what: &str, field: &str) -> Re
     Ok(())
 }
 
+/// Whether the path is the declared key of a list's items, or the items themselves, which hold it.
 fn is_item_key(model: &Model, path: &Path) -> bool {
     let (element, rest) = path.split_element();
-    let [Segment::Name(name)] = rest.segments() else { return false };
-    let Some(list) = element.parent().filter(|p| !p.is_root()).and_then(|p| model.at(&p).cloned()) else { return false };
-    matches!(&list.ty, Type::Array { key: Some(key), .. } if key == name)
+    let Some(list) = element.parent().filter(|p| !p.is_root()).and_then(|p| model.at(&p)) else { return false };
+    let Type::Array { key: Some(key), .. } = &list.ty else { return false };
+    match rest.segments() {
+        [] => true,
+        [Segment::Name(name)] => name == key,
+        _ => false,
+    }
+}
+
+/// Checks that the expression of a property does not read an object that the property lies in: whether that is there may follow
+/// from the property.
+pub(super) fn not_own_object(compiled: &Compiled, paths: &[&Path]) -> Result<(), Invalid> {
+    for input in compiled.inputs() {
+        if let crate::expr::Input::Property(input) = input
+            && let Some(path) = paths.iter().find(|path| input != **path && input.contains(path))
+        {
+            let name = if input.is_root() { "value".to_owned() } else { input.to_string() };
+            let invalid = Invalid::new(format!("the expression reads `{name}`, the object that `{path}` lies in"));
+            return Err(invalid.help("read the properties of the object that it needs"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the properties of a group lie in the same optional object, if in any: otherwise one side could have a value where
+/// the object of the other side is missing.
+pub(super) fn not_across<'a>(model: &Model, paths: impl IntoIterator<Item = (&'a Path, &'static str)>) -> Result<(), Invalid> {
+    let optional = |path: &Path| {
+        let mut ancestor = path.parent();
+        while let Some(object) = ancestor.filter(|p| p.last_name().is_some()) {
+            if model.at(&object).is_some_and(|p| matches!(p.ty, Type::Object(_)) && !p.is_fixed_object()) {
+                return Some(object);
+            }
+            ancestor = object.parent();
+        }
+        None
+    };
+    let mut first: Option<Option<Path>> = None;
+    for (path, field) in paths {
+        let here = optional(path);
+        let known = first.get_or_insert_with(|| here.clone());
+        if *known != here {
+            let object = here.or_else(|| known.clone()).unwrap_or_default();
+            let invalid = Invalid::new(format!("`{object}` may be missing or null, and a group cannot reach across it"));
+            let help = format!("make it required first: `- require_property: {{path: {object}, value: \"{{}}\"}}`");
+            return Err(invalid.help(help).beneath(field));
+        }
+    }
+    Ok(())
+}
+
+/// Changes which property of a list's items is their key, where a name was it.
+pub(super) fn rename_item_key(model: &mut Model, element: &Path, names: impl Fn(&str) -> Option<String>) {
+    let Some(list) = element.parent().filter(|p| !p.is_root()) else { return };
+    if let Some(Property { ty: Type::Array { key: Some(key), .. }, .. }) = model.at_mut(&list)
+        && let Some(name) = names(key)
+    {
+        *key = name;
+    }
 }
 
 /// Returns the names that an expression sees at a path: the record's, or those of the element that the path lies in.
@@ -195,13 +252,15 @@ pub(super) fn filling(
     default: Option<&Value>,
     target: &Property,
     model: &Model,
-    within: &Path,
+    at: &Path,
     context: &Context<'_>,
 ) -> Result<Filling, Invalid> {
     let Some(source) = source else {
         return Ok(default.cloned().map_or(Filling::None, Filling::Value));
     };
-    let compiled = compile(source, model, within, None, context)?;
+    let (within, path) = at.split_element();
+    let compiled = compile(source, model, &within, None, context)?;
+    not_own_object(&compiled, &[&path])?;
     compiled.check_target(&Property { required: true, ..target.clone() })?;
     constant(&compiled, target)?;
     Ok(Filling::Expression(compiled))

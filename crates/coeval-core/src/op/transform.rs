@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::support::{check_fallback, compile, constant, existing, not_key, put, vacant};
+use super::support::{check_fallback, compile, constant, existing, not_across, not_key, not_own_object, put, vacant};
 use super::{Context, Example, LensEdit, Named, Op, Operation, Policies};
 use crate::decode;
 use crate::expr::Compiled;
@@ -127,6 +127,8 @@ impl Op for Transform {
             not_key(before, path, "transformed", "down")?;
             check_fallback(&Self::policy(&self.on_fail.down, self.down.len(), path), existing(before, path, "down")?)?;
         }
+        let sides = self.down.iter().map(|(path, _)| (path, "down")).chain(self.up.iter().map(|(path, _)| (path, "up")));
+        not_across(before, sides)?;
         let rest = self.without_old(before);
         for (path, _) in &self.up {
             let replaced = self.down.iter().any(|(old, _)| old == path);
@@ -172,13 +174,16 @@ impl Op for Transform {
             |list: &[(Path, String)], model: &Model, target: &dyn Fn(&Path) -> Option<Property>, policy: &OnFail, field: &str| {
                 let mut compiled: Vec<Arc<Compiled>> = Vec::new();
                 let (mut fills, mut policies) = (Vec::new(), Vec::new());
+                let targets: Vec<Path> = list.iter().map(|(path, _)| path.split_element().1).collect();
                 for (path, source) in list {
                     let place = |e: Invalid| e.beneath(&path.to_string()).beneath(field);
                     let property = target(path).ok_or_else(|| place(Invalid::new("this property does not exist")))?;
                     let own = Self::policy(policy, list.len(), path);
                     let expression = compile(source, model, &within, None, context).map_err(place)?;
+                    not_own_object(&expression, &targets.iter().collect::<Vec<_>>()).map_err(place)?;
                     let covered = matches!(own, OnFail::Fallback(_)) || property.default.is_some();
-                    let checked = Property { required: property.required && !covered, ..property.clone() };
+                    let required = property.required || path.last_name().is_none();
+                    let checked = Property { required: required && !covered, ..property.clone() };
                     expression.check_target(&checked).map_err(place)?;
                     constant(&expression, &property).map_err(place)?;
                     compiled.push(expression);

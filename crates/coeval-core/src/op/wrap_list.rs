@@ -43,7 +43,7 @@ pub(super) fn check_empty(empty: Option<&Value>, scalar: &Property, path: &Path,
             None => Ok(()),
             Some(violation) => Err(Invalid::new(format!("`empty` does not fit: {}", violation.message)).beneath("empty")),
         },
-        None if scalar.required && !scalar.nullable => {
+        None if (scalar.required || path.last_name().is_none()) && !scalar.nullable => {
             let invalid = Invalid::new(format!("{side} versions require `{path}`, and an empty list has no item"));
             Err(invalid.help("add `empty:`, the value that an empty list reads as").beneath("path"))
         }
