@@ -3,7 +3,9 @@
 //! The meaning of a history lies in the sequence of operations; a version is a cut in it that clients see (rule N4). Folding
 //! happens once, before any record, and costs as much as there are operations.
 
+mod cycle;
 mod edit;
+mod initial;
 mod order;
 mod recipe;
 mod scope;
@@ -11,7 +13,7 @@ mod scope;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use edit::initial;
+pub(crate) use initial::initial;
 pub use edit::{Edit, Filling, Side};
 pub use order::{Entry, Gate, Hidden, HiddenRule, Order, Shape};
 pub use recipe::{Fill, Function, Native, OnFail, Outcome, Recipe, Source, Target, land};
@@ -170,6 +172,7 @@ impl Builder {
         op.check(&self.model)?;
         let lens = op.lens(&self.model, context)?;
         self.edit(version, operation, &lens)?;
+        self.scope.check_cycles()?;
         op.apply(&mut self.model);
         self.note_elements(&lens.within);
         Ok(())

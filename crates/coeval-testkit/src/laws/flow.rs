@@ -23,7 +23,8 @@ pub(super) fn check(
     let (old, new) = (recomputed(scope, t, before, key_before), recomputed(scope, t, after, key_after));
     let mut dirty = vec![false; scope.nodes.len()];
     for node in &order.shown {
-        dirty[*node] = !before.cells[*node].same(&after.cells[*node]);
+        // What a write does not change keeps its text, so that an equal value with another text is a changed one (`1e2` for 100).
+        dirty[*node] = !before.cells[*node].identical(&after.cells[*node]);
         if dirty[*node] {
             check_elements(scope, *node, t, &before.cells[*node], &after.cells[*node])?;
         }
