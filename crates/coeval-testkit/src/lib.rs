@@ -1,4 +1,5 @@
-//! Tests of the rules and laws: generators, checks and the soak. Only ever a dev-dependency.
+//! Tests of the rules and laws: generators, checks, models to compare with, and the soak. Only ever a dev-dependency.
 
+pub mod differential;
 pub mod laws;
 pub mod rng;

@@ -4,7 +4,10 @@
 //! and because the generic way to parse a word tries several and goes back, which costs exponential time on hostile input.
 //! Here each word decides at once.
 
-use sqlparser::ast::{CastKind, Expr, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectName, OneOrManyWithParens};
+use sqlparser::ast::{
+    CastKind, Expr, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, Map, MapEntry, ObjectName, OneOrManyWithParens,
+    TrimWhereField,
+};
 use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -73,14 +76,6 @@ impl Dialect for Sql {
         true
     }
 
-    fn support_map_literal_syntax(&self) -> bool {
-        true
-    }
-
-    fn supports_comma_separated_trim(&self) -> bool {
-        true
-    }
-
     fn supports_nested_comments(&self) -> bool {
         true
     }
@@ -113,10 +108,10 @@ impl Dialect for Sql {
         match &parser.peek_nth_token_ref(1).token {
             Token::Arrow => Some(lambda(parser, 1)),
             Token::LParen if !quoted => Some(call(parser)),
-            // `date '2026-11-21'`, `array[…]` and `map {…}` are left to the parser.
+            // `date '2026-11-21'` is left to the parser.
             Token::SingleQuotedString(_) if !quoted => None,
-            Token::LBracket if word.keyword == Keyword::ARRAY => None,
-            Token::LBrace if word.keyword == Keyword::MAP => None,
+            Token::LBracket if word.keyword == Keyword::ARRAY => Some(array(parser)),
+            Token::LBrace if word.keyword == Keyword::MAP => Some(map(parser)),
             _ => Some(parser.parse_identifier().map(Expr::Identifier)),
         }
     }
@@ -185,9 +180,32 @@ fn call(parser: &mut Parser) -> Result<Expr, ParserError> {
         Keyword::CAST => parser.parse_cast_expr(CastKind::Cast),
         Keyword::EXTRACT => parser.parse_extract_expr(),
         Keyword::POSITION => position(parser),
-        Keyword::TRIM => parser.parse_trim_expr(),
+        Keyword::TRIM => trim(parser),
         _ => parser.parse_function(ObjectName::from(vec![word.into_ident(token.span)])),
     }
+}
+
+/// Parses `array [a, b]`.
+fn array(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    parser.expect_token(&Token::LBracket)?;
+    parser.parse_array_expr(true)
+}
+
+/// Parses `map {key: value}`.
+fn map(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.advance_token();
+    parser.expect_token(&Token::LBrace)?;
+    let mut entries = Vec::new();
+    if !parser.consume_token(&Token::RBrace) {
+        entries = parser.parse_comma_separated(|parser| {
+            let key = Box::new(parser.parse_expr()?);
+            parser.expect_token(&Token::Colon)?;
+            Ok(MapEntry { key, value: Box::new(parser.parse_expr()?) })
+        })?;
+        parser.expect_token(&Token::RBrace)?;
+    }
+    Ok(Expr::Map(Map { entries }))
 }
 
 /// Parses `(part in text)`.
@@ -198,6 +216,29 @@ fn position(parser: &mut Parser) -> Result<Expr, ParserError> {
     let text = parser.parse_expr()?;
     parser.expect_token(&Token::RParen)?;
     Ok(Expr::Position { expr: Box::new(part), r#in: Box::new(text) })
+}
+
+/// Parses `(text)`, `(text, characters)`, `(both characters from text)`, and `(leading from text)`, which the parser does not know.
+fn trim(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.expect_token(&Token::LParen)?;
+    let side = match parser.parse_one_of_keywords(&[Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING]) {
+        Some(Keyword::LEADING) => Some(TrimWhereField::Leading),
+        Some(Keyword::TRAILING) => Some(TrimWhereField::Trailing),
+        Some(_) => Some(TrimWhereField::Both),
+        None => None,
+    };
+    let mut what = None;
+    if side.is_none() || !parser.parse_keyword(Keyword::FROM) {
+        what = Some(parser.parse_expr()?);
+    }
+    let (text, what) = match what {
+        Some(text) if parser.consume_token(&Token::Comma) => (text, Some(parser.parse_expr()?)),
+        Some(what) if parser.parse_keyword(Keyword::FROM) => (parser.parse_expr()?, Some(what)),
+        Some(text) => (text, None),
+        None => (parser.parse_expr()?, None),
+    };
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::Trim { expr: Box::new(text), trim_where: side, trim_what: what.map(Box::new), trim_characters: None })
 }
 
 /// Parses `(a, b) -> …`; leaves other parentheses to the parser.

@@ -95,7 +95,7 @@ impl Function {
     /// Returns the function called `name`, in any case.
     pub fn named(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        FUNCTIONS.iter().find(|e| is(&e.name) || e.aliases.iter().any(|alias| is(&alias))).map(|e| e.function)
+        FUNCTIONS.iter().find(|e| is(&e.name) || e.aliases.iter().any(is)).map(|e| e.function)
     }
 
     /// Returns what is known about the function.
@@ -116,11 +116,8 @@ impl Entry {
         let mut text = format!("{}(", self.name);
         for (i, (name, _)) in self.params.iter().enumerate() {
             let comma = if i > 0 { ", " } else { "" };
-            if i < self.required {
-                text.push_str(&format!("{comma}{name}"));
-            } else {
-                text.push_str(&format!(" [{comma}{name}]"));
-            }
+            let (open, close) = if i < self.required { ("", "") } else { (" [", "]") };
+            text.extend([open, comma, name, close]);
         }
         text.push_str(if self.variadic { ", …)" } else { ")" });
         text

@@ -1,7 +1,6 @@
 //! Expressions: a typed subset of SQL's scalar expressions, PostgreSQL-flavoured.
 //!
-//! A text is parsed ([`parse`]), checked against the schema and lowered to a typed [`Expr`] ([`check`]), and evaluated on values
-//! ([`eval`]). NULL is SQL's: neither absence nor an error; JSON's null is the same NULL. The same value always gives the same
+//! A text is parsed, checked against the schema and lowered to a typed [`Expr`], and evaluated on values. NULL is SQL's: neither absence nor an error; JSON's null is the same NULL. The same value always gives the same
 //! result, and equal values give equal ones: datetimes are taken in UTC, texts compared by code point, numbers computed exactly.
 
 mod ast;

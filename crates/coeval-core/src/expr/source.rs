@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use super::dialect::Sql;
 use crate::invalid::Invalid;
@@ -42,8 +42,7 @@ impl<'a> Source<'a> {
             .map_err(|e| Invalid::new(lower_first(&e.message)).span(source.rest(source.offset(e.location))))?;
         for token in &tokens {
             match &token.token {
-                Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab) | Token::EOF => {}
-                Token::Whitespace(_) => {}
+                Token::Whitespace(_) | Token::EOF => {}
                 kind => source.tokens.push((kind.clone(), source.range(token.span))),
             }
         }
@@ -61,11 +60,8 @@ impl<'a> Source<'a> {
             if *token == Token::SemiColon {
                 return Err(Invalid::new("an expression ends without `;`").span(span.clone()));
             }
-            if *before == Token::LParen && matches!(keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE) {
-                let subquery = !matches!(keyword, Keyword::VALUES | Keyword::TABLE);
-                if subquery {
-                    return Err(super::parse::no_subqueries(span.clone()));
-                }
+            if *before == Token::LParen && matches!(keyword, Keyword::SELECT | Keyword::WITH) {
+                return Err(super::parse::no_subqueries(span.clone()));
             }
             let Some(top) = open.last_mut() else { break };
             match token {
@@ -203,6 +199,30 @@ impl Source<'_> {
     /// The token after the `::` that follows `from`.
     pub(super) fn type_after(&self, from: usize) -> Range<usize> {
         self.tokens.get(self.index(from) + 1).map_or(from..from, |(_, range)| range.clone())
+    }
+
+    /// The key before the colon that stands before `value`.
+    pub(super) fn key_before(&self, value: usize) -> Range<usize> {
+        let index = self.tokens.partition_point(|(_, span)| span.end <= value).checked_sub(2);
+        index.and_then(|i| self.tokens.get(i)).map_or(value..value, |(_, range)| range.clone())
+    }
+
+    /// Widens to the brackets that close what is opened within.
+    pub(super) fn balanced(&self, span: Range<usize>) -> Range<usize> {
+        let mut depth = 0_usize;
+        let mut end = span.end;
+        for (token, range) in &self.tokens[self.index(span.start).min(self.tokens.len())..] {
+            if range.start >= span.end && depth == 0 {
+                break;
+            }
+            match token {
+                Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+                Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            end = end.max(range.end);
+        }
+        span.start..end
     }
 
     /// The third token of a call: its first argument, where that is a word.

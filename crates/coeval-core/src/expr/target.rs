@@ -82,6 +82,7 @@ impl Problem {
 }
 
 /// Whether values of the type are values of the property, as far as the types say.
+#[allow(clippy::match_same_arms, reason = "each arm is a rule of its own")]
 fn assignable(ty: &ExprType, target: &Property) -> Result<(), Problem> {
     use ExprType as T;
     let fits = match (ty, &target.ty) {

@@ -147,7 +147,7 @@ impl ExprType {
         Some(match (self, other) {
             (a, b) if a == b => a.clone(),
             (Self::Null, other) | (other, Self::Null) => other.clone(),
-            (Self::Json, other) | (other, Self::Json) if *other != Self::Interval => Self::Json,
+            (dynamic, other) | (other, dynamic) if dynamic.is_dynamic() && *other != Self::Interval => Self::Json,
             (Self::Float, other) | (other, Self::Float) if other.is_numeric() => Self::Float,
             (a, b) if a.is_numeric() && b.is_numeric() => Self::Number,
             (Self::Enum(a), Self::Enum(b)) => {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::initial::{initial, inner_filling};
 use super::recipe::{Fill, Function, OnFail, Recipe, Source, Target};
-use super::scope::{Lineage, NodeId, Place, Presence, Scope, Time, Tree};
+use super::scope::{NodeId, Presence, Scope, Time, Tree};
 use crate::expr::{Compiled, Input};
-use crate::path::{Path, Segment};
+use crate::path::Path;
 use crate::schema::{Property, Type};
 use crate::value::Value;
 
@@ -19,15 +19,15 @@ pub enum Edit {
         path: Path,
         /// Its type and facets.
         property: Property,
-        /// The value; absence where `None`.
-        value: Option<Arc<Compiled>>,
+        /// The value.
+        value: OneWay,
     },
     /// A property ends, with a one-way value for records born without it.
     Remove {
         /// Where.
         path: Path,
-        /// The value; absence, or for a required object its defaults, where `None`.
-        value: Option<Arc<Compiled>>,
+        /// The value.
+        value: OneWay,
     },
     /// A property changes its name or place and keeps its identity.
     Move {
@@ -35,6 +35,22 @@ pub enum Edit {
         from: Path,
         /// The new one; objects that are missing on the way become required ones.
         to: Path,
+    },
+    /// An object begins around properties; it is there for older versions where one of them is.
+    Enclose {
+        /// Where the object begins.
+        path: Path,
+        /// Its facets; what is in it is said by `children`.
+        property: Property,
+        /// The properties that move into it, and their names there.
+        children: Vec<(Path, String)>,
+    },
+    /// An object ends and all that is in it moves out; it is there for newer versions where one of them is.
+    Dissolve {
+        /// The object.
+        path: Path,
+        /// The names of its properties, and their new places.
+        children: Vec<(String, Path)>,
     },
     /// Properties end and others begin, tied by functions both ways.
     Group {
@@ -72,6 +88,23 @@ pub enum Edit {
         /// The names in order.
         names: Vec<String>,
     },
+}
+
+/// The value of a property for records born without it.
+#[derive(Debug, Clone)]
+pub enum OneWay {
+    /// Its default, and for a required object the same of what is in it; else absence.
+    Initial,
+    /// An expression; where that gives nothing or fails, the property's default.
+    Expression(Arc<Compiled>),
+    /// Any computation, of one target.
+    Side(Side),
+}
+
+impl From<Option<Arc<Compiled>>> for OneWay {
+    fn from(value: Option<Arc<Compiled>>) -> Self {
+        value.map_or(Self::Initial, Self::Expression)
+    }
 }
 
 /// One direction of a group.
@@ -144,7 +177,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    fn key(self, path: &Path) -> impl Fn(&str) -> String {
+    pub(super) fn key(self, path: &Path) -> impl Fn(&str) -> String {
         let path = path.to_string();
         move |beneath| format!("{}@{}#{}", format!("{path}{beneath}").trim_start_matches('.'), self.version, self.operation)
     }
@@ -156,9 +189,11 @@ impl Scope {
     /// The operation's check has passed, so every path exists; `None` means that it did not, a defect of the operation.
     pub(super) fn apply(&mut self, edit: &Edit, now: Moment) -> Option<()> {
         match edit {
-            Edit::Add { path, property, value } => self.add(path, property, value.as_ref(), now),
-            Edit::Remove { path, value } => self.remove(path, value.as_ref(), now),
+            Edit::Add { path, property, value } => self.add(path, property, value, now),
+            Edit::Remove { path, value } => self.remove(path, value, now),
             Edit::Move { from, to } => self.relocate(from, to, now),
+            Edit::Enclose { path, property, children } => self.enclose(path, property, children, now),
+            Edit::Dissolve { path, children } => self.dissolve(path, children, now),
             Edit::Group { old, new, up, down } => self.group(old, new, up, down, now),
             Edit::Facet { path, property, up, down } => {
                 let node = self.find(path.segments(), now.time)?;
@@ -191,41 +226,57 @@ impl Scope {
         }
     }
 
-    fn add(&mut self, path: &Path, property: &Property, value: Option<&Arc<Compiled>>, now: Moment) -> Option<()> {
-        let (inputs, function) = self.one_way(value, property, now.time)?;
+    fn add(&mut self, path: &Path, property: &Property, value: &OneWay, now: Moment) -> Option<()> {
+        let value = self.one_way(value, property, now.time)?;
         let (parent, name) = self.parent_of(path, now.time)?;
         let tree = self.grow(parent, &name, property, now.time, &now.key(path));
-        self.one_way_recipe(inputs, function, tree, property, now.time, true);
+        self.one_way_recipe(value, tree, property, now.time, true);
         Some(())
     }
 
-    fn remove(&mut self, path: &Path, value: Option<&Arc<Compiled>>, now: Moment) -> Option<()> {
+    fn remove(&mut self, path: &Path, value: &OneWay, now: Moment) -> Option<()> {
         let node = self.find(path.segments(), now.time)?;
         let property = self.property_with_children(node, now.time);
         let tree = self.tree(node, now.time);
         self.end(&tree, now.time);
-        let (inputs, function) = self.one_way(value, &property, now.time)?;
-        self.one_way_recipe(inputs, function, tree, &property, now.time, false);
+        let value = self.one_way(value, &property, now.time)?;
+        self.one_way_recipe(value, tree, &property, now.time, false);
         Some(())
     }
 
-    /// The inputs and the function of a one-way value.
-    fn one_way(&self, value: Option<&Arc<Compiled>>, property: &Property, t: Time) -> Option<(Vec<Source>, Function)> {
-        let Some(value) = value else { return Some((Vec::new(), Function::Constant(initial(property)))) };
-        if value.is_constant() {
-            // A constant that cannot be computed was refused by the operation's check.
-            let value = value.eval(&[]).ok()?;
-            return Some((Vec::new(), Function::Constant(Some(value))));
-        }
-        let mut inputs = Vec::new();
-        let places = place_inputs(value, &mut inputs);
-        Some((self.sources(&inputs, t)?, Function::Expressions(vec![(Arc::clone(value), places)])))
-    }
-
-    fn one_way_recipe(&mut self, inputs: Vec<Source>, function: Function, tree: Tree, property: &Property, time: Time, up: bool) {
+    /// The inputs, the function, the fill and the policy of a one-way value.
+    fn one_way(&self, value: &OneWay, property: &Property, t: Time) -> Option<(Vec<Source>, Function, Fill, OnFail)> {
         // A following value that cannot be computed falls back to the default, where there is one.
         let fill = property.default.clone().map_or(Fill::None, Fill::Value);
         let on_fail = property.default.clone().map_or(OnFail::Quarantine, OnFail::Fallback);
+        let constant = |value| (Vec::new(), Function::Constant(value), fill.clone(), on_fail.clone());
+        match value {
+            OneWay::Initial => Some(constant(initial(property))),
+            // A constant that cannot be computed was refused by the operation's check.
+            OneWay::Expression(expression) if expression.is_constant() => Some(constant(Some(expression.eval(&[]).ok()?))),
+            OneWay::Expression(expression) => {
+                let mut inputs = Vec::new();
+                let places = place_inputs(expression, &mut inputs);
+                let function = Function::Expressions(vec![(Arc::clone(expression), places)]);
+                Some((self.sources(&inputs, t)?, function, fill, on_fail))
+            }
+            OneWay::Side(side) => {
+                let mut inputs = self.sources(&side.inputs, t)?;
+                let fill = self.fills(&side.fills, &mut inputs, t)?.pop().unwrap_or(Fill::None);
+                let on_fail = side.on_fail.first().cloned().unwrap_or(OnFail::Quarantine);
+                Some((inputs, side.function.clone(), fill, on_fail))
+            }
+        }
+    }
+
+    fn one_way_recipe(
+        &mut self,
+        (inputs, function, fill, on_fail): (Vec<Source>, Function, Fill, OnFail),
+        tree: Tree,
+        property: &Property,
+        time: Time,
+        up: bool,
+    ) {
         let target = Target { tree, property: Arc::new(property.clone()), fill, on_fail };
         self.add_recipe(Recipe { deps: deps_of(&inputs), inputs, targets: vec![target], function, sticky: true, time, up });
     }
@@ -316,26 +367,13 @@ impl Scope {
     /// Begins a new epoch of a property. An object's epoch is a node of its lineage, and what must be in it gets one too.
     fn facet(&mut self, node: NodeId, path: &Path, property: &Property, up: &Filling, down: &Filling, now: Moment) -> Option<()> {
         let t = now.time;
-        let Some(lineage) = self.nodes[node].lineage else {
+        if self.nodes[node].lineage.is_none() {
             let side = |fill: &Filling| Side::single(path, Function::Identity, fill.clone(), OnFail::Reject);
             let old = vec![path.clone()];
             return self.group(&old, &[(path.clone(), property.clone())], &side(up), &side(down), now);
-        };
-        let place = self.nodes[node].place(t).clone();
-        let children = self.children(Some(node), t).to_vec();
-        let epoch = self.add_node(place.parent, &place.name, property, t, now.key(path)(""), Some(lineage));
-        self.nodes[node].end = t;
-        self.arrange(place.parent, t, |siblings| {
-            for sibling in siblings.iter_mut().filter(|s| **s == node) {
-                *sibling = epoch;
-            }
-        });
-        for child in &children {
-            let name = self.nodes[*child].place(t).name.clone();
-            self.nodes[*child].places.push((t, Place { name, parent: Some(epoch) }));
         }
-        self.arrange(Some(epoch), t, |all| all.clone_from(&children));
-        for child in children {
+        let epoch = self.epoch(node, property, path, now);
+        for child in self.children(Some(epoch), t).to_vec() {
             let name = self.nodes[child].place(t).name.clone();
             let property = self.property_with_children(child, t);
             if property.required {
@@ -347,57 +385,7 @@ impl Scope {
         Some(())
     }
 
-    fn relocate(&mut self, from: &Path, to: &Path, now: Moment) -> Option<()> {
-        let t = now.time;
-        let node = self.find(from.segments(), t)?;
-        let old = self.nodes[node].place(t).clone();
-        let same_parent = from.parent() == to.parent();
-        if !same_parent {
-            self.arrange(old.parent, t, |children| children.retain(|c| *c != node));
-        }
-        let parent = if same_parent { old.parent } else { self.container(to, node, now)? };
-        self.nodes[node].places.push((t, Place { name: to.last_name()?.to_owned(), parent }));
-        if !same_parent {
-            self.arrange(parent, t, |children| children.push(node));
-        }
-        Some(())
-    }
-
-    /// Finds the object that the path lies in, making the objects that are missing, required and always there.
-    fn container(&mut self, to: &Path, moved: NodeId, now: Moment) -> Option<Option<NodeId>> {
-        let t = now.time;
-        let mut parent = if self.element { Some(*self.children(None, t).first()?) } else { None };
-        let names = to.segments().split_last()?.1;
-        for (i, segment) in names.iter().enumerate() {
-            let Segment::Name(name) = segment else { return None };
-            let here = self.children(parent, t).iter().copied().find(|n| *n != moved && self.nodes[*n].place(t).name == *name);
-            parent = Some(if let Some(node) = here {
-                node
-            } else {
-                let mut properties = crate::schema::Properties::new();
-                properties.additional = self.is_open(parent, t);
-                let property = Property::new(Type::Object(properties)).required();
-                self.lineages.push(Lineage { up: Presence::Kids, down: Presence::Recipe });
-                let lineage = Some(self.lineages.len() - 1);
-                let path = Path::from(names[..=i].to_vec());
-                let node = self.add_node(parent, name, &property, t, now.key(&path)(""), lineage);
-                self.arrange(parent, t, |children| children.push(node));
-                node
-            });
-        }
-        Some(parent)
-    }
-
-    /// Whether an object admits properties that are not declared; what is made in it inherits that.
-    fn is_open(&self, node: Option<NodeId>, t: Time) -> bool {
-        let Some(node) = node else { return self.admits_undeclared(t) };
-        match &self.nodes[node].property(t).ty {
-            Type::Object(properties) => properties.additional,
-            _ => true,
-        }
-    }
-
-    fn parent_of(&self, path: &Path, t: Time) -> Option<(Option<NodeId>, String)> {
+    pub(super) fn parent_of(&self, path: &Path, t: Time) -> Option<(Option<NodeId>, String)> {
         if path.is_root() {
             return Some((None, String::new()));
         }

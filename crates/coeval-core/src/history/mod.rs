@@ -7,14 +7,15 @@ mod cycle;
 mod edit;
 mod initial;
 mod order;
+mod places;
 mod recipe;
 mod scope;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use edit::{Edit, Filling, OneWay, Side};
 pub(crate) use initial::initial;
-pub use edit::{Edit, Filling, Side};
 pub use order::{Entry, Gate, Hidden, HiddenRule, Order, Shape};
 pub use recipe::{Fill, Function, Native, OnFail, Outcome, Recipe, Source, Target, land};
 pub use scope::{Lineage, LineageId, NEVER, Node, NodeId, Place, Presence, RecipeId, Scope, Time, Tree};
@@ -74,7 +75,7 @@ pub struct Fault {
     /// The operation's index among the version's.
     pub operation: usize,
     /// What is wrong, with a pointer into the operation.
-    pub invalid: Invalid,
+    pub invalid: Box<Invalid>,
 }
 
 /// A model over all its versions.
@@ -98,12 +99,17 @@ impl History {
                 builder.operation(release.version, operation, op, context).map_err(|invalid| Fault {
                     version: release.version,
                     operation,
-                    invalid,
+                    invalid: Box::new(invalid),
                 })?;
             }
             builder.cut(release);
         }
         Ok(builder.finish())
+    }
+
+    /// Returns the nodes and recipes of the records.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// Returns the versions at which the model changed, in order.
@@ -240,6 +246,11 @@ impl Builder {
     /// Returns the model as far as it is folded.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Returns the model for change, by one who folds edits instead of operations: [`Builder::edit`] leaves it alone.
+    pub fn model_mut(&mut self) -> &mut Model {
+        &mut self.model
     }
 
     /// Returns the history.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::scope::{Node, NodeId, Presence, RecipeId, Scope, Time};
-use crate::schema::Type;
+use crate::mutant::{self, Mutant};
 use crate::value::Text;
 
 /// What is shown at a moment and how the rest follows.
@@ -206,7 +206,8 @@ impl Work<'_> {
             let recipe = if upward { node.up } else { node.down };
             recipe.map(|(recipe, output)| {
                 let known = &self.scope.recipes[recipe];
-                (HiddenRule::Recipe(recipe, output), known.deps.clone(), known.sticky)
+                let sticky = known.sticky && (known.deps.is_empty() || !mutant::is(Mutant::FollowsForever));
+                (HiddenRule::Recipe(recipe, output), known.deps.clone(), sticky)
             })
         };
         let kids = || {
@@ -253,8 +254,8 @@ impl Work<'_> {
         let hidden_rule = (!shown).then(|| self.rules.get(&edge)).flatten();
         let by_kids = matches!(hidden_rule, Some((HiddenRule::Kids { .. }, ..)));
         let property = node.property(node.nearest(self.time));
-        let fixed = property.required && !property.nullable && matches!(property.ty, Type::Object(_));
-        let always = fixed && (by_kids || edge != container);
+        // Where a child implies it, a required object is never null; where another node of its lineage decides, it may be.
+        let always = property.required && (by_kids || edge != container && !property.nullable);
         if always && let Some(outer) = self.container(container) {
             // What is always there in something is there when that is.
             return self.gate_of(outer);

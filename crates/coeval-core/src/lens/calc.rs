@@ -9,6 +9,7 @@ use super::shape::{put_together_plain, raise, render_element, unfit};
 use crate::history::{
     Fill, Gate, Hidden, HiddenRule, Node, NodeId, OnFail, Outcome, Recipe, RecipeId, Scope, Source, Target, Time, Tree, land,
 };
+use crate::mutant::{self, Mutant};
 use crate::schema::{Property, Type};
 use crate::value::{Object, Value};
 
@@ -20,6 +21,7 @@ pub(super) fn calc(scope: &Scope, hidden: &Hidden, cells: &[Cell], units: &mut U
     if let Some(gate) = &hidden.gate
         && (hidden.sticky || hidden.deps.iter().all(|dep| cells[*dep].is_absent()))
         && !is_open(gate, cells)
+        && !mutant::is(Mutant::NoGate)
     {
         // A default never makes its own container.
         return Cell::Absent;

@@ -8,6 +8,7 @@ use super::keep::{Entry, Item, Keep, StoredLayout};
 use super::shape::{index_key, is_open, put_together, settle};
 use super::view::{Effects, digest};
 use crate::history::{Cuts, Node, NodeId, Order, Scope, Time};
+use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::{Object, Text, Value};
 
@@ -60,6 +61,10 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
                 entry.value = Some(render_elements(&scope.nodes[node], elements, t));
                 entry.items = keep_items(&scope.nodes[node], elements, t, cuts, true);
             }
+        }
+        let far = || !hidden.sticky && hidden.deps.iter().any(|dep| order.index[*dep].is_some());
+        if mutant::is(Mutant::NoAbsence) && cell.is_absent() || mutant::is(Mutant::OneHop) && far() {
+            continue;
         }
         let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
         entry.within = !follows && edge.is_some_and(|edge| state.cells[edge].is_present());

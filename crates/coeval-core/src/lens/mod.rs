@@ -5,19 +5,21 @@ mod calc;
 mod cell;
 mod compress;
 mod keep;
+mod patch;
 mod rules;
 mod shape;
 mod view;
 mod write;
 
 pub use cell::{Cell, Elements, Layout, State};
-pub use rules::recomputed;
 pub use keep::{Entry, Item, Keep, StoredLayout};
+pub use rules::recomputed;
 pub use view::Lens;
 pub(crate) use write::Hints;
 
-use crate::history::{HiddenRule, History, OnFail, Time};
+use crate::history::{HiddenRule, History, OnFail, RecipeId, Time};
 use crate::json::{self, Style};
+use crate::mutant::{self, Mutant};
 use crate::schema::Violation;
 use crate::value::{Object, Value};
 
@@ -160,8 +162,9 @@ impl History {
     pub fn create(&self, version: u32, mut document: Value) -> Result<Stored, Refused> {
         self.normalise(version, &mut document);
         self.admit(version, &document)?;
-        let state = write::birth(&self.scope, self.time(version)?, &document, &Value::Null);
-        self.reject(&state, None)?;
+        let time = self.time(version)?;
+        let state = write::birth(&self.scope, time, &document, &Value::Null);
+        self.reject(time, &state, None)?;
         self.compress(version, &state)
     }
 
@@ -209,8 +212,14 @@ impl History {
         let old = self.expand(stored)?;
         let t = self.time(version)?;
         let Some(new) = write::write(&self.scope, t, &old, document, &Value::Null, "", hints) else { return Ok(None) };
-        self.reject(&new, Some(&old))?;
-        self.compress(version, &new).map(Some)
+        self.reject(t, &new, Some(&old))?;
+        let mut written = self.compress(version, &new)?;
+        if mutant::is(Mutant::StaleKeep) {
+            let stale = stored.keep.entries.iter().filter(|(key, _)| written.keep.get(key).is_none()).cloned();
+            let stale: Vec<_> = stale.collect();
+            written.keep.entries.extend(stale);
+        }
+        Ok(Some(written))
     }
 
     /// Takes an edit of the natural document from outside: a write at the stored version without validation (R6, L16).
@@ -254,13 +263,19 @@ impl History {
     }
 
     /// Refuses a write that makes a conversion fail whose operation says `reject`.
-    fn reject(&self, new: &State, old: Option<&State>) -> Result<(), Refused> {
-        for (id, node) in self.scope.nodes.iter().enumerate() {
+    ///
+    /// The conversion that failed first answers for it: one that only passes a failure on does not.
+    fn reject(&self, at: Time, new: &State, old: Option<&State>) -> Result<(), Refused> {
+        let bad = |state: &State, node: usize| matches!(state.cells[node], Cell::Bad(_));
+        for hidden in &self.scope.order(at).hidden {
+            let id = hidden.node;
             let Cell::Bad(reason) = &new.cells[id] else { continue };
-            if old.is_some_and(|old| matches!(old.cells[id], Cell::Bad(_))) || !self.rejects(id) {
+            let HiddenRule::Recipe(recipe, output) = hidden.rule else { continue };
+            let inherited = hidden.deps.iter().any(|dep| bad(new, *dep));
+            if inherited || old.is_some_and(|old| bad(old, id)) || !self.rejects(recipe, output) {
                 continue;
             }
-            let t = node.nearest(node.born);
+            let t = self.scope.nodes[id].born;
             let path = path_of(&self.scope, id, t);
             let version = self.cuts.version_from(t).unwrap_or_else(|| self.newest());
             let violation = Violation { path, message: reason.to_string() };
@@ -269,18 +284,15 @@ impl History {
         Ok(())
     }
 
-    /// Whether the operation that computes a node refuses what it cannot compute.
-    fn rejects(&self, id: usize) -> bool {
-        let node = &self.scope.nodes[id];
-        [node.up, node.down].into_iter().flatten().any(|(recipe, output)| {
-            let mut before = 0;
-            self.scope.recipes[recipe].targets.iter().any(|target| {
-                let mut nodes = Vec::new();
-                target.tree.nodes(&mut nodes);
-                let here = (before..before + nodes.len()).contains(&output);
-                before += nodes.len();
-                here && target.on_fail == OnFail::Reject
-            })
+    /// Whether an output of a recipe is refused where it cannot be computed.
+    fn rejects(&self, recipe: RecipeId, output: usize) -> bool {
+        let mut before = 0;
+        self.scope.recipes[recipe].targets.iter().any(|target| {
+            let mut nodes = Vec::new();
+            target.tree.nodes(&mut nodes);
+            let here = (before..before + nodes.len()).contains(&output);
+            before += nodes.len();
+            here && target.on_fail == OnFail::Reject
         })
     }
 

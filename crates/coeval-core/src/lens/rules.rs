@@ -8,11 +8,6 @@ use crate::history::{History, Scope, Time};
 use crate::value::Value;
 
 impl History {
-    /// Returns the nodes and recipes of the records.
-    pub fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
     /// Returns the moment in the sequence of operations that a version shows; `None` before the first.
     pub fn moment(&self, version: u32) -> Option<Time> {
         self.cuts.time(version)

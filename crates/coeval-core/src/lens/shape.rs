@@ -116,7 +116,8 @@ pub(super) fn settle(scope: &Scope, state: &State) -> Vec<(Time, Layout)> {
     let again = |(t, layout): &(Time, Layout)| {
         let order = scope.order(*t);
         let document = put_together(scope, &order, state);
-        let text = layout.text.as_deref().filter(|text| crate::json::parse(text.as_bytes()).is_ok_and(|v| v.identical(&document)));
+        let text =
+            layout.text.as_deref().filter(|text| crate::json::parse(text.as_bytes()).is_ok_and(|v| v.identical(&document)));
         let text = text.map(Box::from);
         let orders = take_apart(scope, &order, &document).layout.map(|layout| layout.orders);
         (orders.is_some() || text.is_some()).then(|| (*t, Layout { orders: orders.unwrap_or_default(), text }))
@@ -129,13 +130,7 @@ pub(super) fn render_element(scope: &Scope, t: Time, state: &State) -> Value {
     put_together(scope, &scope.order(t), state)
 }
 
-fn value_of(
-    scope: &Scope,
-    order: &Order,
-    entry: &crate::history::Entry,
-    state: &State,
-    style: Style<'_>,
-) -> Option<Value> {
+fn value_of(scope: &Scope, order: &Order, entry: &crate::history::Entry, state: &State, style: Style<'_>) -> Option<Value> {
     match (&state.cells[entry.node], &entry.shape) {
         (Cell::Absent | Cell::Bad(_), _) => None,
         (Cell::Value(Value::Object(_)), Some(shape)) => {
@@ -152,14 +147,7 @@ fn value_of(
     }
 }
 
-fn object_of(
-    scope: &Scope,
-    order: &Order,
-    container: Option<NodeId>,
-    shape: &Shape,
-    state: &State,
-    style: Style<'_>,
-) -> Object {
+fn object_of(scope: &Scope, order: &Order, container: Option<NodeId>, shape: &Shape, state: &State, style: Style<'_>) -> Object {
     let mut object: Object = shape
         .entries
         .iter()

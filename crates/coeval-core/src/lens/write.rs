@@ -7,6 +7,7 @@ use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
 use super::shape::{index_key, is_list, raise, render_element, settle, take_apart, unfit};
 use crate::history::{Gate, LineageId, Node, NodeId, Order, Scope, Time};
+use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::{Object, Text, Value};
 
@@ -50,6 +51,7 @@ pub(super) fn write(
             state.cells[*node] = changed;
             dirty[*node] = true;
         }
+        dirty[*node] |= mutant::is(Mutant::NoDifference);
     }
     let extras = extras_after(scope, &order, old, &state, taken.extras);
     if !dirty.contains(&true) && extras.is_none() {
@@ -80,14 +82,19 @@ fn propagate(scope: &Scope, order: &Order, old: &State, state: &mut State, dirty
                 dirty[node] = true;
             }
         } else if touched {
-            state.cells[node] = calc(scope, hidden, &state.cells, &mut after, key);
+            let computed = calc(scope, hidden, &state.cells, &mut after, key);
+            if mutant::is(Mutant::PartialUnit) && computed.same(&calc(scope, hidden, &old.cells, &mut before, key)) {
+                continue;
+            }
+            state.cells[node] = computed;
             dirty[node] = true;
         }
     }
 }
 
 fn was_deleted(gate: &Gate, old: &State, new: &State) -> bool {
-    gate.edge.is_some_and(|edge| old.cells[edge].is_present() && !new.cells[edge].is_present())
+    let was = |edge: NodeId| old.cells[edge].is_present() || mutant::is(Mutant::GoneByState);
+    gate.edge.is_some_and(|edge| was(edge) && !new.cells[edge].is_present())
 }
 
 /// The new cell of a shown node, if what was written differs in meaning from what it held.

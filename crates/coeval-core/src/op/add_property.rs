@@ -94,7 +94,7 @@ impl Op for AddProperty {
                 Some(compiled)
             }
         };
-        Ok(LensEdit::new(within, vec![Edit::Add { path, property, value }]))
+        Ok(LensEdit::new(within, vec![Edit::Add { path, property, value: value.into() }]))
     }
 
     fn inverse(&self, _before: &Model) -> Option<Operation> {

@@ -138,7 +138,7 @@ impl Op for AddConstraint {
     }
 
     fn check(&self, before: &Model) -> Result<(), Invalid> {
-        if before.constraints.iter().any(|c| c.name == self.constraint.name) {
+        if before.all_constraints().iter().any(|c| c.name == self.constraint.name) {
             let invalid = Invalid::new(format!("{} has a constraint `{}` already", before.name, self.constraint.name));
             return Err(invalid.help("give this one another `name`"));
         }
@@ -219,7 +219,8 @@ impl Op for RemoveConstraint {
     }
 
     fn check(&self, before: &Model) -> Result<(), Invalid> {
-        match before.constraints.iter().find(|c| c.name == self.name) {
+        let all = before.all_constraints();
+        match all.iter().find(|c| c.name == self.name) {
             Some(constraint) if Kind::of(&constraint.rule) == self.kind => Ok(()),
             Some(constraint) => {
                 let (_, right) = Kind::of(&constraint.rule).names();
@@ -229,7 +230,7 @@ impl Op for RemoveConstraint {
             }
             None => {
                 let invalid = Invalid::new(format!("{} has no constraint `{}`", before.name, self.name)).beneath("name");
-                Err(match nearest(&self.name, before.constraints.iter().map(|c| c.name.as_str())) {
+                Err(match nearest(&self.name, all.iter().map(|c| c.name.as_str())) {
                     Some(near) => invalid.help(format!("did you mean `{near}`?")),
                     None => invalid,
                 })
@@ -238,7 +239,7 @@ impl Op for RemoveConstraint {
     }
 
     fn apply(&self, model: &mut Model) {
-        model.constraints.retain(|c| c.name != self.name);
+        model.remove_constraint(&self.name);
     }
 
     fn lens(&self, _before: &Model, _context: &Context<'_>) -> Result<LensEdit, Invalid> {
@@ -246,7 +247,7 @@ impl Op for RemoveConstraint {
     }
 
     fn inverse(&self, before: &Model) -> Option<Operation> {
-        let constraint = before.constraints.iter().find(|c| c.name == self.name)?.clone();
+        let constraint = before.all_constraints().into_iter().find(|c| c.name == self.name)?;
         Some(Operation::AddConstraint(AddConstraint { constraint }))
     }
 

@@ -91,7 +91,7 @@ impl Op for RemoveProperty {
                 Some(compiled)
             }
         };
-        Ok(LensEdit::new(within, vec![Edit::Remove { path, value }]))
+        Ok(LensEdit::new(within, vec![Edit::Remove { path, value: value.into() }]))
     }
 
     fn inverse(&self, before: &Model) -> Option<Operation> {

@@ -59,8 +59,7 @@ impl Policies {
         };
         match (&self.up, &self.down) {
             (OnFail::Reject, OnFail::Reject) => None,
-            (OnFail::Quarantine, OnFail::Quarantine) => Some(write(&self.up)),
-            (OnFail::Fallback(_), OnFail::Reject) => Some(write(&self.up)),
+            (OnFail::Quarantine, OnFail::Quarantine) | (OnFail::Fallback(_), OnFail::Reject) => Some(write(&self.up)),
             (up, down) => Some(Object::from_iter([("up".into(), write(up)), ("down".into(), write(down))]).into()),
         }
     }
@@ -127,14 +126,12 @@ pub(super) fn vacant(model: &Model, path: &Path, field: &str) -> Result<(), Inva
             "`{path}` is an element, not a property of one; change it with `retype_property` or `transform`"
         ));
     }
-    match model.siblings(path) {
-        Some(_) => Ok(()),
-        None => {
-            let parent = path.parent().unwrap_or_default();
-            let known = existing(model, &parent, field)?;
-            invalid(format!("`{parent}` is {} {}, it has no properties", article(known.ty.name()), known.ty.name()))
-        }
+    if model.siblings(path).is_some() {
+        return Ok(());
     }
+    let parent = path.parent().unwrap_or_default();
+    let known = existing(model, &parent, field)?;
+    invalid(format!("`{parent}` is {} {}, it has no properties", article(known.ty.name()), known.ty.name()))
 }
 
 pub(super) fn article(word: &str) -> &'static str {
@@ -182,10 +179,7 @@ pub(super) fn not_own_object(compiled: &Compiled, paths: &[&Path]) -> Result<(),
 
 /// Checks that the properties of a group lie in the same optional object, if in any: otherwise one side could have a value where
 /// the object of the other side is missing.
-pub(super) fn not_across<'a>(
-    model: &Model,
-    paths: impl IntoIterator<Item = (&'a Path, &'static str)>,
-) -> Result<(), Invalid> {
+pub(super) fn not_across<'a>(model: &Model, paths: impl IntoIterator<Item = (&'a Path, &'static str)>) -> Result<(), Invalid> {
     let optional = |path: &Path| {
         let mut ancestor = path.parent();
         while let Some(object) = ancestor.filter(|p| p.last_name().is_some()) {
@@ -246,7 +240,7 @@ pub(super) fn compile(
     // An expression over one property never sees its absence; one over several reads it as null.
     let compiled = Compiled::compile(source, &names(false))?;
     let only = |path: &Path| matches!(compiled.inputs(), [crate::expr::Input::Property(input)] if input == path);
-    if compiled.is_constant() || single.is_none_or(|path| only(path)) && compiled.inputs().len() == 1 {
+    if compiled.is_constant() || single.is_none_or(only) && compiled.inputs().len() == 1 {
         return Ok(Arc::new(compiled));
     }
     Compiled::compile(source, &names(true)).map(Arc::new)

@@ -149,22 +149,17 @@ fn type_of(name: &str, object: &Object, shared: SharedTypes<'_>) -> Result<(Prop
             check_union(&of, tag.as_deref())?;
             Ok((Property::new(Type::Union { of, tag }), &["of", "tag"]))
         }
-        _ => match shared(name) {
-            Some(property) => Ok((property, &[])),
-            None => {
-                let invalid = Invalid::new(format!("unknown type `{name}`")).beneath("type");
-                Err(match nearest(name, TYPE_NAMES.iter().copied()) {
-                    Some(near) => {
-                        invalid.help(format!("did you mean `{near}`? A shared type is declared by a file with `type: type`"))
-                    }
-                    None => invalid.help(format!(
-                        "known types: {}; a shared type is declared by a file with `type: type`",
-                        TYPE_NAMES.join(", ")
-                    )),
-                })
-            }
-        },
+        _ => shared(name).map(|property| (property, &[][..])).ok_or_else(|| unknown_type(name)),
     }
+}
+
+fn unknown_type(name: &str) -> Invalid {
+    let invalid = Invalid::new(format!("unknown type `{name}`")).beneath("type");
+    if let Some(near) = nearest(name, TYPE_NAMES.iter().copied()) {
+        return invalid.help(format!("did you mean `{near}`? A shared type is declared by a file with `type: type`"));
+    }
+    let known = TYPE_NAMES.join(", ");
+    invalid.help(format!("known types: {known}; a shared type is declared by a file with `type: type`"))
 }
 
 /// The items of an array; `items: {key: id, …}` is another way to write the array's `key`.

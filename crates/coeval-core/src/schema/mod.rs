@@ -3,6 +3,7 @@
 mod decode;
 
 mod encode;
+mod facet;
 mod validate;
 
 pub use decode::{SharedTypes, no_shared_types};
@@ -77,6 +78,7 @@ pub enum Type {
 }
 
 /// A typed part of a model, with its facets.
+#[allow(clippy::struct_excessive_bools, reason = "four facets that are there or not, each on its own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     /// What values it holds.

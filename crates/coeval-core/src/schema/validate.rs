@@ -126,8 +126,11 @@ impl Type {
     /// Returns whether the value is one of the type's; null is none of any but `json`.
     pub fn admits(&self, value: &Value) -> bool {
         match (self, value) {
-            (Self::Json, _) => true,
-            (Self::String, Value::String(_)) | (Self::Number, Value::Number(_)) | (Self::Boolean, Value::Bool(_)) => true,
+            (Self::Json, _)
+            | (Self::String, Value::String(_))
+            | (Self::Number, Value::Number(_))
+            | (Self::Boolean, Value::Bool(_))
+            | (Self::Ref { .. }, Value::String(_) | Value::Number(_)) => true,
             (Self::Integer, Value::Number(number)) => number.to_i64().is_some(),
             (Self::Float, Value::Number(number)) => number.to_f64().is_some(),
             (Self::Decimal { precision, scale }, Value::Number(number)) => fits(number, *precision, *scale),
@@ -140,7 +143,6 @@ impl Type {
             (Self::Object(properties), Value::Object(object)) => properties.admit(object),
             (Self::Array { items, .. }, Value::List(list)) => list.iter().all(|item| items.admits(item)),
             (Self::Map { values }, Value::Object(object)) => object.iter().all(|(_, value)| values.admits(value)),
-            (Self::Ref { .. }, Value::String(_) | Value::Number(_)) => true,
             (Self::Union { of, tag }, value) => alternative(of, tag.as_deref(), value).is_some_and(|p| p.admits(value)),
             _ => false,
         }
@@ -219,7 +221,7 @@ fn is_uuid(text: &str) -> bool {
 
 fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    text.len() % 4 == 0
+    text.len().is_multiple_of(4)
         && text.len() - body.len() <= 2
         && body.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }

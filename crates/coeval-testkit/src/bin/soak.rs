@@ -115,5 +115,12 @@ fn report(out: &mut impl std::io::Write, arguments: &Arguments, found: &Found, s
         counts.chains, counts.versions, counts.beneath, counts.reads.0, counts.reads.1, counts.kept
     )?;
     let failures: Vec<String> = found.failures.iter().map(|(seed, _, failure)| format!("{} ({seed})", failure.law)).collect();
-    writeln!(out, "seed {}, {:.1} s, {} failures {}", arguments.seed, start.elapsed().as_secs_f64(), failures.len(), failures.join(" "))
+    writeln!(
+        out,
+        "seed {}, {:.1} s, {} failures {}",
+        arguments.seed,
+        start.elapsed().as_secs_f64(),
+        failures.len(),
+        failures.join(" ")
+    )
 }

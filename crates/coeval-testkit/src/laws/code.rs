@@ -26,8 +26,5 @@ pub fn rewrites() -> Rewrites {
             None => Ok(vec![Some(text.into()), None]),
         }
     });
-    Rewrites::from([
-        ("reverse".to_owned(), (Arc::clone(&reverse), reverse)),
-        ("pair".to_owned(), (join, part)),
-    ])
+    Rewrites::from([("reverse".to_owned(), (Arc::clone(&reverse), reverse)), ("pair".to_owned(), (join, part))])
 }

@@ -296,7 +296,8 @@ impl Runner {
         // A document holds no conversion that failed, so where the twin's version cannot show the record, it lies where the
         // edit was made.
         let twin = self.history.sealed(&state, record.twin.version).map_err(error)?;
-        let fits = self.history.read(&twin, twin.version).is_ok() && !is_broken(&self.history, twin.version, &state, &twin.document);
+        let fits =
+            self.history.read(&twin, twin.version).is_ok() && !is_broken(&self.history, twin.version, &state, &twin.document);
         record.twin = if fits { twin } else { stored.clone() };
         record.state = state;
         record.stored = stored;
@@ -315,7 +316,10 @@ impl Runner {
             return fail("STATE", format!("{key} is {got:?}, not {wanted:?}\n  {}", text(&record.stored)));
         }
         if !state.same(&record.state) {
-            return fail("STATE", format!("undeclared {:?}, not {:?}\n  {}", state.extras, record.state.extras, text(&record.stored)));
+            return fail(
+                "STATE",
+                format!("undeclared {:?}, not {:?}\n  {}", state.extras, record.state.extras, text(&record.stored)),
+            );
         }
         for version in 1..=self.newest {
             let shown = show(&self.history, &record.stored, version, &mut self.reads)?;
@@ -327,10 +331,16 @@ impl Runner {
             let natural = self.history.sealed(&record.state, version).map_err(|e| Failure::new("L6", e.to_string()))?;
             match &shown {
                 Some(document) if !document.identical(&natural.document) => {
-                    return fail("STATE", format!("read at {version}: {document}, not {}\n  {}", natural.document, text(&record.stored)));
+                    return fail(
+                        "STATE",
+                        format!("read at {version}: {document}, not {}\n  {}", natural.document, text(&record.stored)),
+                    );
                 }
                 None if !is_broken(&self.history, version, &record.state, &natural.document) => {
-                    return fail("L6", format!("{} is quarantined at {version} and fits\n  {}", natural.document, text(&record.stored)));
+                    return fail(
+                        "L6",
+                        format!("{} is quarantined at {version} and fits\n  {}", natural.document, text(&record.stored)),
+                    );
                 }
                 _ => {}
             }
@@ -340,7 +350,10 @@ impl Runner {
                 let fused = show(history, stored, version, &mut self.reads)?;
                 if !alike(&shown, &fused) {
                     let (here, there) = (text(&record.stored), text(stored));
-                    return fail("L10", format!("read at {version}: {shown:?} of {here}\n  with the other cut {fused:?} of {there}"));
+                    return fail(
+                        "L10",
+                        format!("read at {version}: {shown:?} of {here}\n  with the other cut {fused:?} of {there}"),
+                    );
                 }
             }
         }
@@ -365,7 +378,9 @@ fn show(history: &History, stored: &Stored, version: u32, reads: &mut (u64, u64)
             let violations = history.model(version).map(|model| model.violations(&document)).unwrap_or_default();
             match violations.first() {
                 None => Ok(Some(document)),
-                Some(violation) => fail("L6", format!("read at {version}: {document} does not fit: {violation}\n  {}", text(stored))),
+                Some(violation) => {
+                    fail("L6", format!("read at {version}: {document} does not fit: {violation}\n  {}", text(stored)))
+                }
             }
         }
         Err(Refused::Quarantined { .. }) => {

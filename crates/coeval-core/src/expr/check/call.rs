@@ -12,6 +12,7 @@ use crate::expr::parse;
 use crate::expr::pattern::Pattern;
 use crate::expr::types::{ExprType, Typed};
 use crate::invalid::{Invalid, nearest};
+use crate::schema::Type;
 
 /// An argument: as the parser left it, or typed already.
 pub(super) enum Arg<'t> {
@@ -30,7 +31,9 @@ const JSON_KINDS: &[&str] = &["object", "array", "string", "number", "boolean"];
 impl Checker<'_> {
     pub(super) fn function(&mut self, function: &sql::Function) -> Result<Expr, Invalid> {
         let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else {
-            return Err(self.refused(&sql::Expr::Function(function.clone())));
+            let names = function.name.0.iter().map(|part| self.source.range(sqlparser::ast::Spanned::span(part)));
+            let span = names.reduce(|a, b| a.start..b.end).unwrap_or(0..0);
+            return Err(Invalid::new("a function's name has no dots").span(span).help(parse::what_exists()));
         };
         let name_span = self.source.range(ident.span);
         let refuse = |message: &str| Err(Invalid::new(message).span(name_span.clone()).help(parse::what_exists()));
@@ -101,12 +104,12 @@ impl Checker<'_> {
                 _ => wrong(&expr, "a date, a time or a datetime", &ExprType::Datetime),
             },
             Param::List => match expr.ty {
-                ExprType::List(_) | ExprType::Json => Ok(expr),
+                ref ty if collection(ty, Param::List).is_some() => Ok(expr),
                 ExprType::Null => self.convert(expr, &ExprType::list(ExprType::Null, true), true),
                 _ => wrong(&expr, "a list", &ExprType::list(ExprType::Json, true)),
             },
             Param::Map => match expr.ty {
-                ExprType::Map(_) | ExprType::Json => Ok(expr),
+                ref ty if collection(ty, Param::Map).is_some() => Ok(expr),
                 ExprType::Null => self.convert(expr, &ExprType::map(ExprType::Null, true), true),
                 _ => wrong(&expr, "a map", &ExprType::map(ExprType::Json, true)),
             },
@@ -119,7 +122,7 @@ impl Checker<'_> {
     }
 
     /// A function over the elements of a list or of a map.
-    fn lambda(&mut self, tree: &sql::Expr, count: usize, collection: &ExprType, entry: &Entry) -> Result<Expr, Invalid> {
+    fn lambda(&mut self, tree: &sql::Expr, count: usize, over: &ExprType, entry: &Entry) -> Result<Expr, Invalid> {
         let form = || format!("such as {}", entry.example);
         let sql::Expr::Lambda(lambda) = tree else {
             return Err(Invalid::new("expected a lambda").span(self.span(tree)).help(form()));
@@ -136,7 +139,7 @@ impl Checker<'_> {
         if count == 2 && params[0].value == params[1].value {
             return Err(Invalid::new("the two parameters have the same name").span(self.source.range(params[1].span)));
         }
-        let element = element(collection);
+        let element = element(over, if count == 2 { Param::Map } else { Param::List });
         let types = if count == 2 { vec![Typed::new(ExprType::String, false), element] } else { vec![element] };
         let outside = self.params.len();
         self.params.extend(params.iter().zip(types).map(|(param, typed)| (param.value.clone(), typed)));
@@ -214,7 +217,7 @@ impl Checker<'_> {
                 T::Datetime
             }
             Function::Cardinality => match first {
-                T::List(_) | T::Map(_) | T::Json | T::Null => T::Integer,
+                T::List(_) | T::Map(_) | T::Json | T::Union { .. } | T::Null => T::Integer,
                 ty => {
                     let invalid = Invalid::new(format!("expected a list or a map, found {}", ty.a()));
                     return Err(invalid.span(args[0].span.clone()).help("the length of a text is `length(x)`"));
@@ -227,21 +230,21 @@ impl Checker<'_> {
                     let message = format!("expected a condition, found {}", args[1].ty.a());
                     return Err(Invalid::new(message).span(args[1].span.clone()));
                 }
-                T::List(Box::new(element(&first)))
+                T::List(Box::new(element(&first, Param::List)))
             }
             Function::ArrayToString => {
-                let items = element(&first).ty;
+                let items = element(&first, Param::List).ty;
                 if !items.is_scalar() && items != T::Json {
                     let invalid = Invalid::new(format!("{} has no text", items.a())).span(args[0].span.clone());
                     return Err(invalid.help("first make texts of the items with `list_transform`"));
                 }
                 T::String
             }
-            Function::StringToArray => ExprType::list(T::String, false),
-            Function::MapKeys => ExprType::list(T::String, false),
-            Function::MapValues => T::List(Box::new(element(&first))),
+            Function::StringToArray | Function::MapKeys => ExprType::list(T::String, false),
+            Function::MapValues => T::List(Box::new(element(&first, Param::Map))),
             Function::MapEntries => {
-                let entry = vec![("key".to_owned(), Typed::new(T::String, false)), ("value".to_owned(), element(&first))];
+                let entry =
+                    vec![("key".to_owned(), Typed::new(T::String, false)), ("value".to_owned(), element(&first, Param::Map))];
                 ExprType::list(T::Object(entry), false)
             }
             Function::MapFromEntries => entries(&args[0])?,
@@ -280,12 +283,26 @@ impl Checker<'_> {
     }
 }
 
-/// What the elements of a collection are; those of json are anything.
-fn element(collection: &ExprType) -> Typed {
-    match collection {
-        ExprType::List(element) | ExprType::Map(element) => (**element).clone(),
-        _ => Typed::new(ExprType::Json, true),
+/// What the elements of a list or of a map are, where the type has such; those of json are anything, and whether there are any
+/// shows when it is evaluated.
+fn collection(ty: &ExprType, kind: Param) -> Option<Typed> {
+    let list = kind == Param::List;
+    match ty {
+        ExprType::List(element) if list => Some((**element).clone()),
+        ExprType::Map(element) if !list => Some((**element).clone()),
+        ExprType::Union { of, .. } => of.iter().find_map(|property| match &property.ty {
+            Type::Array { items, .. } if list => Some(Typed::of(items)),
+            Type::Map { values } if !list => Some(Typed::of(values)),
+            _ => None,
+        }),
+        ExprType::Json => Some(Typed::new(ExprType::Json, true)),
+        _ => None,
     }
+}
+
+/// The elements of what a parameter has taken.
+fn element(ty: &ExprType, kind: Param) -> Typed {
+    collection(ty, kind).unwrap_or_else(|| Typed::new(ExprType::Json, true))
 }
 
 /// The type of the map that a list of entries makes.
@@ -294,7 +311,7 @@ fn entries(list: &Expr) -> Result<ExprType, Invalid> {
         let invalid = Invalid::new(format!("expected a list of objects `{{key, value}}`, found {}", found.a()));
         Err(invalid.span(list.span.clone()).help("such as `list_transform(l, x -> {'key': x.id, 'value': x})`"))
     };
-    match element(&list.ty).ty {
+    match element(&list.ty, Param::List).ty {
         ExprType::Json | ExprType::Null => Ok(ExprType::map(ExprType::Json, true)),
         ExprType::Object(fields) => {
             let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, typed)| typed);

@@ -23,11 +23,15 @@ impl Checker<'_> {
             let condition = self.lower(&branch.condition)?;
             let condition = if operand.is_some() { condition } else { self.boolean(condition)? };
             let outside = self.present.len();
-            shown(&condition, true, &mut self.present);
+            if operand.is_none() {
+                shown(&condition, true, &mut self.present);
+            }
             results.push(self.lower(&branch.result)?);
             self.present.truncate(outside);
-            // The branches that follow are reached only where the condition does not hold.
-            shown(&condition, false, &mut self.present);
+            if operand.is_none() {
+                // The branches that follow are reached only where the condition is false or NULL; `is null` is never NULL.
+                shown(&condition, false, &mut self.present);
+            }
             conditions.push(condition);
         }
         let otherwise = otherwise.map(|otherwise| self.lower(otherwise)).transpose();

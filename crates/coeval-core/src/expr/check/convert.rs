@@ -74,7 +74,7 @@ pub(in crate::expr) fn cast_exists(from: &ExprType, to: &ExprType) -> bool {
     match (from, to) {
         (T::Interval, _) | (_, T::Interval) => from == to,
         (a, b) if a == b => true,
-        (T::Null, _) | (_, T::Json) => true,
+        (T::Null, _) | (_, T::Json) | (T::Boolean, T::Integer) | (T::Integer, T::Boolean) => true,
         (T::Json | T::Union { .. }, to) => to.is_scalar(),
         (T::List(a), T::List(b)) | (T::Map(a), T::Map(b)) => cast_exists(&a.ty, &b.ty),
         (T::Object(a), T::Object(b)) => a
@@ -83,7 +83,6 @@ pub(in crate::expr) fn cast_exists(from: &ExprType, to: &ExprType) -> bool {
         (from, T::String) => from.is_scalar(),
         (T::String | T::Enum(_) | T::Ref(_), to) => to.is_scalar(),
         (from, T::Ref(_)) => matches!(from, T::Integer),
-        (T::Boolean, T::Integer) | (T::Integer, T::Boolean) => true,
         (a, b) if a.is_numeric() && b.is_numeric() => true,
         (T::Date, T::Datetime) | (T::Datetime, T::Date | T::Time) => true,
         _ => false,
@@ -136,6 +135,7 @@ impl Checker<'_> {
 
     /// Gives several expressions their common type.
     pub(super) fn unify(&self, exprs: Vec<Expr>) -> Result<(Vec<Expr>, Typed), Invalid> {
+        use ExprType as T;
         let mut ty = ExprType::Null;
         for expr in exprs.iter().filter(|expr| expr.literal_str().is_none()) {
             no_interval(expr)?;
@@ -144,11 +144,11 @@ impl Checker<'_> {
         for expr in &exprs {
             let Some(text) = expr.literal_str() else { continue };
             ty = match ty {
-                ExprType::Null => ExprType::String,
                 ExprType::Enum(values) if values.iter().any(|v| v == text) => ExprType::Enum(values),
-                ExprType::Enum(_) => ExprType::String,
-                ty @ (ExprType::String | ExprType::Json | ExprType::Ref(_)) => ty,
-                ty @ (ExprType::Date | ExprType::Time | ExprType::Datetime | ExprType::Uuid | ExprType::Bytes) => ty,
+                ExprType::Null | ExprType::String | ExprType::Enum(_) => ExprType::String,
+                ty @ (ExprType::Json | ExprType::Ref(_)) => ty,
+                // What the literal spells is checked when it is converted.
+                ty if matches!(ty, T::Date | T::Time | T::Datetime | T::Uuid | T::Bytes) => ty,
                 ty => return Err(no_common_type(&ty, expr)),
             };
         }
@@ -205,9 +205,7 @@ pub(in crate::expr) fn cast_help(from: &ExprType, to: &ExprType) -> String {
         return format!("wrap it in `cast(… as {to})`");
     }
     match (from, to) {
-        (ExprType::Float, ExprType::Boolean) | (ExprType::Number | ExprType::Decimal { .. }, ExprType::Boolean) => {
-            "write `x <> 0`".to_owned()
-        }
+        (ExprType::Float | ExprType::Number | ExprType::Decimal { .. }, ExprType::Boolean) => "write `x <> 0`".to_owned(),
         (ExprType::List(_), _) => "take an item with `l[1]`, or join the items with `array_to_string`".to_owned(),
         (ExprType::Object(_), _) => "take a field with `x.field`".to_owned(),
         (ExprType::Map(_), _) => "take a value with `m['key']`".to_owned(),

@@ -69,13 +69,11 @@ impl Checker<'_> {
                 return Err(invalid.help("such as `interval '1 day'`; multiply it by a number of days"));
             }
         };
-        match Interval::parse(&text) {
-            Some(interval) => Ok(node(ExprKind::Interval(interval), ExprType::Interval, false, span)),
-            None => {
-                let invalid = Invalid::new(format!("`{text}` is not an interval")).span(literal.span);
-                Err(invalid.help("such as '1 day', '2 months', '1 hour 30 minutes'"))
-            }
-        }
+        let Some(interval) = Interval::parse(&text) else {
+            let invalid = Invalid::new(format!("`{text}` is not an interval")).span(literal.span);
+            return Err(invalid.help("such as '1 day', '2 months', '1 hour 30 minutes'"));
+        };
+        Ok(node(ExprKind::Interval(interval), ExprType::Interval, false, span))
     }
 
     pub(super) fn list(&mut self, items: &[sql::Expr]) -> Result<Expr, Invalid> {
@@ -88,18 +86,16 @@ impl Checker<'_> {
     pub(super) fn object(&mut self, fields: &[DictionaryField]) -> Result<Expr, Invalid> {
         let mut entries: Vec<(String, Expr)> = Vec::with_capacity(fields.len());
         for field in fields {
-            if entries.iter().any(|(name, _)| *name == field.key.value) {
-                let message = format!("the field `{}` occurs twice", field.key.value);
-                return Err(Invalid::new(message).span(self.source.range(field.key.span)));
-            }
             let value = self.lower(&field.value)?;
             no_interval(&value)?;
+            if entries.iter().any(|(name, _)| *name == field.key.value) {
+                let message = format!("the field `{}` occurs twice", field.key.value);
+                return Err(Invalid::new(message).span(self.source.key_before(value.span.start)));
+            }
             entries.push((field.key.value.clone(), value));
         }
-        let span = match (fields.first(), entries.last()) {
-            (Some(first), Some((_, last))) => {
-                self.source.with_brackets(&(self.source.range(first.key.span).start..last.span.end), false)
-            }
+        let span = match (entries.first(), entries.last()) {
+            (Some((_, first)), Some((_, last))) => self.source.with_brackets(&super::hull(first, last), false),
             _ => 0..self.source.text.len(),
         };
         let typed = |(name, expr): &(String, Expr)| (name.clone(), Typed::new(expr.ty.clone(), expr.nullable));
@@ -167,9 +163,11 @@ fn number(text: &str, span: Range<usize>) -> Result<Expr, Invalid> {
     let (fraction, power) = rest.find(['e', 'E']).map_or((rest, ""), |at| rest.split_at(at));
     let fraction = if fraction == "." { "" } else { fraction };
     let parsed = Number::parse(&format!("{sign}{whole}{fraction}{power}"));
-    let Some(number) = parsed.filter(|n| n.to_decimal().is_some()) else {
+    let Some((number, decimal)) = parsed.and_then(|n| n.to_decimal().map(|decimal| (n, decimal))) else {
         return Err(Invalid::new("this number is out of range").span(span));
     };
+    // An exponent or a point makes a number, whatever its value.
     let ty = if number.to_i64().is_some() { ExprType::Integer } else { ExprType::Number };
+    let number = Number::from(&decimal);
     Ok(node(ExprKind::Literal(Value::Number(number)), ty, false, span))
 }

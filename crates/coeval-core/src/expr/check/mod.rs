@@ -109,7 +109,7 @@ impl Checker<'_> {
     /// The place of a node of the parser's; the whole source where it does not say.
     fn span(&self, tree: &sql::Expr) -> Range<usize> {
         let span = tree.span();
-        if span.start.line == 0 { 0..self.source.text.len() } else { self.source.range(span) }
+        if span.start.line == 0 { 0..self.source.text.len() } else { self.source.balanced(self.source.range(span)) }
     }
 
     fn nested(&mut self, inner: &sql::Expr) -> Result<Expr, Invalid> {
@@ -158,11 +158,11 @@ impl Checker<'_> {
                 expr.span = span;
                 Ok(expr)
             }
-            _ => Err(self.no_operator(&op.to_string(), self.span(inner))),
+            _ => Err(Self::no_operator(&op.to_string(), self.span(inner))),
         }
     }
 
-    fn no_operator(&self, op: &str, span: Range<usize>) -> Invalid {
+    fn no_operator(op: &str, span: Range<usize>) -> Invalid {
         let help = match op {
             "^" => "write `power(a, b)`".to_owned(),
             "~" | "~*" | "!~" | "!~*" => "write `like`, or `regexp_replace`".to_owned(),

@@ -26,7 +26,7 @@ impl Checker<'_> {
             return Ok((node(kind, typed.ty.clone(), typed.nullable, first.span.clone()), 1));
         }
         match self.scope.names {
-            Names::Record(properties) => self.property(properties, names, Path::root(), false),
+            Names::Record(properties) => self.property(properties, names, false),
             Names::Element { element, key } => self.element(element, key, names),
         }
     }
@@ -43,27 +43,21 @@ impl Checker<'_> {
                 Ok((node(kind, ty, false, first.span.clone()), 1))
             }
             "value" => self.descend(element, names, Path::root(), 1, element.nullable),
-            _ => match &element.ty {
-                Type::Object(properties) => self.property(properties, names, Path::root(), element.nullable),
-                _ => {
+            _ => {
+                let Type::Object(properties) = &element.ty else {
                     let help = "in an element there are `value`, the element, and `key`, its key or its number from 1";
-                    Err(Invalid::new(format!("unknown name `{}`", first.text)).span(first.span.clone()).help(help))
-                }
-            },
+                    return Err(Invalid::new(format!("unknown name `{}`", first.text)).span(first.span.clone()).help(help));
+                };
+                self.property(properties, names, element.nullable)
+            }
         }
     }
 
     /// Resolves the first name among properties, and the following ones within declared objects.
-    fn property(
-        &mut self,
-        properties: &Properties,
-        names: &[Name<'_>],
-        path: Path,
-        absent: bool,
-    ) -> Result<(Expr, usize), Invalid> {
+    fn property(&mut self, properties: &Properties, names: &[Name<'_>], absent: bool) -> Result<(Expr, usize), Invalid> {
         let first = &names[0];
         match properties.get(first.text) {
-            Some(property) => self.descend(property, names, path.join(first.text), 1, absent),
+            Some(property) => self.descend(property, names, Path::name(first.text), 1, absent),
             None => Err(self.unknown(first, properties)),
         }
     }

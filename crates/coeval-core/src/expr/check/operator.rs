@@ -18,7 +18,7 @@ impl Checker<'_> {
             BinaryOperator::Multiply => Arithmetic::Multiply,
             BinaryOperator::Divide => Arithmetic::Divide,
             BinaryOperator::Modulo => Arithmetic::Modulo,
-            other => return Err(self.no_operator(&other.to_string(), span)),
+            other => return Err(Self::no_operator(&other.to_string(), span)),
         };
         self.compute(op, a, b)
     }
@@ -66,27 +66,27 @@ impl Checker<'_> {
         for ty in &types {
             if let ExprType::Enum(values) = ty {
                 // A literal that an enum does not have is a mistake, not a comparison that never holds.
-                let literals = exprs.iter().filter_map(|e| e.literal_str().map(|text| (text, e)));
-                let wrong = literals.filter_map(|(text, e)| super::convert::enum_value(text, values, &e.span)).next();
+                let mut literals = exprs.iter().filter_map(|e| e.literal_str().map(|text| (text, e)));
+                let wrong = literals.find_map(|(text, e)| super::convert::enum_value(text, values, &e.span));
                 if let (Some(invalid), true) = (wrong, types.iter().filter(|ty| matches!(ty, ExprType::Enum(_))).count() == 1) {
                     return Err(invalid);
                 }
             }
         }
-        let (exprs, typed) = self.unify(exprs).map_err(|mut invalid| {
+        let (exprs, common) = self.unify(exprs).map_err(|mut invalid| {
             if let Some((a, b)) = invalid.message.strip_suffix(" have no common type").and_then(|m| m.split_once(" and ")) {
                 invalid.message = format!("cannot compare {a} with {b}");
             }
             invalid
         })?;
-        let unordered = typed.ty.is_dynamic()
+        let unordered = common.ty.is_dynamic()
             || matches!(
-                typed.ty,
+                common.ty,
                 ExprType::List(_) | ExprType::Map(_) | ExprType::Object(_) | ExprType::Bytes | ExprType::Ref(_)
             );
         match exprs.first() {
             Some(first) if ordered && unordered => {
-                let message = format!("{} has no order", typed.ty.a());
+                let message = format!("{} has no order", common.ty.a());
                 Err(Invalid::new(message).span(first.span.clone()).help("only `=` and `<>` compare it"))
             }
             _ => Ok(exprs),
@@ -109,8 +109,8 @@ impl Checker<'_> {
         for item in list {
             exprs.push(self.lower(item)?);
         }
-        let last = exprs.last().map_or(0..0, |last| last.span.clone());
-        let span = exprs[0].span.start..self.source.with_brackets(&last, false).end;
+        let end = exprs.last().map_or(0..0, |item| item.span.clone());
+        let span = exprs[0].span.start..self.source.with_brackets(&end, false).end;
         let nullable = exprs.iter().any(|e| e.nullable);
         let mut exprs = self.comparable(exprs, false)?.into_iter();
         let Some(value) = exprs.next().map(Box::new) else { return Err(Invalid::new("expected a value").span(span)) };
@@ -156,8 +156,8 @@ impl Checker<'_> {
                 let invalid = Invalid::new(format!("expected a list, found {}", wrong.ty.a())).span(wrong.span.clone());
                 return Err(invalid.help("put it into brackets: `l || [x]`"));
             }
-            let (exprs, typed) = self.unify(exprs)?;
-            return Ok(node(ExprKind::Concat(exprs), typed.ty, nullable, span));
+            let (exprs, common) = self.unify(exprs)?;
+            return Ok(node(ExprKind::Concat(exprs), common.ty, nullable, span));
         }
         if !exprs.iter().any(|e| e.ty.is_text() || e.ty == ExprType::Null) {
             let invalid = Invalid::new(format!("`||` joins texts or lists, found {}", exprs[0].ty.a()));

@@ -41,14 +41,14 @@ impl Checker<'_> {
                 }
                 (Function::Substring, args)
             }
-            sql::Expr::Trim { expr, trim_where, trim_what, trim_characters } => {
+            sql::Expr::Trim { expr, trim_where, trim_what, .. } => {
                 let function = match trim_where {
                     None | Some(TrimWhereField::Both) => Function::Trim,
                     Some(TrimWhereField::Leading) => Function::Ltrim,
                     Some(TrimWhereField::Trailing) => Function::Rtrim,
                 };
                 let mut args = vec![self.lower(expr)?];
-                for characters in trim_what.iter().map(|what| &**what).chain(trim_characters.iter().flatten()) {
+                if let Some(characters) = trim_what {
                     args.push(self.lower(characters)?);
                 }
                 (function, args)

@@ -1,6 +1,6 @@
 //! Casts. Equal values give equal results: a datetime's text is that of UTC, a number's is without trailing zeros.
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, Zero};
 
 use super::{Outcome, numeric, temporal, text};
 use crate::decode::found;
@@ -13,9 +13,11 @@ use crate::value::{Object, Value};
 pub(super) fn keeps(from: &ExprType, to: &ExprType) -> bool {
     use ExprType as T;
     match (from, to) {
-        (_, T::Json) | (T::Null, _) => true,
-        (T::Integer, T::Number) | (T::Decimal { .. }, T::Number) | (T::Enum(_), T::String | T::Enum(_)) => true,
-        (T::String | T::Integer, T::Ref(_)) => true,
+        (_, T::Json)
+        | (T::Null, _)
+        | (T::Integer | T::Decimal { .. }, T::Number)
+        | (T::Enum(_), T::String | T::Enum(_))
+        | (T::String | T::Integer, T::Ref(_)) => true,
         (T::List(a), T::List(b)) | (T::Map(a), T::Map(b)) => keeps(&a.ty, &b.ty),
         (from, to) => from == to,
     }
@@ -94,8 +96,8 @@ fn to_number(decimal: &BigDecimal, to: &ExprType) -> Outcome<Value> {
             if ty.admits(&value) { Ok(value) } else { Err(format!("{} does not fit {to}", shown(&value))) }
         }
         ExprType::Float => {
-            let number = Number::from(decimal);
-            number.to_f64().ok_or_else(|| "the number is out of range".to_owned()).and_then(numeric::from_float)
+            let nearest = Number::from(decimal).to_f64().filter(|x| *x != 0.0 || decimal.is_zero());
+            nearest.ok_or_else(|| "the number is out of range".to_owned()).and_then(numeric::from_float)
         }
         _ => Err(format!("a number is not {}", to.a())),
     }
@@ -125,8 +127,7 @@ fn from_text(source: &str, to: &ExprType) -> Option<Outcome<Value>> {
             let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
             return plain.then(|| text.parse().map(|n: i64| Value::from(n)).map_err(|_| "integer overflow".to_owned()));
         }
-        ExprType::Number | ExprType::Decimal { .. } => return Some(to_number(&decimal(text)?, to)),
-        ExprType::Float => return Some(to_number(&decimal(text)?, to)),
+        ty if ty.is_numeric() => return Some(to_number(&decimal(text)?, to)),
         ExprType::Boolean => Value::Bool(boolean(text)?),
         ExprType::Date => admitted(Type::Date, text.into())?,
         ExprType::Time => admitted(Type::Time, text.into())?,

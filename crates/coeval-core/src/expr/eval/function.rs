@@ -215,12 +215,10 @@ fn collection(function: Function, args: &[Expr], values: &[Cow<'_, Value>], env:
             Value::from(i64::try_from(count).unwrap_or(i64::MAX))
         }
         Function::ArrayToString => {
-            let ty = match &args[0].ty {
-                ExprType::List(items) => items.ty.clone(),
-                _ => ExprType::Json,
-            };
+            let json = ExprType::Json;
+            let ty = if let ExprType::List(items) = &args[0].ty { &items.ty } else { &json };
             let null = if values.len() > 2 { Some(str(values, 2)?) } else { None };
-            let of = |item: &Value| cast::to_text(item, &ty);
+            let of = |item: &Value| cast::to_text(item, ty);
             Value::from(collections::join(collections::items(value)?, &of, str(values, 1)?, null, env.left())?)
         }
         Function::StringToArray => Value::List(collections::split(text::str(value)?, str(values, 1)?)),

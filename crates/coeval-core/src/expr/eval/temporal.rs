@@ -127,7 +127,7 @@ pub(super) fn extract(field: &str, ty: &ExprType, value: &Value) -> Outcome<Valu
     let nanos = i64::from(moment.nanosecond());
     Ok(Value::from(match field {
         "year" => i64::from(moment.year()),
-        "quarter" => i64::from((moment.month() + 2) / 3),
+        "quarter" => i64::from(moment.month().div_ceil(3)),
         "month" => i64::from(moment.month()),
         "week" => i64::from(moment.iso_week().week()),
         "day" => i64::from(moment.day()),

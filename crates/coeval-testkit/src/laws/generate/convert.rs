@@ -53,7 +53,11 @@ fn conversion(rng: &mut Rng, from: &Type) -> Option<Conversion> {
             2 => to(Type::String, "cast($ as string)", "cast($ as integer)"),
             3 => to(Type::Boolean, "$ > 5", "case when $ then 10 else 0 end"),
             4 => to(Type::Number, "cast($ as number) / 4", "cast(round($ * 4) as integer)"),
-            _ => to(Type::Enum { values: vec!["low".into(), "high".into()] }, "case when $ < 10 then 'low' else 'high' end", "length($)"),
+            _ => to(
+                Type::Enum { values: vec!["low".into(), "high".into()] },
+                "case when $ < 10 then 'low' else 'high' end",
+                "length($)",
+            ),
         },
         Type::Number => match rng.below(4) {
             0 => to(Type::Integer, "cast(round($ * 100) as integer)", "$ / 100.0"),
@@ -68,16 +72,26 @@ fn conversion(rng: &mut Rng, from: &Type) -> Option<Conversion> {
             4 => to(Type::Number, "cast($ as number)", "cast($ as string)"),
             _ => to(Type::Boolean, "$ = 'x'", "case when $ then 'x' else '' end"),
         },
-        Type::Boolean => to(Type::Enum { values: vec!["no".into(), "yes".into()] }, "case when $ then 'yes' else 'no' end", "$ = 'yes'"),
+        Type::Boolean => {
+            to(Type::Enum { values: vec!["no".into(), "yes".into()] }, "case when $ then 'yes' else 'no' end", "$ = 'yes'")
+        }
         Type::Enum { values } => {
             if rng.chance(50) {
                 let table: Vec<String> = values.iter().map(|v| format!("when $ = '{v}' then '{v}'")).collect();
-                return to(Type::String, "cast($ as string)", &format!("case {} else '{}' end", table.join(" "), values.first()?));
+                return to(
+                    Type::String,
+                    "cast($ as string)",
+                    &format!("case {} else '{}' end", table.join(" "), values.first()?),
+                );
             }
             let new = enum_values(rng);
             let (first, other) = (values.first()?, new.first()?);
             let up = format!("case when $ = '{first}' then '{}' else '{other}' end", new.last()?);
-            to(Type::Enum { values: new.clone() }, &up, &format!("case when $ = '{other}' then '{}' else '{first}' end", values.last()?))
+            to(
+                Type::Enum { values: new.clone() },
+                &up,
+                &format!("case when $ = '{other}' then '{}' else '{first}' end", values.last()?),
+            )
         }
         Type::Date => to(Type::String, "cast($ as string)", "cast($ as date)"),
         Type::Float => to(Type::Integer, "cast(round($) as integer)", "cast($ as float)"),
@@ -200,7 +214,8 @@ fn mix(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
     let others: Vec<&Place> = sources_of(all, first).into_iter().filter(|p| p.property.ty == Type::Integer).collect();
     let second = *rng.pick(&others)?;
     let (a, b) = (first.name(), second.name());
-    let (new_a, new_b) = (Property { default: None, ..first.property.clone() }, Property { default: None, ..second.property.clone() });
+    let (new_a, new_b) =
+        (Property { default: None, ..first.property.clone() }, Property { default: None, ..second.property.clone() });
     let lossy = if rng.chance(30) { " / 10 * 10" } else { "" };
     let sum = filled(rng, format!("coalesce({a}, 0) + coalesce({b}, 0){lossy}"), &new_a);
     let difference = filled(rng, format!("coalesce({a}, 0) - coalesce({b}, 0)"), &first.property);
@@ -214,8 +229,7 @@ fn gather(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
     let leaves: Vec<&Place> = all.iter().filter(|p| !matches!(p.property.ty, Type::Object(_)) && !p.is_element()).collect();
     let first = *rng.pick(&leaves)?;
     let mut parts = vec![first];
-    let others: Vec<&Place> =
-        sources_of(all, first).into_iter().filter(|p| !matches!(p.property.ty, Type::Object(_))).collect();
+    let others: Vec<&Place> = sources_of(all, first).into_iter().filter(|p| !matches!(p.property.ty, Type::Object(_))).collect();
     parts.extend(rng.pick(&others).filter(|_| rng.chance(60)).copied());
     let target = first.path.parent()?.join(rng.one(NAMES));
     let mut properties = Properties::new();

@@ -124,11 +124,8 @@ fn pinned(rng: &mut Rng, runner: &Runner, versions: &[u32]) -> Option<Vec<Step>>
     let time = |v: &u32| runner.history().moment(*v).unwrap_or_default();
     let showing: Vec<u32> = versions.iter().copied().filter(|v| scope.nodes[*node].alive(time(v))).collect();
     let dep = *rng.pick(deps)?;
-    let hiding: Vec<u32> = versions
-        .iter()
-        .copied()
-        .filter(|v| scope.nodes[dep].alive(time(v)) && !scope.nodes[*node].alive(time(v)))
-        .collect();
+    let hiding: Vec<u32> =
+        versions.iter().copied().filter(|v| scope.nodes[dep].alive(time(v)) && !scope.nodes[*node].alive(time(v))).collect();
     let (writer, other) = (*rng.pick(&showing)?, *rng.pick(&hiding)?);
     let change_source = Step::Change(other, path_of(scope, dep, time(&other)));
     let mut steps = vec![Step::Change(writer, path_of(scope, *node, time(&writer))), change_source];

@@ -17,13 +17,42 @@ use crate::rng::Rng;
 
 /// Kinds of proposals, more frequent ones repeated.
 pub(super) const KINDS: &[&str] = &[
-    "add", "add", "add", "remove", "remove", "rename", "swap", "reuse", "move", "move", "move", "retype", "retype", "retype",
-    "retype", "nullable", "require", "require", "relax", "default", "additional", "enum", "enum", "wrap", "unwrap", "keys",
-    "transform", "transform", "transform", "rewrite", "constraint",
+    "add",
+    "add",
+    "add",
+    "remove",
+    "remove",
+    "rename",
+    "swap",
+    "reuse",
+    "move",
+    "move",
+    "move",
+    "retype",
+    "retype",
+    "retype",
+    "retype",
+    "nullable",
+    "require",
+    "require",
+    "relax",
+    "default",
+    "additional",
+    "enum",
+    "enum",
+    "wrap",
+    "unwrap",
+    "keys",
+    "transform",
+    "transform",
+    "transform",
+    "rewrite",
+    "constraint",
 ];
 
 /// Kinds that tie properties by groups.
-pub(super) const GROUPS: &[&str] = &["retype", "transform", "transform", "transform", "rewrite", "enum", "wrap", "require", "nullable"];
+pub(super) const GROUPS: &[&str] =
+    &["retype", "transform", "transform", "transform", "rewrite", "enum", "wrap", "require", "nullable"];
 
 /// Kinds for values that follow others.
 pub(super) const FOLLOWING: &[&str] = &["following", "following", "following", "remove", "retype", "transform", "rename"];
@@ -289,7 +318,9 @@ fn map_keys(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
         rng.shuffle(&mut names);
         let [first, rest @ ..] = names.as_slice() else { return None };
         match rest.first() {
-            Some(second) if rng.chance(50) => vec![((*first).to_owned(), (*second).to_owned()), ((*second).to_owned(), (*first).to_owned())],
+            Some(second) if rng.chance(50) => {
+                vec![((*first).to_owned(), (*second).to_owned()), ((*second).to_owned(), (*first).to_owned())]
+            }
             _ => vec![((*first).to_owned(), name(rng).to_owned())],
         }
     } else {
@@ -325,4 +356,3 @@ fn constraint(rng: &mut Rng, all: &[Place]) -> Option<Operation> {
     let name = rule.default_name();
     Some(Operation::AddConstraint(AddConstraint { constraint: Constraint { name, rule, policy: Policy::Reject } }))
 }
-

@@ -14,14 +14,46 @@ const KEYS: [&str; 7] = ["p", "q", "pq", "r", "s.t", "é", ""];
 
 const INTEGERS: [&str; 12] =
     ["0", "1", "5", "19", "199", "1999", "19991", "-7", "100", "-0", "9223372036854775807", "-9223372036854775808"];
-const NUMBERS: [&str; 14] =
-    ["0", "1.10", "100.0", "1e2", "19.99", "0.1", "-0.0", "1.5", "7", "1E+2", "12345678901234567890", "1e400", "-1e-400", "0.005"];
+const NUMBERS: [&str; 14] = [
+    "0",
+    "1.10",
+    "100.0",
+    "1e2",
+    "19.99",
+    "0.1",
+    "-0.0",
+    "1.5",
+    "7",
+    "1E+2",
+    "12345678901234567890",
+    "1e400",
+    "-1e-400",
+    "0.005",
+];
 const FLOATS: [&str; 5] = ["0.1", "1e10", "1.50", "-0.0", "3"];
 const DECIMALS: [&str; 5] = ["1.10", "999.99", "0", "-1", "1e2"];
 /// Between quotation marks, so that escapes stand as written.
 const TEXTS: [&str; 20] = [
-    "", "x", "5", "0", "05", "abc", "Ada Lovelace", "Mary Jane Watson", " Cher", "Cher", "é ü", "\\u00e9", "A\\/b", "a,b", "-12",
-    "\\ud83d\\ude00", "1.5", "true", "\\n", "1999",
+    "",
+    "x",
+    "5",
+    "0",
+    "05",
+    "abc",
+    "Ada Lovelace",
+    "Mary Jane Watson",
+    " Cher",
+    "Cher",
+    "é ü",
+    "\\u00e9",
+    "A\\/b",
+    "a,b",
+    "-12",
+    "\\ud83d\\ude00",
+    "1.5",
+    "true",
+    "\\n",
+    "1999",
 ];
 const DATES: [&str; 3] = ["2026-11-21", "1999-12-31", "2024-02-29"];
 const TIMES: [&str; 2] = ["10:00:00", "23:59:59.5"];
@@ -216,7 +248,8 @@ fn list(rng: &mut Rng, items: &Property, key: Option<&str>) -> Value {
     for _ in 0..rng.one([0, 1, 1, 2, 3]) {
         let item = if rng.chance(20) { list.last().cloned() } else { None };
         let item = item.unwrap_or_else(|| value(rng, items));
-        let known = |other: &Value| key.is_some_and(|key| key_of(other, key).is_some() && key_of(other, key) == key_of(&item, key));
+        let known =
+            |other: &Value| key.is_some_and(|key| key_of(other, key).is_some() && key_of(other, key) == key_of(&item, key));
         if !list.iter().any(known) {
             list.push(item);
         }

@@ -3,7 +3,11 @@
 //! A parser of our own, because every general one decides something about the text (numbers become doubles, escapes are
 //! resolved, a repeated key wins or loses) that a migration must not decide.
 
+mod write;
+
 use std::collections::HashSet;
+
+pub use write::{Style, escape, write};
 
 use crate::number::{self, Number};
 use crate::value::{Object, Text, Value};
@@ -28,7 +32,7 @@ impl JsonError {
     pub fn line_and_column(&self, text: &[u8]) -> (usize, usize) {
         let before = &text[..self.at.min(text.len())];
         let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = before.split(|b| *b == b'\n').count();
         (line, String::from_utf8_lossy(&before[start..]).chars().count() + 1)
     }
 }
@@ -296,169 +300,6 @@ impl Parser<'_> {
     }
 }
 
-/// Appends `text` as a JSON string with the fewest escapes.
-pub fn escape(text: &str, out: &mut String) {
-    out.push('"');
-    let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let short = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0x08 => "\\b",
-            0x0c => "\\f",
-            0..=0x1f => "",
-            _ => continue,
-        };
-        out.push_str(&text[from..at]);
-        if short.is_empty() {
-            out.push_str("\\u00");
-            out.push(char::from(b'0' + (byte >> 4)));
-            out.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-        } else {
-            out.push_str(short);
-        }
-        from = at + 1;
-    }
-    out.push_str(&text[from..]);
-    out.push('"');
-}
-
-fn write_text(text: &Text, out: &mut String) {
-    match text.raw() {
-        Some(raw) => {
-            out.push('"');
-            out.push_str(raw);
-            out.push('"');
-        }
-        None => escape(text, out),
-    }
-}
-
-/// Appends the value as compact JSON, each string, number and key as it was written.
-pub fn write(value: &Value, out: &mut String) {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => out.push_str(number.as_str()),
-        Value::String(text) => write_text(text, out),
-        Value::List(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write(item, out);
-            }
-            out.push(']');
-        }
-        Value::Object(object) => {
-            out.push('{');
-            for (i, (key, value)) in object.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_text(key, out);
-                out.push(':');
-                write(value, out);
-            }
-            out.push('}');
-        }
-    }
-}
-
-/// How a document's text is laid out: what stands between its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Style {
-    /// No spaces.
-    #[default]
-    Compact,
-    /// A space after each comma and colon.
-    Spaced,
-    /// A line for each value, indented by so many spaces a level.
-    Indented(usize),
-    /// A line for each value, indented by a tab a level.
-    Tabbed,
-}
-
-impl Style {
-    /// Returns the style in which writing `value` gives `text`; `None` where no style does.
-    pub fn detect(text: &str, value: &Value) -> Option<Self> {
-        let candidates = match text.find('\n') {
-            None => vec![Self::Compact, Self::Spaced],
-            Some(at) => {
-                let rest = &text[at + 1..];
-                let spaces = rest.len() - rest.trim_start_matches(' ').len();
-                if rest.starts_with('\t') { vec![Self::Tabbed] } else { vec![Self::Indented(spaces)] }
-            }
-        };
-        candidates.into_iter().find(|style| style.write(value) == text)
-    }
-
-    /// Returns the value's text in this style, strings, numbers and keys as they were written.
-    pub fn write(self, value: &Value) -> String {
-        let mut out = String::new();
-        match self {
-            Self::Compact => write(value, &mut out),
-            style => style.write_at(value, 0, &mut out),
-        }
-        out
-    }
-
-    fn write_at(self, value: &Value, depth: usize, out: &mut String) {
-        match value {
-            Value::List(items) if !items.is_empty() => {
-                out.push('[');
-                for (i, item) in items.iter().enumerate() {
-                    self.separate(i, depth + 1, out);
-                    self.write_at(item, depth + 1, out);
-                }
-                self.close(depth, ']', out);
-            }
-            Value::Object(object) if !object.is_empty() => {
-                out.push('{');
-                for (i, (key, value)) in object.iter().enumerate() {
-                    self.separate(i, depth + 1, out);
-                    write_text(key, out);
-                    out.push_str(": ");
-                    self.write_at(value, depth + 1, out);
-                }
-                self.close(depth, '}', out);
-            }
-            value => write(value, out),
-        }
-    }
-
-    fn separate(self, index: usize, depth: usize, out: &mut String) {
-        if index > 0 {
-            out.push(',');
-        }
-        match self {
-            Self::Spaced if index > 0 => out.push(' '),
-            Self::Indented(_) | Self::Tabbed => self.line(depth, out),
-            _ => {}
-        }
-    }
-
-    fn close(self, depth: usize, bracket: char, out: &mut String) {
-        if matches!(self, Self::Indented(_) | Self::Tabbed) {
-            self.line(depth, out);
-        }
-        out.push(bracket);
-    }
-
-    fn line(self, depth: usize, out: &mut String) {
-        out.push('\n');
-        match self {
-            Self::Indented(width) => out.extend(std::iter::repeat_n(' ', width * depth)),
-            _ => out.extend(std::iter::repeat_n('\t', depth)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_repeated_key_is_found_in_a_large_object() {
-        let mut text: String = (0..40).map(|i| format!("\"k{i}\":{i},")).collect();
+        let mut text: String = (0..40).map(|i| format!("\"k{i}\":{i},")).collect::<Vec<_>>().concat();
         text = format!("{{{text}\"k3\":0}}");
         assert!(parse(text.as_bytes()).is_err_and(|e| e.message == "the key \"k3\" occurs twice"));
     }

@@ -1,0 +1,106 @@
+//! The commands, one a file.
+
+mod bytes;
+mod changes;
+mod completions;
+mod convert;
+mod demo;
+mod diff;
+mod explain;
+mod freeze;
+mod import;
+mod init;
+mod lint;
+mod man;
+mod rebase;
+mod reference;
+mod validate;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{Parser, Subcommand};
+use coeval_manifest::Diagnostic;
+
+use crate::args::{Cli, Colour, Format};
+use crate::error::{CommandError, Kind, Outcome, Result};
+use crate::ui::Ui;
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(init::Args),
+    Import(import::Args),
+    Freeze(freeze::Args),
+    Diff(diff::Args),
+    Lint(lint::Args),
+    Rebase(rebase::Args),
+    Validate(validate::Args),
+    Convert(convert::Args),
+    Demo(demo::Args),
+    Explain(explain::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "init",
+            Self::Import(_) => "import",
+            Self::Freeze(_) => "freeze",
+            Self::Diff(_) => "diff",
+            Self::Lint(_) => "lint",
+            Self::Rebase(_) => "rebase",
+            Self::Validate(_) => "validate",
+            Self::Convert(_) => "convert",
+            Self::Demo(_) => "demo",
+            Self::Explain(_) => "explain",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
+
+    fn run(&self, folder: Option<&Path>, ui: &mut Ui) -> Result<Outcome> {
+        match self {
+            Self::Init(args) => init::run(args, folder, ui),
+            Self::Import(args) => import::run(args, folder, ui),
+            Self::Freeze(args) => freeze::run(args, folder, ui),
+            Self::Diff(args) => diff::run(args, folder, ui),
+            Self::Lint(args) => lint::run(args, folder, ui),
+            Self::Rebase(args) => rebase::run(args, folder, ui),
+            Self::Validate(args) => validate::run(args, folder, ui),
+            Self::Convert(args) => convert::run(args, folder, ui),
+            Self::Demo(args) => demo::run(args, ui),
+            Self::Explain(args) => explain::run(args, ui),
+            Self::Completions(args) => completions::run(args, ui),
+            Self::Man(args) => man::run(args, ui),
+        }
+    }
+}
+
+/// Runs what the arguments ask for, and returns the exit code.
+pub(crate) fn run(arguments: &[OsString]) -> u8 {
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => {
+            let mut ui = Ui::new(cli.format, cli.color);
+            let result = cli.command.run(cli.manifest.as_deref(), &mut ui);
+            ui.end(cli.command.name(), result)
+        }
+        Err(error) if error.use_stderr() && asks_for_json(arguments) => {
+            let text = error.render().to_string();
+            let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().to_owned();
+            let diagnostic = Diagnostic::error("usage", message).help("`coeval help` lists commands and options");
+            Ui::new(Format::Json, Colour::Never).end("", Err(CommandError::new(Kind::Usage, diagnostic)))
+        }
+        Err(error) => {
+            // Help and versions come this way too; nothing can be told where the stream is closed.
+            let _ = error.print();
+            if error.use_stderr() { Kind::Usage.code() } else { 0 }
+        }
+    }
+}
+
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|a| a == "--format=json") || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}

@@ -1,0 +1,37 @@
+//! A model's versions, compiled: what its records are read and written with.
+
+use coeval_core::history::History;
+use coeval_core::op::Context;
+use coeval_manifest::{Diagnostic, Manifest, ModelFile};
+
+/// The versions from one that adds a model to one that removes it: records have a way between any two of them.
+#[derive(Debug)]
+pub(crate) struct Era {
+    /// The version that adds the model.
+    pub(crate) first: u32,
+    /// The version that removes it; `None` where it is there at the head.
+    pub(crate) end: Option<u32>,
+    /// The model over these versions.
+    pub(crate) history: History,
+}
+
+impl Era {
+    /// Returns whether the model is there at a version.
+    pub(crate) fn contains(&self, version: u32) -> bool {
+        version >= self.first && self.end.is_none_or(|end| version < end)
+    }
+}
+
+/// Compiles the versions of a model's file, every expression of every version included. Most models have one era.
+///
+/// # Errors
+/// What does not fold, and the first operation that does not compile, in its place.
+pub(crate) fn compile(manifest: &Manifest, file: &ModelFile, context: &Context<'_>) -> Result<Vec<Era>, Vec<Diagnostic>> {
+    let model = manifest.history(file).map_err(<[Diagnostic]>::to_vec)?;
+    let eras = model.lives().into_iter().map(|life| {
+        let history = History::new(life.first, life.model, &life.releases, context);
+        let history = history.map_err(|fault| vec![manifest.place_fault(file, &fault)])?;
+        Ok(Era { first: life.first, end: life.ended, history })
+    });
+    eras.collect()
+}
