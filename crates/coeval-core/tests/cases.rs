@@ -114,13 +114,7 @@ const CASES: &[Case] = &[
             r#"{"address":{"extra":"e"},"street":"s","city":"c","zip":"z"}"#,
         ],
     },
-    Case {
-        name: "absence stays absence",
-        properties: STATUS,
-        versions: &[EVERYTHING],
-        at: 1,
-        shows: &["{}", "{}"],
-    },
+    Case { name: "absence stays absence", properties: STATUS, versions: &[EVERYTHING], at: 1, shows: &["{}", "{}"] },
     Case {
         name: "null stays null",
         properties: STATUS,
@@ -250,7 +244,10 @@ fn only_the_missing_steps_are_taken() {
     let newest = history.read(&stored, 3).map(|document| document.to_string());
     assert_eq!(newest.as_deref(), Ok(r#"{"name":"widget","price":100,"currency":"EUR","discount":0.0}"#));
     let stored = Stored::plain(3, parse(r#"{"name":"widget","price":100,"currency":"EUR","discount":5}"#));
-    assert_eq!(history.migrate(&stored, 3).map(|stored| stored.document.to_string()).as_deref(), Ok(&*stored.document.to_string()));
+    assert_eq!(
+        history.migrate(&stored, 3).map(|stored| stored.document.to_string()).as_deref(),
+        Ok(&*stored.document.to_string())
+    );
 }
 
 /// A value that a newer client wrote is no matter of a default, and stays when an older client writes something else.
@@ -276,14 +273,20 @@ fn operations_that_would_lose_data_are_refused() {
         (r#"{"add_property": {"path": "n", "schema": {"type": "integer", "required": true}}}"#, "no older version can supply"),
         (r#"{"require_property": {"path": "existing"}}"#, "no older version can supply"),
         (r#"{"remove_property": {"path": "name"}}"#, "older versions require `name`"),
-        (r#"{"retype_property": {"path": "existing", "schema": "integer", "up": "existing", "down": "cast(existing as string)"}}"#, ""),
+        (
+            r#"{"retype_property": {"path": "existing", "schema": "integer", "up": "existing", "down": "cast(existing as string)"}}"#,
+            "",
+        ),
         (r#"{"map_enum": {"path": "kind", "values": ["a"]}}"#, "the older value `b` has no newer one"),
         (r#"{"move_property": {"from": "box.n", "to": "n"}}"#, "may be missing or null"),
         (
             r#"{"transform": {"up": {"n": "box.n"}, "down": {"box.n": "n"}, "schemas": {"n": {"type": "integer"}}}}"#,
             "may be missing or null",
         ),
-        (r#"{"add_property": {"path": "box.o", "schema": "boolean", "value": "box is null"}}"#, "the object that `box.o` lies in"),
+        (
+            r#"{"add_property": {"path": "box.o", "schema": "boolean", "value": "box is null"}}"#,
+            "the object that `box.o` lies in",
+        ),
     ] {
         let error = fold(name, &[&format!("[{operation}]")]).map(|_| ()).unwrap_err();
         assert!(error.contains(message), "{operation}: {error}");
