@@ -3,7 +3,9 @@
 //! The meaning of a history lies in the sequence of operations; a version is a cut in it that clients see (rule N4). Folding
 //! happens once, before any record, and costs as much as there are operations.
 
+mod cycle;
 mod edit;
+mod initial;
 mod order;
 mod places;
 mod recipe;
@@ -12,8 +14,8 @@ mod scope;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use edit::initial;
 pub use edit::{Edit, Filling, OneWay, Side};
+pub(crate) use initial::initial;
 pub use order::{Entry, Gate, Hidden, HiddenRule, Order, Shape};
 pub use recipe::{Fill, Function, Native, OnFail, Outcome, Recipe, Source, Target, land};
 pub use scope::{Lineage, LineageId, NEVER, Node, NodeId, Place, Presence, RecipeId, Scope, Time, Tree};
@@ -176,6 +178,7 @@ impl Builder {
         op.check(&self.model)?;
         let lens = op.lens(&self.model, context)?;
         self.edit(version, operation, &lens)?;
+        self.scope.check_cycles()?;
         op.apply(&mut self.model);
         self.note_elements(&lens.within);
         Ok(())

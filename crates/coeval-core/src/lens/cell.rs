@@ -60,9 +60,9 @@ impl Layout {
 }
 
 impl Cell {
-    /// Returns whether a value is there that is not null.
+    /// Returns whether an object is there, so that properties can lie in it; what was edited into something else holds none.
     pub fn is_present(&self) -> bool {
-        !matches!(self, Self::Absent | Self::Bad(_) | Self::Value(Value::Null))
+        matches!(self, Self::Value(Value::Object(_)))
     }
 
     /// Returns whether nothing is there.

@@ -78,6 +78,7 @@ fn work(arguments: &Arguments, next: &AtomicU64, found: &Mutex<Found>, start: In
             _ => found.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
         };
         if let Err(failure) = result {
+            let _ = writeln!(std::io::stderr(), "seed {seed}, {aim:?}: {}", failure.law);
             found.failures.push((seed, scenario, failure));
             if found.failures.len() >= ENOUGH {
                 next.store(arguments.chains, Ordering::Relaxed);

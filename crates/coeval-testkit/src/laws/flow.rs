@@ -1,6 +1,6 @@
 //! The laws about where a write reaches: L3 footprint, L7 freshness, L14 coherence and L15 independence, node by node.
 
-use coeval_core::history::{Gate, Hidden, NodeId, Scope, Time};
+use coeval_core::history::{Gate, Hidden, HiddenRule, NodeId, Scope, Time};
 use coeval_core::lens::{Cell, Elements, State, recomputed};
 use coeval_core::schema::Type;
 use coeval_core::value::Value;
@@ -23,7 +23,8 @@ pub(super) fn check(
     let (old, new) = (recomputed(scope, t, before, key_before), recomputed(scope, t, after, key_after));
     let mut dirty = vec![false; scope.nodes.len()];
     for node in &order.shown {
-        dirty[*node] = !before.cells[*node].same(&after.cells[*node]);
+        // What a write does not change keeps its text, so that an equal value with another text is a changed one (`1e2` for 100).
+        dirty[*node] = !before.cells[*node].identical(&after.cells[*node]);
         if dirty[*node] {
             check_elements(scope, *node, t, &before.cells[*node], &after.cells[*node])?;
         }
@@ -42,7 +43,7 @@ pub(super) fn check(
         if !reached[node] && key_before == key_after && !was.identical(is) {
             return say("L3", was);
         }
-        if !hidden.sticky {
+        if !is_one_way(scope, hidden) {
             if touched && !is.same(new) {
                 return say("L14", new);
             }
@@ -67,6 +68,11 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// Whether a value stays when it differs from its recipe's: by the history, whatever the order of evaluation says.
+fn is_one_way(scope: &Scope, hidden: &Hidden) -> bool {
+    matches!(hidden.rule, HiddenRule::Recipe(recipe, _) if scope.recipes[recipe].sticky)
 }
 
 fn sources(hidden: &Hidden) -> impl Iterator<Item = NodeId> + '_ {

@@ -167,7 +167,9 @@ impl Scenario {
             out.push(']');
         }
         let hidden: Vec<String> = self.hidden.iter().map(u32::to_string).collect();
-        out.push_str(&format!("],\n  \"hidden\": [{}],\n  \"events\": [", hidden.join(", ")));
+        out.push_str("],\n  \"hidden\": [");
+        out.push_str(&hidden.join(", "));
+        out.push_str("],\n  \"events\": [");
         for (i, event) in self.events.iter().enumerate() {
             out.push_str(if i > 0 { ",\n    " } else { "\n    " });
             out.push_str(&event.to_value().to_string());

@@ -122,7 +122,7 @@ fn chain(rng: &mut Rng, aim: Aim, scenario: &mut Scenario, counts: &mut Counts) 
     for _ in 0..length {
         for _ in 0..8 {
             let Some(kind) = rng.pick(kinds).copied() else { break };
-            if apply(rng, &mut builder, scenario.newest() + 1, kind, &mut pending, counts)? {
+            if apply(rng, &mut builder, scenario, kind, &mut pending, counts)? {
                 break;
             }
         }
@@ -146,12 +146,13 @@ fn finish(builder: &mut Builder, scenario: &mut Scenario, operations: Vec<coeval
 fn apply(
     rng: &mut Rng,
     builder: &mut Builder,
-    version: u32,
+    scenario: &Scenario,
     kind: &'static str,
     pending: &mut Vec<coeval_core::op::Operation>,
     counts: &mut Counts,
 ) -> Result<bool, Failure> {
     let Some(proposed) = operation::propose(rng, builder.model(), kind) else { return Ok(false) };
+    let version = scenario.newest() + 1;
     let mut applied = false;
     for operation in proposed {
         let name = operation.name();
@@ -165,13 +166,33 @@ fn apply(
             Err(invalid) if invalid.message.contains("a property that the history does not have") => {
                 return Err(Failure::new("FOLD", format!("{}: {invalid}", operation.to_value())));
             }
-            Err(_) => {
+            Err(invalid) => {
                 counts.operations.entry(name).or_default().1 += 1;
+                if invalid.message.contains(" follows from ") {
+                    // Seen only when the operation was folded; what is folded is of no use any more.
+                    *builder = refold(scenario, pending)?;
+                }
                 break;
             }
         }
     }
     Ok(applied)
+}
+
+fn refold(scenario: &Scenario, pending: &[coeval_core::op::Operation]) -> Result<Builder, Failure> {
+    let mut builder = Builder::start(1, scenario.model.clone());
+    with_context(|context| {
+        for (version, release) in (2..).zip(scenario.releases.iter().map(Vec::as_slice).chain([pending])) {
+            for (at, operation) in release.iter().enumerate() {
+                builder.operation(version, at, operation, context)?;
+            }
+            if version <= scenario.newest() {
+                builder.cut(&Release { version, operations: Vec::new(), order: None });
+            }
+        }
+        Ok(builder)
+    })
+    .map_err(|invalid: coeval_core::Invalid| Failure::new("FOLD", format!("folded again: {invalid}")))
 }
 
 fn beneath(operation: &coeval_core::op::Operation) -> bool {

@@ -54,16 +54,16 @@ pub(super) fn places(model: &Model) -> Vec<Place> {
 
 fn walk(properties: &Properties, prefix: &Path, found: &mut Vec<Place>) {
     for (name, property) in properties.iter() {
-        enter(property, prefix.join(name), found);
+        enter(property, &prefix.join(name), found);
     }
 }
 
-fn enter(property: &Property, path: Path, found: &mut Vec<Place>) {
+fn enter(property: &Property, path: &Path, found: &mut Vec<Place>) {
     found.push(Place { path: path.clone(), property: property.clone() });
     match &property.ty {
-        Type::Object(properties) => walk(properties, &path, found),
-        Type::Array { items, .. } => enter(items, path.child(Segment::Items), found),
-        Type::Map { values } => enter(values, path.child(Segment::Values), found),
+        Type::Object(properties) => walk(properties, path, found),
+        Type::Array { items, .. } => enter(items, &path.child(Segment::Items), found),
+        Type::Map { values } => enter(values, &path.child(Segment::Values), found),
         _ => {}
     }
 }
