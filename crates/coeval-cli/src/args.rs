@@ -21,7 +21,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FORMAT", global = true, default_value = "text")]
     pub(crate) format: Format,
 
-    /// When to use colours; NO_COLOR is respected
+    /// When to use colours; `NO_COLOR` is respected
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
     pub(crate) color: Colour,
 

@@ -26,12 +26,16 @@ pub(crate) fn write_all(files: &[(PathBuf, String)]) -> Result<()> {
     let mut placed: Vec<(&Path, Option<Vec<u8>>)> = Vec::new();
     for (temporary, path, before) in waiting {
         if let Err(error) = temporary.persist(path) {
-            placed.iter().for_each(|(path, before)| put_back(path, before.as_deref()));
+            for (path, before) in &placed {
+                put_back(path, before.as_deref());
+            }
             return Err(fail(path, &error.error));
         }
         placed.push((path, before));
     }
-    placed.iter().for_each(|(path, _)| sync_folder(path));
+    for (path, _) in &placed {
+        sync_folder(path);
+    }
     Ok(())
 }
 

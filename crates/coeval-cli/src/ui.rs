@@ -132,14 +132,16 @@ impl Ui {
     }
 
     /// Tells how it ended, and returns the exit code.
-    pub(crate) fn end(mut self, command: &str, result: Result<Outcome>) -> u8 {
-        let (code, status) = match &result {
+    pub(crate) fn end(mut self, command: &str, result: &Result<Outcome>) -> u8 {
+        let (code, status) = match result {
             Ok(Outcome::Done) => (0, "done"),
             Ok(Outcome::Findings) => (Kind::Findings.code(), Kind::Findings.name()),
             Err(error) => (error.kind.code(), error.kind.name()),
         };
-        if let Err(error) = &result {
-            error.diagnostics.iter().for_each(|diagnostic| self.problem(diagnostic));
+        if let Err(error) = result {
+            for diagnostic in &error.diagnostics {
+                self.problem(diagnostic);
+            }
             if error.kind == Kind::Unheard {
                 return code;
             }

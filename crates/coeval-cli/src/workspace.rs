@@ -120,9 +120,7 @@ impl Workspace {
             return Err(conflicts.into());
         }
         self.check_tables(file)?;
-        let eras = compile(&self.manifest, file, &self.context());
-        cache::keep(&self.manifest);
-        Ok(eras?)
+        Ok(compile(&self.manifest, file, &self.context())?)
     }
 
     /// Compiles a model's versions and returns the era that has all of `versions`.
@@ -187,6 +185,13 @@ impl Workspace {
         files.extend(texts.iter().cloned());
         let files = files.into_iter().map(|(path, text)| (path, text.into_bytes()));
         Ok(Manifest::load(&self.config, files, None)?)
+    }
+}
+
+impl Drop for Workspace {
+    /// Keeps what was folded, once, however the command ended.
+    fn drop(&mut self) {
+        cache::keep(&self.manifest);
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! `-- PATH --` sets a file (`\xNN` is a byte), `-- edit PATH --` replaces, `-- show PATH --` prints, `-- remove PATH --`
 //! removes, `-- list --` prints the names of all files, `-- $ coeval … [< PATH] [> PATH] --` runs.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::path::Path;
@@ -83,7 +84,7 @@ fn bytes(text: &str) -> Vec<u8> {
     let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
         out.push(u8::from_str_radix(&part[..2], 16).unwrap());
-        out.extend(part[2..].as_bytes());
+        out.extend(&part.as_bytes()[2..]);
     }
     out
 }
@@ -143,7 +144,7 @@ fn command(folder: &Path, line: &str) -> String {
     }
     let code = output.status.code().unwrap();
     if code != 0 {
-        out.push_str(&format!("[exit {code}]\n"));
+        out.extend(["[exit ", &code.to_string(), "]\n"]);
     }
     assert!(!out.contains("panicked") && !out.contains("[internal]"), "{line}:\n{out}");
     out
@@ -197,7 +198,7 @@ fn cases() {
         let world = tempfile::Builder::new().prefix("case-").tempdir().unwrap();
         for section in &sections {
             let body = run(world.path(), section).unwrap_or_else(|| section.body.clone());
-            actual.push_str(&format!("-- {} --\n{body}", section.command));
+            actual.extend(["-- ", &section.command, " --\n", &body]);
         }
         if actual == text {
             continue;

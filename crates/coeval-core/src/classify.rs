@@ -200,12 +200,13 @@ fn holds_property(wide: &Property, narrow: &Property, filled: bool) -> bool {
 
 fn holds_type(wide: &Type, narrow: &Type, filled: bool) -> bool {
     match (wide, narrow) {
-        (Type::Json, _) => true,
+        (Type::Json, _)
+        | (Type::Float, Type::Integer | Type::Decimal { .. })
+        | (Type::Ref { .. }, Type::Ref { .. } | Type::String | Type::Integer) => true,
         (wide, Type::Union { of, tag: None }) => of.iter().all(|p| holds_type(wide, &p.ty, filled)),
         (Type::Union { of, tag: None }, narrow) => of.iter().any(|p| holds_type(&p.ty, narrow, filled)),
         (Type::String, other) => matches!(other.json_kind(), Some("string")),
         (Type::Number, other) => matches!(other.json_kind(), Some("number")),
-        (Type::Float, Type::Integer | Type::Decimal { .. }) => true,
         (Type::Decimal { precision, scale }, Type::Decimal { precision: p, scale: s }) => {
             scale >= s && precision - scale >= p - s
         }
@@ -215,7 +216,6 @@ fn holds_type(wide: &Type, narrow: &Type, filled: bool) -> bool {
         (Type::Object(wide), Type::Object(narrow)) => holds(wide, narrow, filled),
         (Type::Array { items: wide, .. }, Type::Array { items: narrow, .. })
         | (Type::Map { values: wide }, Type::Map { values: narrow }) => holds_property(wide, narrow, filled),
-        (Type::Ref { .. }, Type::Ref { .. } | Type::String | Type::Integer) => true,
         (wide, narrow) => wide == narrow,
     }
 }

@@ -15,8 +15,11 @@ pub(super) struct Generated {
     command: &'static [&'static str],
 }
 
-/// All generated files, such as `Generated { file: "docs/cli.md", command: &["cargo", "run", …] }`.
-pub(super) const FILES: &[Generated] = &[];
+/// All generated files.
+pub(super) const FILES: &[Generated] = &[Generated {
+    file: "docs/cli.md",
+    command: &["cargo", "run", "--quiet", "--locked", "--package", "coeval-cli", "--", "man", "--markdown"],
+}];
 
 /// Finds generated files that differ from what their command prints, or writes them.
 pub(super) fn check(root: &Path, files: &[Generated], mode: Mode) -> io::Result<Vec<Finding>> {

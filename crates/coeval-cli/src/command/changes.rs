@@ -63,7 +63,7 @@ impl Changes {
             let mut out = Object::new();
             out.insert("description", operation.describe().as_str().into());
             out.insert("operation", operation.to_value());
-            out.insert("class", class.as_ref().map_or(Value::Null, class_value));
+            out.insert("class", class.map_or(Value::Null, class_value));
             out.into()
         };
         let mut out = Object::new();
@@ -74,7 +74,7 @@ impl Changes {
 }
 
 /// Returns a class for a program.
-pub(super) fn class_value(class: &Class) -> Value {
+pub(super) fn class_value(class: Class) -> Value {
     let way = |way: Way| match way {
         Way::Lossless => "lossless",
         Way::Lossy => "lossy",

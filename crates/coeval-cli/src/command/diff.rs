@@ -133,7 +133,7 @@ fn versions(args: &Args, from: Wanted, workspace: &Workspace, ui: &mut Ui) -> Re
     for (name, class) in &classes {
         ui.say(&format!("{name} as a whole: {class}"))?;
     }
-    let classes: coeval_core::Object = classes.iter().map(|(name, class)| (name.as_str().into(), class_value(class))).collect();
+    let classes: coeval_core::Object = classes.iter().map(|(name, class)| (name.as_str().into(), class_value(*class))).collect();
     ui.field("classes", Value::Object(classes));
     Ok(Outcome::Done)
 }

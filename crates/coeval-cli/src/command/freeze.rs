@@ -59,7 +59,6 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             }
         }
     };
-    crate::cache::keep(&workspace.manifest);
     let Some(version) = &frozen.version else {
         ui.say("nothing to freeze: the drafts say what the last version says")?;
         ui.field("version", Value::Null);

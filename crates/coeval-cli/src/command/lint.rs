@@ -149,12 +149,11 @@ fn placed(draft: &Draft, operation: &Operation) -> Invalid {
         written.is_some_and(|fields| about(fields.as_object()) == path)
     };
     let mut out = Invalid::new("");
-    match draft.operations.iter().position(written) {
-        Some(index) => out.at = format!("/operations/{index}"),
-        None => {
-            let path = path.as_ref().and_then(Value::as_str).and_then(|text| Property::parse(text).ok());
-            out.at = path.map(|path| pointer(&path)).unwrap_or_default();
-        }
-    }
+    out.at = if let Some(index) = draft.operations.iter().position(written) {
+        format!("/operations/{index}")
+    } else {
+        let path = path.as_ref().and_then(Value::as_str).and_then(|text| Property::parse(text).ok());
+        path.map(|path| pointer(&path)).unwrap_or_default()
+    };
     out
 }

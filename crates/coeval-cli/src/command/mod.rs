@@ -85,13 +85,13 @@ pub(crate) fn run(arguments: &[OsString]) -> u8 {
         Ok(cli) => {
             let mut ui = Ui::new(cli.format, cli.color);
             let result = cli.command.run(cli.manifest.as_deref(), &mut ui);
-            ui.end(cli.command.name(), result)
+            ui.end(cli.command.name(), &result)
         }
         Err(error) if error.use_stderr() && asks_for_json(arguments) => {
             let text = error.render().to_string();
             let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().to_owned();
             let diagnostic = Diagnostic::error("usage", message).help("`coeval help` lists commands and options");
-            Ui::new(Format::Json, Colour::Never).end("", Err(CommandError::new(Kind::Usage, diagnostic)))
+            Ui::new(Format::Json, Colour::Never).end("", &Err(CommandError::new(Kind::Usage, diagnostic)))
         }
         Err(error) => {
             // Help and versions come this way too; nothing can be told where the stream is closed.

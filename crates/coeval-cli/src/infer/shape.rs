@@ -142,7 +142,9 @@ impl Shape {
             Value::List(items) => {
                 self.lists.note(line);
                 let shape = self.items.get_or_insert_default();
-                items.iter().for_each(|item| shape.note(item, line));
+                for item in items {
+                    shape.note(item, line);
+                }
             }
             Value::Object(object) => {
                 self.objects.note(line);

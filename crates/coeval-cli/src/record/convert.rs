@@ -1,7 +1,7 @@
 //! Converts one record from a version to another, as text.
 
 use coeval_core::history::History;
-use coeval_core::json;
+use coeval_core::json::{self, DEPTH_LIMIT};
 use coeval_core::lens::{META, Stored};
 use coeval_core::{Model, Value};
 
@@ -117,8 +117,22 @@ impl Converter<'_> {
         if !self.keep {
             moved.keep = coeval_core::lens::Keep::default();
         }
+        let written = Self::laid_out(&moved, layout);
+        // What is kept lies deeper than it did; nothing is written that could not be read back.
+        let brackets = written.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
+        if brackets > DEPTH_LIMIT
+            && let Err(error) = json::parse(written.as_bytes())
+        {
+            let message = format!("what version {} cannot show could not be kept: {}", self.to, error.message);
+            let help = "say `--no-keep` to leave it out";
+            return Err(vec![Problem { code: "too-deep", message, help, at: At::Path(String::new()) }]);
+        }
+        Ok(written)
+    }
+
+    fn laid_out(moved: &Stored, layout: Layout) -> String {
         let as_it_was = moved.text.is_some() && moved.keep.is_empty();
         let text = moved.to_text(&layout.style(), false);
-        Ok(if as_it_was { text } else { layout.finish(text) })
+        if as_it_was { text } else { layout.finish(text) }
     }
 }

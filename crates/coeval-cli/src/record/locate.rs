@@ -24,7 +24,7 @@ struct Scanner<'t> {
     text: &'t [u8],
 }
 
-impl<'t> Scanner<'t> {
+impl Scanner<'_> {
     fn at(&self, at: usize) -> u8 {
         self.text.get(at).copied().unwrap_or_default()
     }

@@ -57,9 +57,10 @@ impl Output {
             Some(path) => Sink::File(atomic::temporary(path).map_err(fail)?),
         };
         let buffer = BufWriter::with_capacity(1 << 16, sink);
-        let encoder = if name.ends_with(".gz") {
+        let packing = path.and_then(Path::extension).and_then(|ending| ending.to_str());
+        let encoder = if packing == Some("gz") {
             Encoder::Gzip(GzEncoder::new(buffer, flate2::Compression::default()))
-        } else if name.ends_with(".zst") {
+        } else if packing == Some("zst") {
             Encoder::Zstd(Box::new(zstd::Encoder::new(buffer, zstd::DEFAULT_COMPRESSION_LEVEL).map_err(fail)?))
         } else {
             Encoder::Plain(buffer)

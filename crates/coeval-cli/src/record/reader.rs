@@ -70,6 +70,8 @@ pub(crate) struct Reader {
     /// The line that is read next, from 1.
     line: usize,
     ended: bool,
+    /// Whether the rest of a line that was too long still lies ahead. It is only read if somebody goes on.
+    inside_line: bool,
 }
 
 impl Reader {
@@ -94,12 +96,13 @@ impl Reader {
         } else {
             (Box::new(BufReader::with_capacity(1 << 16, file)), name.as_str())
         };
-        let by_name = (plain.ends_with(".jsonl") || plain.ends_with(".ndjson")).then_some(Input::Jsonl);
+        let ending = Path::new(plain).extension().and_then(|ending| ending.to_str());
+        let by_name = matches!(ending, Some("jsonl" | "ndjson")).then_some(Input::Jsonl);
         Ok(Self::new(source, &name, input.or(by_name), limit))
     }
 
     fn new(source: Box<dyn BufRead>, name: &str, input: Option<Input>, limit: usize) -> Self {
-        Self { source, name: name.to_owned(), input, limit, line: 1, ended: false }
+        Self { source, name: name.to_owned(), input, limit, line: 1, ended: false, inside_line: false }
     }
 
     /// Returns what comes next; `None` at the end.
@@ -116,13 +119,16 @@ impl Reader {
         if self.ended {
             return Ok(None);
         }
+        if std::mem::take(&mut self.inside_line) {
+            self.pass_line()?;
+        }
         let line = self.line;
         if self.input == Some(Input::Json) {
             return self.whole(line, Vec::new()).map(Some);
         }
         let mut bytes = Vec::new();
         if !self.take_line(&mut bytes)? {
-            self.pass_line()?;
+            self.inside_line = true;
             self.input.get_or_insert(Input::Jsonl);
             return Ok(Some(Item::TooLong(beginning(line, bytes))));
         }
