@@ -41,7 +41,7 @@ fn cases_that_once_failed_hold() {
 
 #[test]
 fn every_law_holds_on_random_chains() {
-    let counts = hold(Aim::Any, 600);
+    let counts = hold(Aim::Any, 1500);
     for name in ["add_property", "retype_property", "transform", "move_property", "map_enum", "wrap_list", "require_property"] {
         let applied = counts.operations.get(name).map_or(0, |(applied, _)| *applied);
         assert!(applied > 0, "no {name} was applied");
@@ -51,25 +51,25 @@ fn every_law_holds_on_random_chains() {
 
 #[test]
 fn l7_a_former_value_that_is_written_back_is_fresh() {
-    hold(Aim::Former, 200);
+    hold(Aim::Former, 400);
 }
 
 #[test]
 fn l10_the_cut_into_versions_does_not_matter() {
-    hold(Aim::Cuts, 200);
+    hold(Aim::Cuts, 400);
 }
 
 #[test]
 fn l14_a_group_that_changes_in_part_is_computed_as_one() {
-    hold(Aim::Partial, 200);
+    hold(Aim::Partial, 400);
 }
 
 #[test]
 fn l15_a_value_of_its_own_stays_when_its_source_changes() {
-    hold(Aim::Pinned, 200);
+    hold(Aim::Pinned, 400);
 }
 
 #[test]
 fn l16_an_edit_from_outside_is_a_write() {
-    hold(Aim::Outside, 200);
+    hold(Aim::Outside, 400);
 }

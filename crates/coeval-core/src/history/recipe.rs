@@ -39,6 +39,11 @@ impl Recipe {
         if self.up { self.time } else { self.time.saturating_sub(1) }
     }
 
+    /// Returns whether it reads the key or number of the element.
+    pub fn reads_key(&self) -> bool {
+        self.inputs.iter().any(|input| matches!(input, Source::Key))
+    }
+
     /// Returns whether one property becomes one property, so that absence stays absence.
     pub fn is_single(&self) -> bool {
         self.inputs.len() == 1 && self.targets.len() == 1

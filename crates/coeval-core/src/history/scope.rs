@@ -170,6 +170,11 @@ impl Scope {
         }
     }
 
+    /// Returns whether a value follows from the key or number of the element.
+    pub fn reads_key(&self) -> bool {
+        self.recipes.iter().any(Recipe::reads_key)
+    }
+
     /// Returns whether undeclared properties may lie at the top.
     pub fn admits_undeclared(&self, t: Time) -> bool {
         if self.open.is_empty() { !self.element } else { latest(&self.open, t).1 }

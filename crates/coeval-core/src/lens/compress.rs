@@ -78,9 +78,9 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
     let mut effects = Effects::default();
     for hidden in &order.hidden {
         let at = kept.get(&hidden.node).copied();
-        effects.add(hidden, order, at.map(|at| &keep.entries[at].1));
+        effects.add(scope, hidden, order, at.map(|at| &keep.entries[at].1));
         if let Some(at) = at.filter(|at| keep.entries[*at].1.of.is_some()) {
-            keep.entries[at].1.of = Some(effects.fingerprint(scope, hidden.node, &state.cells, order.time));
+            keep.entries[at].1.of = Some(effects.fingerprint(scope, hidden.node, &state.cells, order.time, key));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
 use super::keep::{Entry, Item, Keep};
 use super::shape::{index_key, is_list, raise, settle, take_apart, unfit};
-use crate::history::{Cuts, Gate, Hidden, LineageId, NodeId, Order, Scope, Time};
+use crate::history::{Cuts, Gate, Hidden, HiddenRule, LineageId, NodeId, Order, Scope, Time};
 use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::{Object, Value};
@@ -99,11 +99,11 @@ pub(super) fn look(
         let hidden = &order.hidden[*at];
         let entry = entries.get(scope.nodes[hidden.node].key.as_str()).copied();
         if !entries.is_empty() {
-            effects.add(hidden, order, entry);
+            effects.add(scope, hidden, order, entry);
         }
         let kept = entry.and_then(|entry| {
             kept_cell(scope, order, hidden, entry, &state.cells, cuts, || {
-                effects.fingerprint(scope, hidden.node, &state.cells, t)
+                effects.fingerprint(scope, hidden.node, &state.cells, t, key)
             })
         });
         state.cells[hidden.node] = kept.unwrap_or_else(|| calc(scope, hidden, &state.cells, &mut units, key));
@@ -140,35 +140,55 @@ fn kept_cell(
 
 /// The shown nodes from which each hidden node would be computed (`eff` of R3).
 #[derive(Default)]
-pub(super) struct Effects(HashMap<NodeId, Arc<BTreeSet<NodeId>>>);
+pub(super) struct Effects(HashMap<NodeId, Effect>);
+
+/// What one node would be computed from.
+#[derive(Default)]
+struct Effect {
+    shown: BTreeSet<NodeId>,
+    /// Whether the key or number of the element counts too.
+    key: bool,
+}
 
 impl Effects {
     /// Adds a hidden node whose dependencies were added before.
-    pub(super) fn add(&mut self, hidden: &Hidden, order: &Order, entry: Option<&Entry>) {
+    pub(super) fn add(&mut self, scope: &Scope, hidden: &Hidden, order: &Order, entry: Option<&Entry>) {
         let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
-        let set = match entry {
-            Some(entry) if hidden.sticky && entry.of.is_none() => edge.into_iter().filter(|_| entry.within).collect(),
+        let effect = match entry {
+            Some(entry) if hidden.sticky && entry.of.is_none() => {
+                Effect { shown: edge.into_iter().filter(|_| entry.within).collect(), key: false }
+            }
             _ => {
-                let mut set = BTreeSet::new();
+                let key = matches!(hidden.rule, HiddenRule::Recipe(recipe, _) if scope.recipes[recipe].reads_key());
+                let mut effect = Effect { shown: BTreeSet::new(), key };
                 for dep in hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)) {
                     match order.index[dep] {
-                        None => drop(set.insert(dep)),
-                        Some(_) => set.extend(self.0.get(&dep).into_iter().flat_map(|s| s.iter().copied())),
+                        None => drop(effect.shown.insert(dep)),
+                        Some(_) => {
+                            if let Some(behind) = self.0.get(&dep) {
+                                effect.shown.extend(&behind.shown);
+                                effect.key |= behind.key;
+                            }
+                        }
                     }
                 }
-                set
+                effect
             }
         };
-        self.0.insert(hidden.node, Arc::new(set));
+        self.0.insert(hidden.node, effect);
     }
 
     /// The fingerprint of what a node would be computed from: the first 32 hexadecimal digits of the SHA-256 of those values.
-    pub(super) fn fingerprint(&self, scope: &Scope, node: NodeId, cells: &[Cell], t: Time) -> String {
+    pub(super) fn fingerprint(&self, scope: &Scope, node: NodeId, cells: &[Cell], t: Time, key: &Value) -> String {
         let mut shown = Object::new();
         if mutant::is(Mutant::NoFingerprint) {
             return String::new();
         }
-        for source in self.0.get(&node).into_iter().flat_map(|set| set.iter()) {
+        let effect = self.0.get(&node);
+        if effect.is_some_and(|effect| effect.key) {
+            shown.push("key".into(), key.clone());
+        }
+        for source in effect.into_iter().flat_map(|effect| &effect.shown) {
             let node = &scope.nodes[*source];
             let value = match &cells[*source] {
                 Cell::Absent => continue,

@@ -6,7 +6,7 @@ use super::align::{Alignment, align};
 use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
 use super::shape::{index_key, is_list, raise, render_element, settle, take_apart, unfit};
-use crate::history::{Gate, LineageId, Node, NodeId, Order, Scope, Time};
+use crate::history::{Gate, HiddenRule, LineageId, Node, NodeId, Order, Scope, Time};
 use crate::mutant::{self, Mutant};
 use crate::schema::Type;
 use crate::value::{Object, Text, Value};
@@ -32,13 +32,31 @@ pub(super) fn birth(scope: &Scope, t: Time, value: &Value, key: &Value) -> State
     state
 }
 
+/// The key or number of an element before and after a write: an item of a list may move.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys<'a> {
+    pub(super) before: &'a Value,
+    pub(super) after: &'a Value,
+}
+
+impl<'a> Keys<'a> {
+    /// The key of what does not move.
+    pub(super) const fn same(key: &'a Value) -> Self {
+        Self { before: key, after: key }
+    }
+
+    fn differ(self) -> bool {
+        self.before != self.after
+    }
+}
+
 /// R2: the state after a write of a natural value at a moment; `None` where it changes nothing.
 pub(super) fn write(
     scope: &Scope,
     t: Time,
     old: &State,
     value: &Value,
-    key: &Value,
+    keys: Keys<'_>,
     pointer: &str,
     hints: &Hints,
 ) -> Option<State> {
@@ -54,7 +72,7 @@ pub(super) fn write(
         dirty[*node] |= mutant::is(Mutant::NoDifference);
     }
     let extras = extras_after(scope, &order, old, &state, taken.extras);
-    if !dirty.contains(&true) && extras.is_none() {
+    if !dirty.contains(&true) && extras.is_none() && !(keys.differ() && scope.reads_key()) {
         return None;
     }
     if let Some(extras) = extras {
@@ -62,19 +80,20 @@ pub(super) fn write(
     }
     state.layouts.retain(|(time, _)| *time != t);
     state.layouts.extend(taken.layout.map(|layout| (t, layout)));
-    propagate(scope, &order, old, &mut state, &mut dirty, key);
+    propagate(scope, &order, old, &mut state, &mut dirty, keys);
     state.layouts = settle(scope, &state);
     Some(state)
 }
 
 /// Recomputes the hidden nodes that a change reaches, in order.
-fn propagate(scope: &Scope, order: &Order, old: &State, state: &mut State, dirty: &mut [bool], key: &Value) {
+fn propagate(scope: &Scope, order: &Order, old: &State, state: &mut State, dirty: &mut [bool], keys: Keys<'_>) {
     let (mut before, mut after) = (Units::new(), Units::new());
     for hidden in &order.hidden {
         let gate = hidden.gate.as_ref();
-        let touched = hidden.deps.iter().copied().chain(gate.into_iter().flat_map(Gate::deps)).any(|dep| dirty[dep]);
+        let moved = keys.differ() && matches!(hidden.rule, HiddenRule::Recipe(recipe, _) if scope.recipes[recipe].reads_key());
+        let touched = moved || hidden.deps.iter().copied().chain(gate.into_iter().flat_map(Gate::deps)).any(|dep| dirty[dep]);
         let node = hidden.node;
-        let pinned = hidden.sticky && !old.cells[node].same(&calc(scope, hidden, &old.cells, &mut before, key));
+        let pinned = hidden.sticky && !old.cells[node].same(&calc(scope, hidden, &old.cells, &mut before, keys.before));
         if pinned {
             // A value of its own goes only with the object that it lies in.
             if gate.is_some_and(|gate| was_deleted(gate, old, state)) {
@@ -82,8 +101,8 @@ fn propagate(scope: &Scope, order: &Order, old: &State, state: &mut State, dirty
                 dirty[node] = true;
             }
         } else if touched {
-            let computed = calc(scope, hidden, &state.cells, &mut after, key);
-            if mutant::is(Mutant::PartialUnit) && computed.same(&calc(scope, hidden, &old.cells, &mut before, key)) {
+            let computed = calc(scope, hidden, &state.cells, &mut after, keys.after);
+            if mutant::is(Mutant::PartialUnit) && computed.same(&calc(scope, hidden, &old.cells, &mut before, keys.before)) {
                 continue;
             }
             state.cells[node] = computed;
@@ -116,8 +135,11 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
             let items = new.iter().enumerate().map(|(i, item)| {
                 let key = index_key(i);
                 changed |= alignment[i] != Some(i);
-                let Some(from) = alignment[i].and_then(|from| old.get(from)) else { return birth(elements, t, item, &key) };
-                let written = write(elements, t, from, item, &key, &format!("{here}/{i}"), hints);
+                let Some((at, from)) = alignment[i].and_then(|at| Some((at, old.get(at)?))) else {
+                    return birth(elements, t, item, &key);
+                };
+                let keys = Keys { before: &index_key(at), after: &key };
+                let written = write(elements, t, from, item, keys, &format!("{here}/{i}"), hints);
                 changed |= written.is_some();
                 written.unwrap_or_else(|| from.clone())
             });
@@ -137,7 +159,7 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
                     }
                     Some(from) => {
                         let at = format!("{here}/{}", crate::invalid::escape_token(name));
-                        let written = write(elements, t, from, value, &key, &at, hints);
+                        let written = write(elements, t, from, value, Keys::same(&key), &at, hints);
                         changed |= written.is_some();
                         written.unwrap_or_else(|| (*from).clone())
                     }

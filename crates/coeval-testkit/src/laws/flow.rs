@@ -33,21 +33,23 @@ pub(super) fn check(
     for hidden in &order.hidden {
         let node = hidden.node;
         reached[node] = sources(hidden).any(|source| reached[source]);
-        let touched = sources(hidden).any(|source| dirty[source]);
+        let moved = key_before != key_after && reads_key(scope, hidden);
+        reached[node] |= moved;
+        let touched = moved || sources(hidden).any(|source| dirty[source]);
         let (was, is) = (&before.cells[node], &after.cells[node]);
         let (Some(old), Some(new)) = (&old[node], &new[node]) else { continue };
         let say = |law, wanted: &Cell| {
             let key = &scope.nodes[node].key;
             Err(Failure::new(law, format!("at moment {t}, {key} was {was:?}, is {is:?} and should be {wanted:?}")))
         };
-        if !reached[node] && key_before == key_after && !was.identical(is) {
+        if !reached[node] && !was.identical(is) {
             return say("L3", was);
         }
         if !is_one_way(scope, hidden) {
             if touched && !is.same(new) {
                 return say("L14", new);
             }
-            if !touched && key_before == key_after && !was.identical(is) {
+            if !touched && !was.identical(is) {
                 return say("L3", was);
             }
             dirty[node] = touched;
@@ -73,6 +75,10 @@ pub(super) fn check(
 /// Whether a value stays when it differs from its recipe's: by the history, whatever the order of evaluation says.
 fn is_one_way(scope: &Scope, hidden: &Hidden) -> bool {
     matches!(hidden.rule, HiddenRule::Recipe(recipe, _) if scope.recipes[recipe].sticky)
+}
+
+fn reads_key(scope: &Scope, hidden: &Hidden) -> bool {
+    matches!(hidden.rule, HiddenRule::Recipe(recipe, _) if scope.recipes[recipe].reads_key())
 }
 
 fn sources(hidden: &Hidden) -> impl Iterator<Item = NodeId> + '_ {
