@@ -211,7 +211,9 @@ impl History {
         self.admit(version, document)?;
         let old = self.expand(stored)?;
         let t = self.time(version)?;
-        let Some(new) = write::write(&self.scope, t, &old, document, write::Keys::same(&Value::Null), "", hints) else { return Ok(None) };
+        let Some(new) = write::write(&self.scope, t, &old, document, write::Keys::same(&Value::Null), "", hints) else {
+            return Ok(None);
+        };
         self.reject(t, &new, Some(&old))?;
         let mut written = self.compress(version, &new)?;
         if mutant::is(Mutant::StaleKeep) {
