@@ -243,9 +243,11 @@ def op(c, R, which):
             if not f: return False
             names[k.id] = f[0]; used.add(f[0])
         cp = c.path(C); inner = {k.id: k.at(c.t)[0] for k in ck}; tick(); req = C.typ.req
-        C.te = c.t; c.lins[C.lin]['down'] = ('kids',)
+        C.te = c.t; emptied = fixed and R.random() < .5
+        # Dissolved at once, or emptied by moves and then removed with a value of its own.
+        c.lins[C.lin]['down'] = ('sticky', {}) if emptied else ('kids',)
         for k in ck: k.place.append((c.t, names[k.id], None))
-        if fixed and R.random() < .5:
+        if emptied:
             for k in ck: c.emit({'edit': 'move', 'from': f'{cp}.{inner[k.id]}', 'to': names[k.id]})
             c.emit({'edit': 'remove', 'path': cp, 'value': const_side({})})
         else: c.emit({'edit': 'dissolve', 'path': cp, 'children': [[inner[k.id], names[k.id]] for k in ck]})
