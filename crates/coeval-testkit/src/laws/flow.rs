@@ -150,6 +150,7 @@ pub(super) fn loses_items(scope: &Scope, t: Time, before: &State, after: &State)
     })
 }
 
-fn has_lists(scope: &Scope) -> bool {
+/// Whether operations lie beneath a list or map.
+pub(super) fn has_lists(scope: &Scope) -> bool {
     scope.nodes.iter().any(|node| node.elements.is_some())
 }

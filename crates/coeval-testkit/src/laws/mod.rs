@@ -7,6 +7,8 @@
 pub mod code;
 mod flow;
 pub mod generate;
+mod patch;
 pub mod run;
 pub mod scenario;
 pub mod shrink;
+mod view;

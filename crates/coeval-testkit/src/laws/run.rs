@@ -7,12 +7,14 @@
 use std::fmt;
 
 use coeval_core::history::{History, Scope};
-use coeval_core::json;
-use coeval_core::lens::{Cell, Elements, Refused, State, Stored};
+use coeval_core::lens::{Refused, State, Stored};
+use coeval_core::patch::Patch;
 use coeval_core::value::Value;
 
 use super::flow;
+use super::patch::{Write, check_move, merged_record};
 use super::scenario::{Event, Scenario};
+use super::view::{alike, is_broken, reread, show, text};
 
 /// A law that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,10 @@ impl Failure {
     pub fn new(law: &'static str, message: impl Into<String>) -> Self {
         Self { law, message: message.into() }
     }
+
+    pub(super) fn fail<T>(law: &'static str, message: impl Into<String>) -> Result<T, Self> {
+        Err(Self::new(law, message))
+    }
 }
 
 impl fmt::Display for Failure {
@@ -37,7 +43,7 @@ impl fmt::Display for Failure {
 }
 
 fn fail<T>(law: &'static str, message: impl Into<String>) -> Result<T, Failure> {
-    Err(Failure::new(law, message))
+    Failure::fail(law, message)
 }
 
 /// Whether an event took effect.
@@ -70,9 +76,6 @@ struct Record {
     /// The state when the document was last written by coeval; several edits from outside are one edit of it.
     base: State,
 }
-
-/// What a version shows: the document as text, or nothing where it is quarantined.
-type Shown = Option<Value>;
 
 /// Runs a scenario.
 ///
@@ -125,7 +128,9 @@ impl Runner {
     pub fn step(&mut self, event: &Event) -> Result<Verdict, Failure> {
         let verdict = match event {
             Event::Create { at, document } => self.create(*at, document)?,
-            Event::Put { at, document } => self.put(*at, document)?,
+            Event::Put { at, document } => self.put(*at, document, Write::Put)?,
+            Event::Merge { at, patch } => self.merge(*at, patch)?,
+            Event::Patch { at, patch } => self.patch(*at, patch)?,
             Event::Same { at } => self.same(*at)?,
             Event::Migrate { to } => self.migrate(*to)?,
             Event::Round { route } => self.round(route)?,
@@ -165,16 +170,42 @@ impl Runner {
         Ok(Verdict::Done)
     }
 
-    fn put(&mut self, at: u32, document: &Value) -> Result<Verdict, Failure> {
+    fn merge(&mut self, at: u32, patch: &Value) -> Result<Verdict, Failure> {
         let Some(record) = &self.record else { return Ok(Verdict::Refused) };
-        let done = self.history.put(&record.stored, at, document);
-        let twin = self.history.put(&record.twin, at, document);
+        let done = self.history.merge_patch(&record.stored, at, patch);
+        let (Ok(current), Some(model)) = (self.history.read(&record.stored, at), self.history.model(at)) else {
+            return nothing_to_patch(&done);
+        };
+        match merged_record(&current, patch, &model.properties) {
+            Some(document) => self.put(at, &document, Write::Merge(patch)),
+            None => match done {
+                Err(Refused::Patch(_)) => Ok(Verdict::Refused),
+                other => fail("L13", format!("{patch} at {at} could mean null or absence, and gives {other:?}")),
+            },
+        }
+    }
+
+    fn patch(&mut self, at: u32, patch: &Patch) -> Result<Verdict, Failure> {
+        let Some(record) = &self.record else { return Ok(Verdict::Refused) };
+        let done = self.history.json_patch(&record.stored, at, patch);
+        let Ok(mut document) = self.history.read(&record.stored, at) else { return nothing_to_patch(&done) };
+        match patch.apply(&mut document) {
+            Ok(()) => self.put(at, &document, Write::Json(patch)),
+            Err(_) if matches!(done, Err(Refused::Patch(_))) => Ok(Verdict::Refused),
+            Err(error) => fail("L2", format!("{} does not apply ({error}) and gives {done:?}", patch.to_value())),
+        }
+    }
+
+    fn put(&mut self, at: u32, document: &Value, write: Write<'_>) -> Result<Verdict, Failure> {
+        let Some(record) = &self.record else { return Ok(Verdict::Refused) };
+        let done = write.perform(&self.history, &record.stored, at, document);
+        let twin = write.perform(&self.history, &record.twin, at, document);
         if outcome(&done) != outcome(&twin) {
             return fail("L5", format!("put at {at}: {done:?}, where it was never migrated {twin:?}"));
         }
         let fused = match (&self.fused, &record.fused) {
             (Some(history), Some(stored)) => {
-                let fused = history.put(stored, at, document);
+                let fused = write.perform(history, stored, at, document);
                 if outcome(&done) != outcome(&fused) {
                     return fail("L10", format!("put at {at}: {done:?}, with the other cut {fused:?}"));
                 }
@@ -182,7 +213,14 @@ impl Runner {
             }
             _ => None,
         };
-        let written = self.history.written(&record.state, at, document).map_err(|e| Failure::new("L6", e.to_string()))?;
+        let error = |e: Refused| Failure::new("L6", e.to_string());
+        let mut written = self.history.written(&record.state, at, document).map_err(error)?;
+        if let (Write::Json(_), Ok(done)) = (write, &done)
+            && flow::has_lists(self.history.scope())
+        {
+            // The indices of the patch say which item is which, and the document does not.
+            written = done.as_ref().map(|stored| self.history.state(stored)).transpose().map_err(error)?;
+        }
         let stored = match done {
             Ok(Some(stored)) => stored,
             Ok(None) if written.is_none() => return Ok(Verdict::Refused),
@@ -198,6 +236,9 @@ impl Runner {
         }
         let t = self.history.moment(at).unwrap_or_default();
         flow::check(self.history.scope(), t, &record.state, &state, &Value::Null, &Value::Null)?;
+        if let Write::Json(patch) = write {
+            check_move(self.history.scope(), t, patch, &record.state, &state)?;
+        }
         let twin = twin.ok().flatten().unwrap_or_else(|| stored.clone());
         self.record = Some(Record { stored, twin, fused, base: state.clone(), state });
         Ok(Verdict::Done)
@@ -370,77 +411,6 @@ fn stamp(fused: Option<&History>, record: &mut Record) {
     }
 }
 
-/// L6: what a version shows satisfies its schema, or the record is in its quarantine.
-fn show(history: &History, stored: &Stored, version: u32, reads: &mut (u64, u64)) -> Result<Shown, Failure> {
-    reads.0 += 1;
-    match history.read(stored, version) {
-        Ok(document) => {
-            let violations = history.model(version).map(|model| model.violations(&document)).unwrap_or_default();
-            match violations.first() {
-                None => Ok(Some(document)),
-                Some(violation) => {
-                    fail("L6", format!("read at {version}: {document} does not fit: {violation}\n  {}", text(stored)))
-                }
-            }
-        }
-        Err(Refused::Quarantined { .. }) => {
-            reads.1 += 1;
-            Ok(None)
-        }
-        Err(other) => fail("L6", format!("read at {version}: {other}\n  {}", text(stored))),
-    }
-}
-
-fn alike(a: &Shown, b: &Shown) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => a.identical(b),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// Whether a version has reason not to show a state.
-fn is_broken(history: &History, version: u32, state: &State, natural: &Value) -> bool {
-    let t = history.moment(version).unwrap_or_default();
-    let invalid = history.model(version).is_some_and(|model| !model.violations(natural).is_empty());
-    invalid || has_bad(history.scope(), t, state)
-}
-
-fn has_bad(scope: &Scope, t: u32, state: &State) -> bool {
-    let order = scope.order(t);
-    order.shown.iter().any(|node| {
-        let elements = scope.nodes[*node].elements.as_deref();
-        let inner = |state: &State| elements.is_some_and(|elements| has_bad(elements, t, state));
-        let orphan = scope.nodes[*node].place(t).parent.is_some_and(|parent| !state.cells[parent].is_present());
-        match &state.cells[*node] {
-            Cell::Bad(_) => true,
-            Cell::Absent => false,
-            Cell::Value(_) => orphan,
-            Cell::Elements(_) if orphan => true,
-            Cell::Elements(Elements::List(items)) => items.iter().any(inner),
-            Cell::Elements(Elements::Map(values)) => values.iter().any(|(_, state)| inner(state)),
-        }
-    })
-}
-
-/// The document as it is written, read again.
-fn reread(stored: &Stored) -> Result<Stored, Failure> {
-    let written = text(stored);
-    if stored.document.as_object().is_none() {
-        return Ok(stored.clone());
-    }
-    let parsed = json::parse(written.as_bytes()).map_err(|e| Failure::new("L1", format!("{e}: {written}")))?;
-    let read = Stored::from_value(parsed, stored.version).map_err(|e| Failure::new("L1", format!("{e}: {written}")))?;
-    if text(&read) != written {
-        return fail("L1", format!("written {written}\n  read {}", text(&read)));
-    }
-    Ok(read)
-}
-
-fn text(stored: &Stored) -> String {
-    stored.to_value(true).to_string()
-}
-
 fn outcome(result: &Result<Option<Stored>, Refused>) -> u8 {
     match result {
         Ok(Some(_)) => 0,
@@ -456,6 +426,14 @@ fn refusal(law: &'static str, what: &str, refused: &Refused) -> Result<Verdict, 
     match refused {
         Refused::Invalid { .. } | Refused::Rejected { .. } => Ok(Verdict::Refused),
         other => fail(law, format!("{what}: {other}")),
+    }
+}
+
+/// A record in a version's quarantine cannot be patched there.
+fn nothing_to_patch(done: &Result<Option<Stored>, Refused>) -> Result<Verdict, Failure> {
+    match done {
+        Err(Refused::Quarantined { .. }) => Ok(Verdict::Refused),
+        other => fail("L6", format!("it is quarantined, and a patch gives {other:?}")),
     }
 }
 

@@ -4,6 +4,7 @@
 use coeval_core::history::{Fault, History, Release};
 use coeval_core::json;
 use coeval_core::op::{Context, Operation, Rewrites};
+use coeval_core::patch::Patch;
 use coeval_core::schema::{Model, no_shared_types};
 use coeval_core::table::Tables;
 use coeval_core::value::{Object, Value};
@@ -40,6 +41,20 @@ pub enum Event {
         /// The document.
         document: Value,
     },
+    /// A client changes its document by a merge patch.
+    Merge {
+        /// The writer's version.
+        at: u32,
+        /// The patch.
+        patch: Value,
+    },
+    /// A client changes its document by a JSON patch.
+    Patch {
+        /// The writer's version.
+        at: u32,
+        /// The patch.
+        patch: Patch,
+    },
     /// A client writes back what it read.
     Same {
         /// The client's version.
@@ -68,6 +83,8 @@ impl Event {
         let (name, fields): (&str, Vec<(&str, Value)>) = match self {
             Self::Create { at, document } => ("create", vec![("at", version(at)), ("document", document.clone())]),
             Self::Put { at, document } => ("put", vec![("at", version(at)), ("document", document.clone())]),
+            Self::Merge { at, patch } => ("merge", vec![("at", version(at)), ("patch", patch.clone())]),
+            Self::Patch { at, patch } => ("patch", vec![("at", version(at)), ("patch", patch.to_value())]),
             Self::Same { at } => ("same", vec![("at", version(at))]),
             Self::Migrate { to } => ("migrate", vec![("to", version(to))]),
             Self::Round { route } => ("round", vec![("route", Value::List(route.iter().map(version).collect()))]),
@@ -84,6 +101,8 @@ impl Event {
         Some(match name.as_str() {
             "create" => Self::Create { at: version(fields.get("at")?)?, document: document()? },
             "put" => Self::Put { at: version(fields.get("at")?)?, document: document()? },
+            "merge" => Self::Merge { at: version(fields.get("at")?)?, patch: fields.get("patch")?.clone() },
+            "patch" => Self::Patch { at: version(fields.get("at")?)?, patch: Patch::from_value(fields.get("patch")?).ok()? },
             "same" => Self::Same { at: version(fields.get("at")?)? },
             "migrate" => Self::Migrate { to: version(fields.get("to")?)? },
             "round" => {
@@ -99,14 +118,18 @@ impl Event {
     pub fn document_mut(&mut self) -> Option<&mut Value> {
         match self {
             Self::Create { document, .. } | Self::Put { document, .. } | Self::Outside { document } => Some(document),
-            Self::Same { .. } | Self::Migrate { .. } | Self::Round { .. } => None,
+            Self::Merge { .. } | Self::Patch { .. } | Self::Same { .. } | Self::Migrate { .. } | Self::Round { .. } => None,
         }
     }
 
     /// Renumbers the versions that the event names.
     pub fn renumber(&mut self, number: impl Fn(u32) -> u32) {
         match self {
-            Self::Create { at, .. } | Self::Put { at, .. } | Self::Same { at } => *at = number(*at),
+            Self::Create { at, .. }
+            | Self::Put { at, .. }
+            | Self::Merge { at, .. }
+            | Self::Patch { at, .. }
+            | Self::Same { at } => *at = number(*at),
             Self::Migrate { to } => *to = number(*to),
             Self::Round { route } => route.iter_mut().for_each(|v| *v = number(*v)),
             Self::Outside { .. } => {}

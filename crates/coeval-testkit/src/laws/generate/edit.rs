@@ -1,5 +1,7 @@
 //! Generated edits of a document: some properties change, the rest stays as it is.
 
+use coeval_core::invalid::escape_token;
+use coeval_core::patch::{Change, Patch};
 use coeval_core::schema::{Model, Properties, Property, Type};
 use coeval_core::value::{Object, Value};
 
@@ -163,4 +165,39 @@ fn set_at(rng: &mut Rng, properties: &Properties, at: &mut Object, path: &[Strin
     }
     let Some(Value::Object(object)) = at.get_mut(name) else { return None };
     set_at(rng, inner, object, rest)
+}
+
+/// Returns the merge patch from one document to another, as far as one can say it.
+pub(super) fn merge_patch(before: &Value, after: &Value) -> Value {
+    let (Value::Object(old), Value::Object(new)) = (before, after) else { return after.clone() };
+    let mut patch = Object::new();
+    for (name, value) in new {
+        match old.get(name) {
+            Some(known) if known == value => {}
+            Some(known) => drop(patch.insert(name.as_str(), merge_patch(known, value))),
+            None => drop(patch.insert(name.as_str(), value.clone())),
+        }
+    }
+    for (name, _) in old.iter().filter(|(name, _)| new.get(name).is_none()) {
+        patch.insert(name.as_str(), Value::Null);
+    }
+    patch.into()
+}
+
+/// Returns a JSON patch that moves, repeats or removes an item of a list at the top.
+pub(super) fn move_item(rng: &mut Rng, document: &Value) -> Option<Patch> {
+    let lists: Vec<(&str, usize)> = document
+        .as_object()?
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.as_list()?.len())))
+        .filter(|(_, length)| *length > 0)
+        .collect();
+    let (name, length) = *rng.pick(&lists)?;
+    let place = |at: usize| format!("/{}/{at}", escape_token(name));
+    let (from, path) = (place(rng.below(length)), place(rng.below(length)));
+    Some(Patch(vec![match rng.below(6) {
+        0 => Change::Copy { from, path },
+        1 => Change::Remove { path },
+        _ => Change::Move { from, path },
+    }]))
 }

@@ -10,6 +10,7 @@ mod value;
 use std::collections::BTreeMap;
 
 use coeval_core::history::{Builder, History, Release};
+use coeval_core::patch::Patch;
 use coeval_core::schema::Model;
 use coeval_core::value::Value;
 
@@ -240,6 +241,8 @@ fn event_name(event: &Event) -> &'static str {
     match event {
         Event::Create { .. } => "create",
         Event::Put { .. } => "put",
+        Event::Merge { .. } => "merge",
+        Event::Patch { .. } => "patch",
         Event::Same { .. } => "same",
         Event::Migrate { .. } => "migrate",
         Event::Round { .. } => "round",
@@ -268,11 +271,16 @@ fn random(rng: &mut Rng, aim: Aim, runner: &Runner, versions: &[u32]) -> Option<
     match rng.below(10) {
         0..=3 => {
             let model = model_at(runner, at)?;
-            let document = match runner.read(at) {
-                Some(current) => edit::edit(rng, &model, &current),
-                None => value::record(rng, &model),
+            let Some(current) = runner.read(at) else {
+                return Some(Event::Put { at, document: value::record(rng, &model) });
             };
-            Some(Event::Put { at, document })
+            let document = edit::edit(rng, &model, &current);
+            Some(match rng.below(8) {
+                0 => Event::Merge { at, patch: edit::merge_patch(&current, &document) },
+                1 => Event::Patch { at, patch: Patch::diff(&current, &document) },
+                2 => edit::move_item(rng, &current).map(|patch| Event::Patch { at, patch })?,
+                _ => Event::Put { at, document },
+            })
         }
         4 => Some(Event::Same { at }),
         5 | 6 => Some(Event::Migrate { to: at }),

@@ -149,7 +149,7 @@ fn following(rng: &mut Rng, target: &Property, sources: &[Place], within: &Path)
     let in_list = matches!(within.segments().last(), Some(Segment::Items));
     let expression = match &target.ty {
         Type::String if !within.is_root() && rng.chance(20) => "cast(key as string)".to_owned(),
-        Type::Integer if in_list && rng.chance(20) => "key * 10".to_owned(),
+        Type::Integer if in_list && rng.chance(40) => "key * 10".to_owned(),
         Type::String => match rng.below(3) {
             0 => format!("{} || '!'", text(rng)?),
             1 => format!("upper({})", text(rng)?),
