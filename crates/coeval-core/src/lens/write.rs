@@ -122,6 +122,7 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
         return (!is_equal(&scope.nodes[node], old, new, order.time)).then(|| new.clone());
     };
     let t = order.time;
+    let was = old;
     match (old, new) {
         (Cell::Elements(Elements::List(old)), Cell::Value(Value::List(new))) => {
             let here = pointer_to(scope, node, t, pointer);
@@ -144,7 +145,9 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
                 written.unwrap_or_else(|| from.clone())
             });
             let items = items.collect();
-            changed.then_some(Cell::Elements(Elements::List(items)))
+            let items = Cell::Elements(Elements::List(items));
+            // Equal items that changed places changed nothing.
+            (changed && !items.identical(was)).then_some(items)
         }
         (Cell::Elements(Elements::Map(old)), Cell::Value(Value::Object(new))) if !is_list(&scope.nodes[node], t) => {
             let here = pointer_to(scope, node, t, pointer);
