@@ -55,7 +55,7 @@ const CASES: &[Case] = &[
         shows: &[
             r#"{"name":"widget","price":100}"#,
             r#"{"name":"widget","price":100,"currency":"USD"}"#,
-            r#"{"name":"widget","price":100,"currency":"USD","discount":0}"#,
+            r#"{"name":"widget","price":100,"currency":"USD","discount":0.0}"#,
         ],
     },
     Case {
@@ -243,7 +243,7 @@ fn only_the_missing_steps_are_taken() {
     let history = fold(CASES[0].properties, CASES[0].versions).unwrap();
     let stored = Stored::plain(2, parse(r#"{"name":"widget","price":100,"currency":"EUR"}"#));
     let newest = history.read(&stored, 3).map(|document| document.to_string());
-    assert_eq!(newest.as_deref(), Ok(r#"{"name":"widget","price":100,"currency":"EUR","discount":0}"#));
+    assert_eq!(newest.as_deref(), Ok(r#"{"name":"widget","price":100,"currency":"EUR","discount":0.0}"#));
     let stored = Stored::plain(3, parse(r#"{"name":"widget","price":100,"currency":"EUR","discount":5}"#));
     assert_eq!(
         history.migrate(&stored, 3).map(|stored| stored.document.to_string()).as_deref(),

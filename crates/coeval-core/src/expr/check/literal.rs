@@ -167,7 +167,10 @@ fn number(text: &str, span: Range<usize>) -> Result<Expr, Invalid> {
         return Err(Invalid::new("this number is out of range").span(span));
     };
     // An exponent or a point makes a number, whatever its value.
-    let ty = if number.to_i64().is_some() { ExprType::Integer } else { ExprType::Number };
-    let number = Number::from(&decimal);
+    let (ty, number) = match number.to_i64() {
+        Some(_) => (ExprType::Integer, Number::from(&decimal)),
+        // What is written as 0.0 is stored as 0.0.
+        None => (ExprType::Number, number),
+    };
     Ok(node(ExprKind::Literal(Value::Number(number)), ty, false, span))
 }
