@@ -1,0 +1,1 @@
+//! JSON documents in S3, GCS, Azure and directories, over [`coeval_store::objects::Objects`].

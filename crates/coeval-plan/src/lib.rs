@@ -1,0 +1,7 @@
+//! What a migration does to a store: a plan of steps, a plain value. What a person reviews is what runs.
+//!
+//! This crate is pure: it opens nothing and changes nothing.
+
+mod step;
+
+pub use step::{Capabilities, Step};

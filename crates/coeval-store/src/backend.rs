@@ -1,0 +1,99 @@
+//! The trait of all backends.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use coeval_plan::{Capabilities, Step};
+
+use crate::catalog::Catalog;
+use crate::error::Result;
+use crate::event::Tally;
+use crate::ledger::{Entry, Ledger};
+use crate::lock::{Holder, Lock};
+use crate::records::Records;
+use crate::work::Work;
+
+/// How closely a store is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survey {
+    /// Records are counted, by the version they are stored at.
+    Count,
+    /// And read at every live version: what does not fit is told.
+    Verify,
+    /// And the laws are checked on each: there and back, writing back what was read.
+    Laws,
+}
+
+/// What was found out about the records of one model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// How many records there are.
+    pub records: u64,
+    /// How many are stored at each version.
+    pub stored: BTreeMap<u32, u64>,
+    /// How many each live version cannot show.
+    pub quarantined: BTreeMap<u32, u64>,
+    /// How many laws were checked, and held.
+    pub laws: u64,
+    /// How many problems were told to the observer.
+    pub problems: u64,
+}
+
+/// A store of records of some models, opened with their [`Catalog`].
+#[async_trait]
+pub trait Backend: Debug + Send + Sync {
+    /// Returns how people call it: its address without secrets.
+    fn name(&self) -> String;
+
+    /// Returns what it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Returns the models that it was opened with.
+    fn catalog(&self) -> &Catalog;
+
+    /// Tries whether the store is fit for coordination: whether exactly one of several that write at once is told that it won.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] with the reason.
+    async fn probe(&self) -> Result<()>;
+
+    /// Reads what happened to the store.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unreadable`]; nothing may be written then.
+    async fn ledger(&self) -> Result<Ledger>;
+
+    /// Adds an entry, if no other entry has its number.
+    ///
+    /// # Errors
+    /// [`crate::Error::Conflict`] where one has.
+    async fn append(&self, entry: &Entry) -> Result<()>;
+
+    /// Takes the lock, if nobody holds it or its holder has not shown up for `stale`. Does not wait for a living holder; to find
+    /// out whether one lives takes up to `stale`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Locked`].
+    async fn lock(&self, holder: &Holder, stale: Duration) -> Result<Box<dyn Lock>>;
+
+    /// Returns who holds the lock, dead or alive.
+    async fn holder(&self) -> Result<Option<Holder>>;
+
+    /// Executes a step, or what is left of it. Several processes may execute the same step of one run at the same time; all come
+    /// back when it is done, with what was done in all.
+    ///
+    /// # Errors
+    /// [`crate::Error::Records`] where records are in the way, after all of them were told to the observer.
+    async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally>;
+
+    /// Removes what was noted about a run that is over, beside the ledger.
+    async fn tidy(&self, run: &str) -> Result<()>;
+
+    /// Looks at the records of a model, without a change. Problems are told to the observer as failures.
+    async fn inspect(&self, model: &str, survey: Survey, sample: Option<u64>, work: &Work<'_>) -> Result<Inspection>;
+
+    /// Returns the records, to read and write.
+    fn records(&self) -> &dyn Records;
+}
