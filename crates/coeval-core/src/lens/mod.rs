@@ -133,7 +133,11 @@ impl History {
 
     fn expand(&self, stored: &Stored) -> Result<State, Refused> {
         let t = self.time(stored.version)?;
-        Ok(view::expand(&self.scope, t, &stored.document, &stored.keep, &self.cuts, &Value::Null))
+        let mut state = view::expand(&self.scope, t, &stored.document, &stored.keep, &self.cuts, &Value::Null);
+        if let Some(text) = &stored.text {
+            note_text(&mut state, t, text);
+        }
+        Ok(state)
     }
 
     fn compress(&self, version: u32, state: &State) -> Result<Stored, Refused> {
@@ -226,7 +230,7 @@ impl History {
 
     /// Takes an edit of the natural document from outside: a write at the stored version without validation (R6, L16).
     pub fn edit_outside(&self, stored: &Stored, document: Value) -> Stored {
-        Stored { document, ..stored.clone() }
+        Stored { document, text: None, ..stored.clone() }
     }
 
     /// Moves a stored document to another version's shape (R5). A record in quarantine there, or where it lies, stays.
@@ -235,13 +239,10 @@ impl History {
     /// [`Refused::Quarantined`], with the stored document untouched.
     pub fn migrate(&self, stored: &Stored, version: u32) -> Result<Stored, Refused> {
         let lens = self.lens_between(self.time(stored.version)?, self.time(version)?);
-        let mut state = self.expand(stored)?;
+        let state = self.expand(stored)?;
         let here = self.lens_between(lens.stored.time, lens.stored.time);
         self.shown(&here, &state, stored, stored.version)?;
         self.shown(&lens, &state, stored, version)?;
-        if let Some(text) = &stored.text {
-            note_text(&mut state, lens.stored.time, text);
-        }
         let mut moved = self.compress(version, &state)?;
         if lens.stored.time == lens.requested.time {
             if self.admit(version, &stored.document).is_ok() {
