@@ -2,6 +2,8 @@
 
 mod key;
 mod memory;
+mod shared;
+pub mod wrap;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
