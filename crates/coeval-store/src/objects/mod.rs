@@ -1,7 +1,9 @@
 //! Objects: the few requests that every object store, and every directory, answers.
 
+pub mod conformance;
 mod key;
 mod memory;
+mod probe;
 mod shared;
 pub mod wrap;
 
@@ -16,6 +18,7 @@ use crate::error::Result;
 
 pub use key::{MAX_KEY, check_key};
 pub use memory::MemoryObjects;
+pub use probe::probe;
 
 /// Tells one state of an object from every other one: an `ETag`, or what serves as one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

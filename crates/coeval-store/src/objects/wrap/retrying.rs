@@ -53,8 +53,9 @@ pub struct RetryNotice {
 /// A store that repeats requests that failed for the moment ([`Error::Transient`]), with exponential pauses of random length.
 ///
 /// A conditional write that may have taken effect without an answer is told from one that somebody else won: if the repetition comes
-/// upon [`Error::Conflict`] and the object is exactly what was to be written, it was this write. Two writers of equal bytes are
-/// therefore not told apart; whoever must know that it was the one writes something of its own. A write that took effect unseen
+/// upon [`Error::Conflict`] and the object is exactly what was to be written, it was this write; in the
+/// same way an object that is gone was deleted. Two writers of equal bytes, or two deleters, are therefore not told apart; whoever must
+/// know that it was the one writes something of its own. A write that took effect unseen
 /// and was overwritten since counts as a conflict.
 pub struct Retrying<O> {
     inner: O,
