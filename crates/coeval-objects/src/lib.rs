@@ -1,1 +1,3 @@
 //! JSON documents in S3, GCS, Azure and directories, over [`coeval_store::objects::Objects`].
+
+pub mod documents;

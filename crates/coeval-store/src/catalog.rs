@@ -83,6 +83,11 @@ impl Catalog {
         })
     }
 
+    /// Returns whether records of an era can be at a version: not if it is newer than the manifest's newest.
+    pub fn holds(&self, era: &Era, version: u32) -> bool {
+        version <= self.head() && era.contains(version)
+    }
+
     /// Returns a model and the era of a version.
     ///
     /// # Errors

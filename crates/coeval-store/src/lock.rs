@@ -44,6 +44,9 @@ pub trait Lock: Debug + Send + Sync {
     /// Returns the fencing token: larger than that of every holder before.
     fn fence(&self) -> u64;
 
+    /// Returns from whom it was taken over, who did not show up for too long.
+    fn previous(&self) -> Option<&Holder>;
+
     /// Returns whether it is certainly held at this moment, by this process's own clock: what is asked before every write.
     fn holds(&self) -> bool;
 

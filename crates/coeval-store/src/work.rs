@@ -13,6 +13,8 @@ use crate::lock::Lock;
 pub struct Pace {
     /// How many records are read, converted or written at the same time, in this process.
     pub concurrency: NonZeroUsize,
+    /// How many shards are worked on at the same time, in this process; they share its concurrency.
+    pub workers: NonZeroUsize,
     /// How many records a second are written at most, in this process.
     pub rate: Option<f64>,
     /// How many records a worker takes on at once.
@@ -24,7 +26,7 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         let some = |n: usize| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
-        Self { concurrency: some(32), rate: None, shard: some(5000), stale: Duration::from_secs(15) }
+        Self { concurrency: some(32), workers: some(2), rate: None, shard: some(5000), stale: Duration::from_secs(15) }
     }
 }
 

@@ -11,4 +11,5 @@ mod patch;
 pub mod run;
 pub mod scenario;
 pub mod shrink;
+pub mod stored;
 mod view;

@@ -1,0 +1,258 @@
+//! Executes a step: every object of a model is read, converted, and written on the condition that nobody else wrote it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use coeval_core::document::Format;
+use coeval_store::event::{Event, Failure, Tally};
+use coeval_store::lock::Lock;
+use coeval_store::objects::{Condition, Object};
+use coeval_store::work::{Mode, Policy, Work};
+use coeval_store::{Catalog, Error, Result, Step};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+
+use super::convert::{Converted, Goal, Subject, convert};
+use super::limit::Limiter;
+use super::listing::{self, Sample};
+use super::shard::{Done, Notes, Shard};
+use super::workers;
+use super::{Documents, Place, STAMP, revision};
+
+/// How many bytes of objects are in memory at the same time, in units that a semaphore counts.
+const UNIT: u64 = 64 << 10;
+const UNITS: u32 = 1024;
+
+/// How often progress is told at most.
+const TOLD: Duration = Duration::from_millis(200);
+
+/// A step, with all that executing it takes.
+pub(super) struct Job<'w> {
+    pub(super) store: &'w Documents,
+    pub(super) work: &'w Work<'w>,
+    pub(super) notes: Notes,
+    place: Arc<Place>,
+    catalog: Arc<Catalog>,
+    /// A version of the era that the records are of.
+    version: u32,
+    format: Arc<Format>,
+    goal: Goal,
+    limiter: Limiter,
+    memory: Semaphore,
+    /// Set where a record is in the way: the rest is only looked at, since all will be undone.
+    failing: AtomicBool,
+    progress: Mutex<(Tally, Option<Instant>)>,
+}
+
+pub(super) async fn execute(store: &Documents, step: &Step, work: &Work<'_>) -> Result<Tally> {
+    let Some(job) = Job::new(store, step, work).await? else { return Ok(Tally::default()) };
+    let done = match work.mode {
+        Mode::Try(sample) => {
+            let keys: BoxStream<'_, Result<String>> = match sample {
+                None => listing::keys(&job, None),
+                Some(count) => futures::stream::iter(Sample::of(&job, count).await?.into_iter().map(Ok)).boxed(),
+            };
+            job.objects(keys, work.pace.concurrency.get(), None).await?
+        }
+        Mode::Write => workers::run(&job).await?,
+    };
+    job.tell(None);
+    if done.tally.failed > 0 {
+        return Err(Error::Records { count: done.tally.failed });
+    }
+    Ok(done.tally)
+}
+
+impl<'w> Job<'w> {
+    /// Returns `None` where there is nothing to do: the model is at neither version of the step.
+    pub(super) async fn new(store: &'w Documents, step: &Step, work: &'w Work<'w>) -> Result<Option<Self>> {
+        let place = store.place(step.model())?;
+        let entry = store.catalog.model(step.model())?;
+        let ledger = store.read_ledger().await?;
+        let (era, version) = match step {
+            Step::MoveRecords { from, to, .. } => {
+                let Some(version) = [*to, *from].into_iter().find(|version| entry.era(*version).is_some()) else {
+                    return Ok(None);
+                };
+                (store.catalog.era(step.model(), version)?, version)
+            }
+            Step::ForgetRecords { to, .. } => match entry.era(*to) {
+                Some(era) => (era, *to),
+                None => return Ok(None),
+            },
+        };
+        let shape = |version: u32| {
+            let shape = era.shape(place.stored_at(version));
+            shape.unwrap_or(era.first)
+        };
+        let goal = match step {
+            Step::MoveRecords { from, to, .. } if work.undo => Goal::Undo { at: shape(*from), home: shape(*to) },
+            Step::MoveRecords { from, to, .. } => Goal::Move { home: shape(*from), to: shape(*to) },
+            Step::ForgetRecords { to, .. } => Goal::Forget { to: shape(*to) },
+        };
+        Ok(Some(Self {
+            store,
+            work,
+            notes: Notes::new(&store.objects, work.run, work.step),
+            place: Arc::new(place.clone()),
+            catalog: Arc::clone(&store.catalog),
+            version,
+            format: Arc::new(place.format(&ledger)),
+            goal,
+            limiter: Limiter::new(work.pace.rate),
+            memory: Semaphore::new(UNITS as usize),
+            failing: AtomicBool::new(false),
+            progress: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(super) fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// Does a shard, as long as its lease is held.
+    pub(super) async fn shard(&self, shard: &Shard, lease: &dyn Lock) -> Result<Done> {
+        let keys = listing::keys(self, shard.after.as_deref());
+        let within = keys.try_take_while(|key| futures::future::ready(Ok(*key <= shard.last)));
+        let workers = self.work.pace.workers.get().min(self.work.pace.concurrency.get());
+        self.objects(within.boxed(), self.work.pace.concurrency.get().div_ceil(workers), Some(lease)).await
+    }
+
+    /// Does some objects, several at the same time.
+    async fn objects(&self, keys: BoxStream<'_, Result<String>>, concurrency: usize, lease: Option<&dyn Lock>) -> Result<Done> {
+        let each = keys.map(|key| async { self.object(key?, lease).await }).buffer_unordered(concurrency);
+        let mut done = Done::default();
+        let mut each = std::pin::pin!(each);
+        while let Some(mut one) = each.try_next().await? {
+            for failure in &one.failures {
+                self.work.observer.event(Event::Failure(failure.clone()));
+            }
+            done.tally = done.tally.plus(one.tally);
+            done.failures.append(&mut one.failures);
+            self.tell(Some(one.tally));
+        }
+        Ok(done)
+    }
+
+    /// Adds to what is told of the progress, and tells it if it is time; without a tally, in any case.
+    pub(super) fn tell(&self, tally: Option<Tally>) {
+        let told = {
+            let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let total = progress.0.total;
+            progress.0 = progress.0.plus(tally.unwrap_or_default());
+            progress.0.total = total;
+            let due = tally.is_none() || progress.1.is_none_or(|told| told.elapsed() >= TOLD);
+            if due {
+                progress.1 = Some(Instant::now());
+            }
+            due.then_some(progress.0)
+        };
+        if let Some(tally) = told {
+            self.work.observer.event(Event::Progress(tally));
+        }
+    }
+
+    /// Notes how many records there are.
+    pub(super) fn total(&self, objects: u64) {
+        if !self.place.template.lines {
+            self.progress.lock().unwrap_or_else(PoisonError::into_inner).0.total = Some(objects);
+        }
+    }
+
+    /// Does one object.
+    async fn object(&self, key: String, lease: Option<&dyn Lock>) -> Result<Done> {
+        let mut conflicts = 0_u32;
+        loop {
+            self.go_on(lease)?;
+            let Some(object) = self.store.objects.get(&key).await? else { return Ok(Done::default()) };
+            let units = u32::try_from(object.bytes.len() as u64 / UNIT + 1).unwrap_or(UNITS).min(UNITS);
+            // The semaphore is never closed.
+            let _memory = self.memory.acquire_many(units).await;
+            let mut converted = self.convert(&key, &object).await?;
+            converted.tally.conflicts = u64::from(conflicts);
+            if converted.tally.failed > 0 {
+                self.failing.store(true, Ordering::Relaxed);
+            }
+            let done = |tally: Tally, failures: Vec<Failure>| Ok(Done { tally, failures });
+            let Some(bytes) = converted.bytes.take() else { return done(converted.tally, converted.failures) };
+            if self.work.mode != Mode::Write {
+                return done(converted.tally, converted.failures);
+            }
+            if self.failing.load(Ordering::Relaxed) && !self.work.undo {
+                let tally = Tally { written: 0, dropped: 0, ..converted.tally };
+                return done(tally, converted.failures);
+            }
+            self.limiter.wait().await;
+            match self.write(&key, &object, bytes, converted.version, lease).await {
+                Ok(()) => return done(converted.tally, converted.failures),
+                Err(Error::Conflict { .. }) => {
+                    conflicts += 1;
+                    sleep(Duration::from_millis(u64::from(conflicts.min(6)).pow(3))).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Refuses to go on where the run or its shard belongs to somebody else by now.
+    fn go_on(&self, lease: Option<&dyn Lock>) -> Result<()> {
+        self.work.go_on()?;
+        if lease.is_some_and(|lease| !lease.holds()) { Err(Error::LockLost { by: None }) } else { Ok(()) }
+    }
+
+    async fn write(
+        &self,
+        key: &str,
+        object: &Object,
+        bytes: Vec<u8>,
+        version: Option<u32>,
+        lease: Option<&dyn Lock>,
+    ) -> Result<()> {
+        let mut attributes = object.attributes.clone();
+        let mut bytes = bytes;
+        if self.place.revisions {
+            let by = match self.goal {
+                Goal::Move { home, to } if to < home => "rollback",
+                Goal::Move { .. } => "migrate",
+                Goal::Undo { .. } => "undo",
+                Goal::Forget { .. } => "retire",
+            };
+            bytes = revision::record(self.store, &self.place, key, Some(object), bytes, by).await?;
+        }
+        if let Some(version) = version.filter(|_| self.store.objects.capabilities().metadata) {
+            attributes.metadata.insert(STAMP.to_owned(), version.to_string());
+        }
+        // The last look before the write: a process that slept through its lease must not write.
+        self.go_on(lease)?;
+        self.store.objects.put(key, Bytes::from(bytes), &attributes, &Condition::Unchanged(object.token.clone())).await?;
+        Ok(())
+    }
+
+    /// Converts on another thread, where there is one: this one is busy with requests.
+    async fn convert(&self, key: &str, object: &Object) -> Result<Converted> {
+        let (place, catalog, format) = (Arc::clone(&self.place), Arc::clone(&self.catalog), Arc::clone(&self.format));
+        let (key, bytes, stamp) = (key.to_owned(), object.bytes.clone(), stamp(object));
+        // What cannot go back stays, and is told: somebody else edited it since.
+        let policy = if self.work.undo { Policy::Quarantine } else { self.work.policy };
+        let (goal, version) = (self.goal, self.version);
+        let converted = tokio::spawn(async move {
+            let era = catalog.era(&place.model, version)?;
+            let subject = Subject { model: &place.model, template: &place.template, format: &format, era, catalog: &catalog };
+            Ok(convert(&subject, goal, policy, &key, &bytes, stamp))
+        });
+        converted.await.map_err(|error| Error::failed("converting a record", error.to_string()))?
+    }
+}
+
+/// Returns the version that an object's metadata says.
+pub(super) fn stamp(object: &Object) -> Option<u32> {
+    object.attributes.metadata.get(STAMP)?.parse().ok()
+}

@@ -1,0 +1,243 @@
+//! Records as JSON documents in a store of objects: one an object, or many a file as JSON lines.
+//!
+//! A document has the natural shape of the version that it was last written at, and carries `_coeval` as its last property: the
+//! version, and what that version does not show. Everything else that coeval needs lies under `_coeval/` in the same store,
+//! as objects that are created once, or replaced on a condition.
+
+mod compat;
+mod convert;
+mod execute;
+mod history;
+mod inspect;
+mod lease;
+mod limit;
+mod listing;
+mod packing;
+mod pages;
+mod problem;
+mod records;
+mod revision;
+mod shard;
+mod template;
+mod view;
+mod workers;
+mod write;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use coeval_core::document::Format;
+use coeval_core::schema::Model;
+use coeval_store::backend::{Backend, Inspection, Survey};
+use coeval_store::event::Tally;
+use coeval_store::ledger::{Entry, Ledger};
+use coeval_store::lock::{Holder, Lock};
+use coeval_store::objects::{Attributes, Condition, Objects};
+use coeval_store::records::Records;
+use coeval_store::work::Work;
+use coeval_store::{Capabilities, Catalog, Error, Result, Step};
+use futures::TryStreamExt;
+use tokio::time::Instant;
+
+use lease::{Patience, Taken, Watch};
+use template::Template;
+
+/// The lock of runs.
+const LOCK: &str = "_coeval/lock.json";
+
+/// The name of the metadata that says at which version an object's record is.
+const STAMP: &str = "coeval-version";
+
+/// Where the records of a model lie, and how.
+#[derive(Debug, Clone)]
+struct Place {
+    model: String,
+    template: Template,
+    /// The name of the property that holds coeval's notes.
+    meta: String,
+    /// The version of records that carry none, as the model says.
+    unversioned: u32,
+    /// The newest version in whose shape records are stored.
+    store_at: Option<u32>,
+    /// Whether every state of a record is kept.
+    revisions: bool,
+}
+
+impl Place {
+    fn of(model: &Model) -> Result<Self, String> {
+        let version = |name: &str| match model.options.get(name) {
+            None => Ok(None),
+            Some(value) => match value.as_i64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0) {
+                Some(number) => Ok(Some(number)),
+                None => Err(format!("`{name}` is the number of a version")),
+            },
+        };
+        let flag = |name: &str| match model.options.get(name) {
+            None => Ok(false),
+            Some(coeval_core::Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(format!("`{name}` is true or false")),
+        };
+        let meta = model.options.get("meta_property").map_or(Some(coeval_core::lens::META), |value| value.as_str());
+        Ok(Self {
+            model: model.name.clone(),
+            template: Template::of(model)?,
+            meta: meta.ok_or("`meta_property` is the name of a property")?.to_owned(),
+            unversioned: version("unversioned")?.unwrap_or(1),
+            store_at: version("store_at")?,
+            revisions: flag("revisions")?,
+        })
+    }
+
+    /// Returns how the model's documents are read; another tool's history may have said at which version they are.
+    fn format(&self, ledger: &Ledger) -> Format {
+        Format { meta: self.meta.clone(), unversioned: ledger.adopted(&self.model).unwrap_or(self.unversioned) }
+    }
+
+    /// Returns the version in whose shape records are stored when a version is in force.
+    fn stored_at(&self, version: u32) -> u32 {
+        self.store_at.map_or(version, |pinned| pinned.min(version))
+    }
+}
+
+/// A store of documents.
+#[derive(Debug)]
+pub struct Documents {
+    objects: Arc<dyn Objects>,
+    catalog: Arc<Catalog>,
+    places: Vec<Place>,
+    fresh: Duration,
+    ledger: RwLock<(Option<Instant>, Arc<Ledger>)>,
+}
+
+impl Documents {
+    /// Opens a store with the models that it keeps. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for options of a model that do not do.
+    pub fn open(objects: Arc<dyn Objects>, catalog: Arc<Catalog>) -> Result<Self> {
+        let mut places: Vec<Place> = Vec::new();
+        for entry in &catalog.models {
+            let Some(model) = entry.newest() else { continue };
+            let place = Place::of(model);
+            let place =
+                place.map_err(|reason| Error::Unknown { message: format!("model `{}`: {reason}", entry.name), help: None })?;
+            if let Some(other) = places.iter().find(|other| other.template.shape() == place.template.shape()) {
+                let message = format!(
+                    "the models `{}` and `{}` would keep their records in the same objects: {}",
+                    other.model, place.model, place.template
+                );
+                return Err(Error::Unknown { message, help: Some("give each its own `objects:`".to_owned()) });
+            }
+            places.push(Place { model: entry.name.clone(), ..place });
+        }
+        let ledger = RwLock::new((None, Arc::default()));
+        Ok(Self { objects, catalog, places, fresh: Duration::from_secs(2), ledger })
+    }
+
+    /// Sets for how long clients go by what they know about the versions in force before they look again; two seconds by default.
+    #[must_use]
+    pub fn fresh_for(mut self, fresh: Duration) -> Self {
+        self.fresh = fresh;
+        self
+    }
+
+    fn place(&self, model: &str) -> Result<&Place> {
+        // A model that the catalog does not have is told with the names of those that it has.
+        self.catalog.model(model)?;
+        let none = || Error::Unknown { message: format!("the model `{model}` has no version"), help: None };
+        self.places.iter().find(|place| place.model == model).ok_or_else(none)
+    }
+
+    /// Returns what happened, as far as it was known a moment ago.
+    async fn known(&self) -> Result<Arc<Ledger>> {
+        let (read, ledger) = self.ledger.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if read.is_some_and(|read| read.elapsed() < self.fresh) {
+            return Ok(ledger);
+        }
+        self.read_ledger().await
+    }
+
+    async fn read_ledger(&self) -> Result<Arc<Ledger>> {
+        let known = Arc::clone(&self.ledger.read().unwrap_or_else(PoisonError::into_inner).1);
+        let read = Instant::now();
+        let ledger = Arc::new(history::read(&self.objects, &known).await?);
+        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = (Some(read), Arc::clone(&ledger));
+        Ok(ledger)
+    }
+}
+
+/// What our own objects carry.
+fn text_attributes() -> Attributes {
+    let mut attributes = Attributes::default();
+    attributes.headers.insert("content-type".to_owned(), "application/json".to_owned());
+    attributes
+}
+
+#[async_trait]
+impl Backend for Documents {
+    fn name(&self) -> String {
+        self.objects.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let objects = self.objects.capabilities();
+        Capabilities {
+            schema: false,
+            transactions: false,
+            conditional_delete: objects.conditional_delete,
+            revisions: true,
+            metadata: objects.metadata,
+        }
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    async fn probe(&self) -> Result<()> {
+        coeval_store::objects::probe(self.objects.as_ref(), "").await
+    }
+
+    async fn ledger(&self) -> Result<Ledger> {
+        Ok(self.read_ledger().await?.as_ref().clone())
+    }
+
+    async fn append(&self, entry: &Entry) -> Result<()> {
+        history::append(&self.objects, entry).await?;
+        let ledger = self.read_ledger().await?;
+        history::render(&self.objects, &ledger).await
+    }
+
+    async fn lock(&self, holder: &Holder, stale: Duration) -> Result<Box<dyn Lock>> {
+        match lease::take(&self.objects, LOCK, holder, stale, Patience::UntilKnown, &mut Watch::default()).await? {
+            Taken::Held(lease) => Ok(Box::new(lease)),
+            Taken::By(holder) => Err(Error::Locked { holder: Box::new(holder) }),
+        }
+    }
+
+    async fn holder(&self) -> Result<Option<Holder>> {
+        lease::holder(&self.objects, LOCK).await
+    }
+
+    async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {
+        execute::execute(self, step, work).await
+    }
+
+    async fn tidy(&self, run: &str) -> Result<()> {
+        let keys: Vec<String> =
+            self.objects.list(&shard::run_prefix(run), None).map_ok(|listed| listed.key).try_collect().await?;
+        for key in keys {
+            self.objects.delete(&key, &Condition::None).await?;
+        }
+        Ok(())
+    }
+
+    async fn inspect(&self, model: &str, survey: Survey, sample: Option<u64>, work: &Work<'_>) -> Result<Inspection> {
+        inspect::inspect(self, model, survey, sample, work).await
+    }
+
+    fn records(&self) -> &dyn Records {
+        self
+    }
+}

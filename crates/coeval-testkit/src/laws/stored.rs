@@ -1,0 +1,226 @@
+//! The laws on records in a store: what generated clients, runs and other tools do to a record through a backend's public
+//! functions, beside the same events on the core alone. Every read at every version must be the same, to the letter.
+//!
+//! The laws hold for the core (`super::run`), so they hold for the store where it never differs. What only a store has is
+//! checked here: nothing is written where nothing changed (L4), bytes return (L1), lists are point reads (L11).
+
+use coeval_core::history::History;
+use coeval_core::json;
+use coeval_core::lens::{Refused, Stored};
+use coeval_core::value::Value;
+use coeval_plan::Step;
+use coeval_store::event::Unobserved;
+use coeval_store::lock::Holder;
+use coeval_store::records::{Change, Expect, Key};
+use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
+use coeval_store::{Backend, Error};
+
+use super::run::Failure;
+use super::scenario::{Event, Scenario};
+
+/// Does what another tool does to a record in a store: replaces its natural document where it lies, and leaves the notes.
+pub trait Outside {
+    /// Replaces the document of a record.
+    fn replace(&self, key: &Key, document: &Value) -> impl Future<Output = ()>;
+}
+
+/// A record in a store, and beside it.
+pub struct Replay<'b, O> {
+    backend: &'b dyn Backend,
+    outside: &'b O,
+    history: History,
+    model: String,
+    key: Key,
+    stored: Option<Stored>,
+    runs: u32,
+    /// How many reads were compared.
+    pub reads: u64,
+}
+
+impl<'b, O: Outside> Replay<'b, O> {
+    /// Begins without a record. The backend was opened with the scenario's model, and its newest version is in force.
+    ///
+    /// # Errors
+    /// A history that does not fold.
+    pub fn new(backend: &'b dyn Backend, outside: &'b O, scenario: &Scenario, key: Key) -> Result<Self, Failure> {
+        let history = scenario.history().map_err(|fault| Failure::new("FOLD", fault.to_string()))?;
+        let model = scenario.model.name.clone();
+        Ok(Self { backend, outside, history, model, key, stored: None, runs: 0, reads: 0 })
+    }
+
+    /// Lets an event happen in the store and beside it, and compares.
+    ///
+    /// # Errors
+    /// The law that does not hold.
+    pub async fn step(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Create { at, document } => self.create(*at, document).await?,
+            Event::Put { at, document } => {
+                let done = self.stored.as_ref().map(|stored| self.history.put(stored, *at, document));
+                self.write(*at, &Change::Put(document.to_string()), done).await?;
+            }
+            Event::Merge { at, patch } => {
+                let done = self.stored.as_ref().map(|stored| self.history.merge_patch(stored, *at, patch));
+                self.write(*at, &Change::MergePatch(patch.to_string()), done).await?;
+            }
+            Event::Patch { at, patch } => {
+                let done = self.stored.as_ref().map(|stored| self.history.json_patch(stored, *at, patch));
+                self.write(*at, &Change::JsonPatch(patch.to_value().to_string()), done).await?;
+            }
+            Event::Same { at } => self.same(*at).await?,
+            Event::Migrate { to } => self.migrate(*to).await?,
+            Event::Round { route } => self.round(route).await?,
+            Event::Outside { document } => {
+                let Some(stored) = &mut self.stored else { return Ok(()) };
+                self.outside.replace(&self.key, document).await;
+                *stored = self.history.edit_outside(stored, document.clone());
+            }
+        }
+        self.compare().await
+    }
+
+    async fn create(&mut self, at: u32, document: &Value) -> Result<(), Failure> {
+        let records = self.backend.records();
+        let deleted = records.delete(&self.model, &self.key, at, &Expect::Anything).await;
+        let there = self.stored.is_some();
+        if !matches!(&deleted, Ok(done) if *done == there) {
+            return fail("L8", format!("deleted: {deleted:?}, it was there: {there}"));
+        }
+        self.stored = None;
+        let created = self.history.create(at, document.clone());
+        let change = Change::Put(document.to_string());
+        let written = records.write(&self.model, Some(&self.key), at, &change, &Expect::Absent).await;
+        match (created, written) {
+            (Ok(stored), Ok(written)) if written.created && written.changed => self.stored = Some(stored),
+            (Err(refused), Err(Error::Refused(other))) if refused == other => {}
+            (core, store) => return fail("L2", format!("create at {at}: {core:?}, in the store {store:?}")),
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, at: u32, change: &Change, done: Option<Result<Option<Stored>, Refused>>) -> Result<(), Failure> {
+        let Some(done) = done else { return Ok(()) };
+        let before = self.state(at).await?;
+        let written = self.backend.records().write(&self.model, Some(&self.key), at, change, &Expect::Present).await;
+        match (done, written) {
+            (Ok(Some(stored)), Ok(written)) if written.changed && !written.created => self.stored = Some(stored),
+            (Ok(None), Ok(written)) if !written.changed => {
+                if before.is_some() && before != self.state(at).await? {
+                    return fail("L4", format!("{change:?} at {at} changes nothing and wrote"));
+                }
+            }
+            (Err(refused), Err(Error::Refused(other))) if refused == other => {}
+            (core, store) => return fail("L2", format!("{change:?} at {at}: {core:?}, in the store {store:?}")),
+        }
+        Ok(())
+    }
+
+    /// The state of the record in the store; `None` where the version cannot show it.
+    async fn state(&self, at: u32) -> Result<Option<String>, Failure> {
+        match self.backend.records().get(&self.model, &self.key, at).await {
+            Ok(found) => Ok(found.map(|found| found.state.0)),
+            Err(Error::Refused(Refused::Quarantined { .. })) => Ok(None),
+            Err(error) => fail("L6", format!("read at {at}: {error}")),
+        }
+    }
+
+    async fn same(&mut self, at: u32) -> Result<(), Failure> {
+        let Some(stored) = &self.stored else { return Ok(()) };
+        let Ok(current) = self.history.read(stored, at) else { return Ok(()) };
+        let before = self.state(at).await?;
+        let change = Change::Put(current.to_string());
+        let written = self.backend.records().write(&self.model, Some(&self.key), at, &change, &Expect::Present).await;
+        if !written.as_ref().is_ok_and(|written| !written.changed) || before != self.state(at).await? {
+            return fail("L4", format!("what was read at {at} is written back: {current} gives {written:?}"));
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, to: u32) -> Result<(), Failure> {
+        self.runs += 1;
+        let run = format!("run-{}", self.runs);
+        let worker = Holder { id: run.clone(), name: run.clone(), purpose: "test".to_owned(), since: String::new() };
+        let stop = Stop::default();
+        let work = Work {
+            run: &run,
+            step: "0",
+            worker: &worker,
+            lock: None,
+            pace: &Pace::default(),
+            policy: Policy::Quarantine,
+            mode: Mode::Write,
+            undo: false,
+            observer: &Unobserved,
+            stop: &stop,
+        };
+        let step = Step::MoveRecords { model: self.model.clone(), from: self.history.newest(), to };
+        let done = self.backend.execute(&step, &work).await;
+        if let Err(error) = done {
+            return fail("L1", format!("migrate to {to}: {error}"));
+        }
+        let tidied = self.backend.tidy(&run).await;
+        tidied.map_err(|error| Failure::new("L1", error.to_string()))
+    }
+
+    async fn migrate(&mut self, to: u32) -> Result<(), Failure> {
+        self.execute(to).await?;
+        if let Some(stored) = &mut self.stored
+            && let Ok(moved) = self.history.move_to(stored, to)
+        {
+            *stored = moved;
+        }
+        Ok(())
+    }
+
+    async fn round(&mut self, route: &[u32]) -> Result<(), Failure> {
+        let Some(stored) = &self.stored else { return Ok(()) };
+        let home = stored.version;
+        let text = |found: Option<coeval_store::records::Found>| found.map(|found| found.text);
+        let records = self.backend.records();
+        let Ok(before) = records.get(&self.model, &self.key, home).await else { return Ok(()) };
+        for version in route {
+            self.migrate(*version).await?;
+        }
+        self.migrate(home).await?;
+        let after = records.get(&self.model, &self.key, home).await;
+        let after = after.map_err(|error| Failure::new("L1", error.to_string()))?;
+        let (before, after) = (text(before), text(after));
+        if before != after {
+            return fail("L1", format!("by {route:?}: {after:?} instead of {before:?}"));
+        }
+        Ok(())
+    }
+
+    async fn compare(&mut self) -> Result<(), Failure> {
+        let records = self.backend.records();
+        for version in self.history.versions().collect::<Vec<_>>() {
+            self.reads += 1;
+            let expected = self.stored.as_ref().map(|stored| self.history.read(stored, version));
+            let found = records.get(&self.model, &self.key, version).await;
+            let listed = records.list(&self.model, version, None, 10).await;
+            let listed = listed.map_err(|error| Failure::new("L11", error.to_string()))?;
+            let (alike, shown) = match (&expected, &found) {
+                (None, Ok(None)) | (Some(Err(Refused::Quarantined { .. })), Err(Error::Refused(Refused::Quarantined { .. }))) => {
+                    (true, 0)
+                }
+                (Some(Ok(document)), Ok(Some(found))) => {
+                    let same = json::parse(found.text.as_bytes()).is_ok_and(|value| value.identical(document));
+                    (same && listed.records.first() == Some(found), 1)
+                }
+                _ => (false, 0),
+            };
+            if !alike {
+                return fail("L5", format!("read at {version}: {expected:?}, in the store {found:?}, listed {listed:?}"));
+            }
+            let hidden = usize::from(matches!(expected, Some(Err(_))));
+            if listed.records.len() != shown || listed.hidden.len() != hidden {
+                return fail("L11", format!("listed at {version}: {listed:?}, read {found:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fail<T>(law: &'static str, message: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::new(law, message))
+}
