@@ -8,6 +8,7 @@
 
 pub mod backend;
 pub mod catalog;
+pub mod conformance;
 pub mod error;
 pub mod event;
 pub mod ledger;
