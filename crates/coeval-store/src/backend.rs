@@ -84,8 +84,12 @@ pub trait Backend: Debug + Send + Sync {
     /// Executes a step, or what is left of it. Several processes may execute the same step of one run at the same time; all come
     /// back when it is done, with what was done in all.
     ///
+    /// A step that undoes ([`Work::undo`]) first waits until no other worker is at a step of the same run that is not undone: one
+    /// that has not shown up for `stale` is not.
+    ///
     /// # Errors
-    /// [`crate::Error::Records`] where records are in the way, after all of them were told to the observer.
+    /// [`crate::Error::Records`] where records are in the way, after all of them were told to the observer. Where nothing is
+    /// written ([`crate::work::Mode::Try`]) it is no error: the tally counts them.
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally>;
 
     /// Removes what was noted about a run that is over, beside the ledger.

@@ -44,10 +44,22 @@ impl Ledger {
             (Happened::Started(_) | Happened::Adopted { .. }, Some(open)) => {
                 return Err(unreadable(format!("run {} was never ended", open.run)));
             }
-            (Happened::Finished { run, .. } | Happened::Undone { run, .. }, open) if open.is_none_or(|open| open.run != *run) => {
+            (Happened::Finished { run, .. } | Happened::Undoing { run, .. } | Happened::Undone { run, .. }, open)
+                if open.is_none_or(|open| open.run != *run) =>
+            {
                 return Err(unreadable(format!("run {run} was never started")));
             }
-            _ => {}
+            (Happened::Finished { run, .. } | Happened::Undoing { run, .. }, _) if self.undoing().is_some() => {
+                return Err(unreadable(format!("run {run} is being undone")));
+            }
+            (
+                Happened::Started(_)
+                | Happened::Finished { .. }
+                | Happened::Undoing { .. }
+                | Happened::Undone { .. }
+                | Happened::Adopted { .. },
+                _,
+            ) => {}
         }
         self.entries.push(entry);
         Ok(())
@@ -67,6 +79,15 @@ impl Ledger {
     pub fn open(&self) -> Option<&Started> {
         match &self.entries.last()?.happened {
             Happened::Started(started) => Some(started),
+            Happened::Undoing { run, .. } => self.started(run),
+            Happened::Finished { .. } | Happened::Undone { .. } | Happened::Adopted { .. } => None,
+        }
+    }
+
+    /// Returns why the open run is being undone; `None` where it is not.
+    pub fn undoing(&self) -> Option<&str> {
+        match &self.entries.last()?.happened {
+            Happened::Undoing { reason, .. } => Some(reason),
             _ => None,
         }
     }
@@ -78,13 +99,19 @@ impl Ledger {
         })
     }
 
+    fn was_undone(&self, run: &str) -> bool {
+        self.entries.iter().any(|entry| matches!(&entry.happened, Happened::Undone { run: undone, .. } if undone == run))
+    }
+
     /// Returns the version in force: what the last finished run came to. `None` before the first.
     pub fn in_force(&self) -> Option<u32> {
-        self.entries.iter().rev().find_map(|entry| match &entry.happened {
+        let last = self.entries.iter().rev().find_map(|entry| match &entry.happened {
             Happened::Finished { run, .. } => self.started(run).map(|started| started.to),
             Happened::Adopted { version, .. } => Some(*version),
             _ => None,
-        })
+        });
+        // A rollback of the first migration leads to none.
+        last.filter(|version| *version > 0)
     }
 
     /// Returns the oldest version that was not retired. What is being retired is not offered any more.
@@ -103,6 +130,28 @@ impl Ledger {
         Some(self.open().map_or(in_force, |open| in_force.min(open.to)))
     }
 
+    /// Returns without an error if clients may use a version.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]: the store has not come to it, or it was retired.
+    pub fn admit(&self, version: u32) -> Result<()> {
+        let unknown = |message: String, help: String| Err(Error::Unknown { message, help: Some(help) });
+        match self.newest() {
+            None | Some(0) => unknown(
+                format!("the store has not come to version {version}"),
+                "no version is in force yet: migrate it".to_owned(),
+            ),
+            Some(newest) if version > newest => {
+                let help = format!("the newest version that clients may use is {newest}; migrate it");
+                unknown(format!("the store has not come to version {version}"), help)
+            }
+            Some(_) if version < self.oldest() => {
+                unknown(format!("version {version} was retired"), format!("the oldest version is {}", self.oldest()))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Returns the version of records of a model that carry none, where another tool's history said so.
     pub fn adopted(&self, model: &str) -> Option<u32> {
         self.entries.iter().rev().find_map(|entry| match &entry.happened {
@@ -111,15 +160,17 @@ impl Ledger {
         })
     }
 
-    /// Returns the ids of the versions that this store came to, by number: the last said of each.
+    /// Returns the ids of the versions that this store came to, by number: the last said of each. What a run that was undone would
+    /// have come to has left no trace in any record, and is not among them.
     pub fn versions(&self) -> Vec<VersionId> {
         let mut versions: Vec<VersionId> = Vec::new();
         for entry in &self.entries {
-            let (Happened::Started(Started { versions: said, .. }) | Happened::Adopted { versions: said, .. }) = &entry.happened
-            else {
-                continue;
+            let (said, up_to) = match &entry.happened {
+                Happened::Started(started) if self.was_undone(&started.run) => (&started.versions, started.from),
+                Happened::Started(Started { versions, .. }) | Happened::Adopted { versions, .. } => (versions, u32::MAX),
+                Happened::Finished { .. } | Happened::Undoing { .. } | Happened::Undone { .. } => continue,
             };
-            for version in said {
+            for version in said.iter().filter(|version| version.number <= up_to) {
                 match versions.iter_mut().find(|known| known.number == version.number) {
                     Some(known) => known.id.clone_from(&version.id),
                     None => versions.push(version.clone()),

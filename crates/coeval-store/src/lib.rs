@@ -8,10 +8,12 @@
 
 pub mod backend;
 pub mod catalog;
+pub mod conformance;
 pub mod error;
 pub mod event;
 pub mod ledger;
 pub mod lock;
+pub mod memory;
 pub mod objects;
 pub mod records;
 pub mod work;
@@ -20,3 +22,4 @@ pub use backend::Backend;
 pub use catalog::{Catalog, Era, ModelEntry};
 pub use coeval_plan::{Capabilities, Step};
 pub use error::{Error, Result};
+pub use memory::MemoryBackend;

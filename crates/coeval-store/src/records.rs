@@ -3,12 +3,30 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use coeval_core::{Model, Value};
 
 use crate::error::Result;
 
 /// What tells a record apart from the others of its model: the text of each property of the model's key, in order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<String>);
+
+impl Key {
+    /// Returns the key of a document of a model; `None` where the document does not hold it. That of a model without a key is in
+    /// `_id`, if anywhere.
+    pub fn of(model: &Model, document: &Value) -> Option<Self> {
+        let document = document.as_object()?;
+        let text = |name: &str| match document.get(name)? {
+            Value::String(text) => Some(text.as_str().to_owned()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(yes) => Some(yes.to_string()),
+            Value::Null | Value::List(_) | Value::Object(_) => None,
+        };
+        let parts: Option<Vec<String>> =
+            if model.key.is_empty() { text("_id").map(|id| vec![id]) } else { model.key.iter().map(|name| text(name)).collect() };
+        parts.map(Self)
+    }
+}
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

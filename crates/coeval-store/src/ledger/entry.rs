@@ -35,6 +35,14 @@ pub enum Happened {
         /// What each of its steps did.
         tallies: Vec<Tally>,
     },
+    /// The open run cannot or shall not come to its end: what it did is being undone, and nothing else may happen before that is
+    /// done.
+    Undoing {
+        /// The run.
+        run: String,
+        /// Why.
+        reason: String,
+    },
     /// The open run failed, and what it did was undone: nothing has changed.
     Undone {
         /// The run.
@@ -176,6 +184,11 @@ impl Entry {
                 out.insert("run", run.as_str().into());
                 out.insert("tallies", Value::List(tallies.iter().map(tally_value).collect()));
             }
+            Happened::Undoing { run, reason } => {
+                out.insert("event", "undoing".into());
+                out.insert("run", run.as_str().into());
+                out.insert("reason", reason.as_str().into());
+            }
             Happened::Undone { run, reason } => {
                 out.insert("event", "undone".into());
                 out.insert("run", run.as_str().into());
@@ -232,6 +245,7 @@ impl Entry {
                 run: text("run")?,
                 tallies: list(entry, "tallies")?.iter().map(tally).collect::<Result<_, _>>()?,
             },
+            "undoing" => Happened::Undoing { run: text("run")?, reason: text("reason")? },
             "undone" => Happened::Undone { run: text("run")?, reason: text("reason")? },
             "adopted" => {
                 let models = object(required(entry, "models")?, "the models")?;

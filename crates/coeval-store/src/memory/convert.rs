@@ -1,0 +1,146 @@
+//! What becomes of one record in a step.
+
+use coeval_core::history::History;
+use coeval_core::lens::{Refused, Stored};
+use coeval_plan::Step;
+
+use crate::catalog::{Catalog, Era};
+use crate::error::{Error, Result};
+use crate::work::Policy;
+
+/// What becomes of a record.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It is as it should be.
+    Same,
+    /// It is stored otherwise, and so many values are dropped.
+    Becomes(Box<Stored>, u64),
+    /// It is removed: only versions that are retired could see it.
+    Goes,
+    /// It stays since the version cannot show it, as its operation wants it.
+    Stays {
+        /// The kind of failure that is told.
+        kind: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// It is in the way.
+    Fails {
+        /// The kind of failure that is told.
+        kind: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The eras whose records a step is about.
+pub(super) fn eras<'c>(catalog: &'c Catalog, step: &Step) -> Result<Vec<&'c Era>> {
+    match step {
+        Step::MoveRecords { model, to, .. } => Ok(vec![catalog.era(model, *to)?]),
+        Step::ForgetRecords { model, .. } => Ok(catalog.model(model)?.eras.iter().collect()),
+    }
+}
+
+/// Decides about a record. `origin` is the version that an undone run took it from.
+pub(super) fn decide(era: &Era, stored: &Stored, step: &Step, origin: Option<u32>, undo: bool, policy: Policy) -> Verdict {
+    match step {
+        Step::MoveRecords { .. } if undo => match origin {
+            Some(origin) => moved(era, stored, origin, Policy::Quarantine),
+            None => Verdict::Same,
+        },
+        Step::MoveRecords { to, .. } => moved(era, stored, era.shape(*to).unwrap_or(*to), policy),
+        Step::ForgetRecords { before, .. } if era.end.is_some_and(|end| end <= *before) => Verdict::Goes,
+        Step::ForgetRecords { before, to, .. } => forgotten(era, stored, *before, *to, policy),
+    }
+}
+
+fn moved(era: &Era, stored: &Stored, to: u32, policy: Policy) -> Verdict {
+    if stored.version == to {
+        return Verdict::Same;
+    }
+    let history = &era.history;
+    if history.model(stored.version).is_none() || stored.version > history.newest() {
+        let reason = format!("it says that it is at version {}, at which there is no such model", stored.version);
+        return Verdict::Fails { kind: "unknown-version", reason };
+    }
+    match history.claimed(stored, to) {
+        Ok(claimed) if claimed.is_empty() => {}
+        Ok(claimed) => {
+            let reason = format!(
+                "`{}` is not declared at version {}, and version {to} has a property of that name",
+                claimed.join("`, `"),
+                stored.version
+            );
+            return Verdict::Fails { kind: "claimed", reason };
+        }
+        Err(refused) => return Verdict::Fails { kind: "unreadable", reason: refused.to_string() },
+    }
+    match history.migrate(stored, to) {
+        Ok(moved) => Verdict::Becomes(Box::new(moved), 0),
+        Err(refused) => stays(history, stored, &refused, policy),
+    }
+}
+
+/// A record that cannot be shown: it stays if its operation, or the run, says so.
+fn stays(history: &History, stored: &Stored, refused: &Refused, policy: Policy) -> Verdict {
+    let reason = refused.to_string();
+    if matches!(refused, Refused::Quarantined { version, .. } if *version == stored.version) {
+        // What is wrong where it lies is no operation's fault.
+        return match policy {
+            Policy::Reject => Verdict::Fails { kind: "broken", reason },
+            Policy::Quarantine => Verdict::Stays { kind: "broken", reason },
+        };
+    }
+    let Refused::Quarantined { version: to, .. } = refused else { return Verdict::Fails { kind: "unreadable", reason } };
+    // What could not be written as it is, because a version on the way would reject it, is rejected; else the operations let it
+    // into quarantine.
+    let way = stored.version.min(*to)..=stored.version.max(*to);
+    let rejected = match history.create(stored.version, stored.document.clone()) {
+        Err(Refused::Rejected { version, .. }) => way.contains(&version),
+        Ok(_) | Err(_) => false,
+    };
+    if !rejected || policy == Policy::Quarantine {
+        Verdict::Stays { kind: "quarantined", reason }
+    } else {
+        Verdict::Fails { kind: "rejected", reason }
+    }
+}
+
+fn forgotten(era: &Era, stored: &Stored, before: u32, to: u32, policy: Policy) -> Verdict {
+    let shape = |version: u32| era.shape(version).unwrap_or(version);
+    // What the oldest version that stays looks like may be older than it.
+    let oldest = shape(before.max(era.first));
+    let mut out = if stored.version < oldest {
+        match moved(era, stored, shape(to.max(era.first)), policy) {
+            Verdict::Becomes(moved, _) => *moved,
+            other => return other,
+        }
+    } else {
+        stored.clone()
+    };
+    let live: Vec<u32> = era.history.versions().filter(|version| *version >= oldest).collect();
+    let reads = |stored: &Stored| live.iter().map(|v| era.history.read(stored, *v)).collect::<Vec<_>>();
+    let wanted = reads(&out);
+    let mut dropped = 0;
+    // One value after the other: what no version that stays can tell the absence of is dropped.
+    let keys: Vec<String> = out.keep.entries.iter().map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        let mut without = out.clone();
+        without.keep.entries.retain(|(known, _)| *known != key);
+        if reads(&without) == wanted {
+            dropped += 1;
+            out = without;
+        }
+    }
+    let layouts = out.keep.layouts.len();
+    out.keep.layouts.retain(|(version, _)| *version >= oldest);
+    if dropped == 0 && out.version == stored.version && layouts == out.keep.layouts.len() {
+        return Verdict::Same;
+    }
+    Verdict::Becomes(Box::new(out), dropped)
+}
+
+/// Says that a record cannot be understood.
+pub(super) fn bad(key: &str, reason: impl Into<String>) -> Error {
+    Error::BadRecord { key: key.to_owned(), reason: reason.into() }
+}
