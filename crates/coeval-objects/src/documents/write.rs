@@ -119,7 +119,7 @@ fn key_of(view: &View<'_>, key: Option<&Key>, change: &Change) -> Result<Option<
         return Ok(Some(key.clone()));
     }
     let Change::Put(text) = change else {
-        return Err(Error::Unknown { message: "a patch needs the key of its record".to_owned(), help: None });
+        return Err(Error::BadRecord { key: "a patch".to_owned(), reason: "it does not say which record it is for".to_owned() });
     };
     let bad = |reason: String| Error::BadRecord { key: "the document".to_owned(), reason };
     let value = json::parse(text.as_bytes()).map_err(|error| bad(error.to_string()))?;

@@ -35,6 +35,7 @@ impl Slot {
 
 #[derive(Debug)]
 struct MemoryLock {
+    previous: Option<Holder>,
     data: Arc<Mutex<Data>>,
     process: Arc<Process>,
     fence: u64,
@@ -52,6 +53,7 @@ pub(super) fn take(backend: &MemoryBackend, holder: &Holder, stale: Duration) ->
     {
         return Err(Error::Locked { holder: Box::new(held.holder.clone()) });
     }
+    let previous = data.lock.held.as_ref().map(|held| held.holder.clone());
     let now = Instant::now();
     backend.change(|| {
         data.lock.fence += 1;
@@ -78,13 +80,17 @@ pub(super) fn take(backend: &MemoryBackend, holder: &Holder, stale: Duration) ->
             }
         }
     });
-    Ok(Box::new(MemoryLock { data: shared, process, fence, stale, renewed, lost, renewing }))
+    Ok(Box::new(MemoryLock { previous, data: shared, process, fence, stale, renewed, lost, renewing }))
 }
 
 #[async_trait]
 impl Lock for MemoryLock {
     fn fence(&self) -> u64 {
         self.fence
+    }
+
+    fn previous(&self) -> Option<&Holder> {
+        self.previous.as_ref()
     }
 
     fn holds(&self) -> bool {
