@@ -7,53 +7,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use coeval_core::Value;
-use coeval_core::history::History;
 use coeval_core::json;
 use coeval_core::lens::Stored;
-use coeval_core::op::{Context, Rewrites};
-use coeval_core::table::{Table, Tables};
-use coeval_manifest::{Manifest, Source};
-
-const RELEASES: [&str; 9] = ["1.4.0", "1.6.0", "1.7.0", "1.8.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0", "5.1.0"];
-
-struct World {
-    history: History,
-    releases: Vec<Vec<String>>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/world-countries")
-}
+use coeval_testkit::world_countries::{RELEASES, World, folder, load};
 
 fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let text = |name: &str| fs::read_to_string(folder().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let model = ("models/country.yaml".to_owned(), text("models/country.yaml").into_bytes());
-        let manifest = Manifest::load(&Source::new("coeval.yaml", text("coeval.yaml")), vec![model], None)
-            .unwrap_or_else(|e| panic!("{e:?}"));
-        let tables: Tables = ["countries", "currencies", "language_names", "languages"]
-            .iter()
-            .map(|name| {
-                let value = parse(&text(&format!("tables/{name}.json")));
-                Table::from_value(name, &value).unwrap_or_else(|e| panic!("{name}: {e}"))
-            })
-            .collect();
-        let versions = manifest.model("country").unwrap_or_else(|e| panic!("{e:?}"));
-        let life = versions.lives().remove(0);
-        let context = Context { tables: &tables, rewrites: &Rewrites::new() };
-        let history = History::new(life.first, life.model, &life.releases, &context).unwrap_or_else(|e| panic!("{e}"));
-        let release = |name: &&str| {
-            let packed = fs::read(folder().join(format!("data/{name}.jsonl.zst"))).unwrap_or_else(|e| panic!("{name}: {e}"));
-            let plain = zstd::decode_all(packed.as_slice()).unwrap_or_else(|e| panic!("{name}: {e}"));
-            String::from_utf8(plain).unwrap_or_else(|e| panic!("{name}: {e}")).lines().map(str::to_owned).collect()
-        };
-        World { history, releases: RELEASES.iter().map(release).collect() }
-    })
+    WORLD.get_or_init(load)
 }
 
 fn parse(text: &str) -> Value {

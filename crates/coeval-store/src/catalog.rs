@@ -88,6 +88,28 @@ impl Catalog {
         version <= self.head() && era.contains(version)
     }
 
+    /// Returns the catalog with the versions before one retired.
+    #[must_use]
+    pub fn retire(&self, before: u32) -> Self {
+        let era = |era: &Era| Era { first: era.first, end: era.end, history: era.history.clone().retire(before) };
+        let models =
+            self.models.iter().map(|model| ModelEntry { name: model.name.clone(), eras: model.eras.iter().map(era).collect() });
+        Self { versions: self.versions.clone(), models: models.collect() }
+    }
+
+    /// Returns where among the models, and among its eras, the model at a version is.
+    ///
+    /// # Errors
+    /// As [`Catalog::era`].
+    pub fn index(&self, name: &str, version: u32) -> Result<(usize, usize)> {
+        self.era(name, version)?;
+        let found = self.models.iter().position(|model| model.name == name).and_then(|at| {
+            let era = self.models[at].eras.iter().position(|era| era.contains(version))?;
+            Some((at, era))
+        });
+        found.ok_or_else(|| Error::Unknown { message: format!("the model `{name}` is not in version {version}"), help: None })
+    }
+
     /// Returns a model and the era of a version.
     ///
     /// # Errors

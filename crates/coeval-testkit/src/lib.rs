@@ -3,3 +3,4 @@
 pub mod differential;
 pub mod laws;
 pub mod rng;
+pub mod world_countries;

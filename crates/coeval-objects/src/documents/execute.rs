@@ -72,14 +72,16 @@ impl<'w> Job<'w> {
     /// Returns `None` where there is nothing to do: the model is at neither version of the step.
     pub(super) async fn new(store: &'w Documents, step: &Step, work: &'w Work<'w>) -> Result<Option<Self>> {
         let place = store.place(step.model())?;
-        let entry = store.catalog.model(step.model())?;
         let ledger = store.read_ledger().await?;
+        let oldest = if let Step::ForgetRecords { before, .. } = step { *before } else { 1 };
+        let catalog = store.live(ledger.oldest().max(oldest));
+        let entry = catalog.model(step.model())?;
         let (era, version) = match step {
             Step::MoveRecords { from, to, .. } => {
                 let Some(version) = [*to, *from].into_iter().find(|version| entry.era(*version).is_some()) else {
                     return Ok(None);
                 };
-                (store.catalog.era(step.model(), version)?, version)
+                (catalog.era(step.model(), version)?, version)
             }
             Step::ForgetRecords { to, .. } => match entry.era(*to) {
                 Some(era) => (era, *to),
@@ -100,8 +102,8 @@ impl<'w> Job<'w> {
             work,
             notes: Notes::new(&store.objects, work.run, work.step),
             place: Arc::new(place.clone()),
-            catalog: Arc::clone(&store.catalog),
             version,
+            catalog: Arc::clone(&catalog),
             format: Arc::new(place.format(&ledger)),
             goal,
             limiter: Limiter::new(work.pace.rate),

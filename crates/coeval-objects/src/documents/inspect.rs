@@ -28,11 +28,12 @@ pub(super) async fn inspect(
     let step = Step::MoveRecords { model: model.to_owned(), from: newest, to: newest };
     let mut found = Inspection::default();
     let Some(job) = Job::new(store, &step, work).await? else { return Ok(found) };
-    let era = store.catalog.era(model, newest)?;
+    let catalog = store.live(ledger.oldest());
+    let era = catalog.era(model, newest)?;
     let live: Vec<u32> = era.history.versions().filter(|version| *version <= newest).collect();
     let oldest = era.shape(ledger.oldest()).unwrap_or(era.first);
     let live: Vec<u32> = live.into_iter().filter(|version| *version >= oldest).collect();
-    let look = Look { place: job.place(), format: job.format().clone(), era, catalog: &store.catalog, live, survey };
+    let look = Look { place: job.place(), format: job.format().clone(), era, catalog: &catalog, live, survey };
     let keys: BoxStream<'_, Result<String>> = match sample {
         None => listing::keys(&job, None),
         Some(count) => futures::stream::iter(Sample::of(&job, count).await?.into_iter().map(Ok)).boxed(),

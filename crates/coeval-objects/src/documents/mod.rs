@@ -105,6 +105,8 @@ impl Place {
 pub struct Documents {
     objects: Arc<dyn Objects>,
     catalog: Arc<Catalog>,
+    /// The catalog with the versions before one retired.
+    retired: RwLock<(u32, Arc<Catalog>)>,
     places: Vec<Place>,
     fresh: Duration,
     ledger: RwLock<(Option<Instant>, Arc<Ledger>)>,
@@ -132,7 +134,8 @@ impl Documents {
             places.push(Place { model: entry.name.clone(), ..place });
         }
         let ledger = RwLock::new((None, Arc::default()));
-        Ok(Self { objects, catalog, places, fresh: Duration::from_secs(2), ledger })
+        let retired = RwLock::new((1, Arc::clone(&catalog)));
+        Ok(Self { objects, catalog, retired, places, fresh: Duration::from_secs(2), ledger })
     }
 
     /// Sets for how long clients go by what they know about the versions in force before they look again; two seconds by default.
@@ -140,6 +143,17 @@ impl Documents {
     pub fn fresh_for(mut self, fresh: Duration) -> Self {
         self.fresh = fresh;
         self
+    }
+
+    /// Returns the catalog in which the versions before the oldest live one are retired.
+    fn live(&self, oldest: u32) -> Arc<Catalog> {
+        let known = self.retired.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if known.0 == oldest {
+            return known.1;
+        }
+        let catalog = Arc::new(self.catalog.retire(oldest));
+        *self.retired.write().unwrap_or_else(PoisonError::into_inner) = (oldest, Arc::clone(&catalog));
+        catalog
     }
 
     fn place(&self, model: &str) -> Result<&Place> {

@@ -113,7 +113,7 @@ fn shown(view: &View<'_>, key: &str, object: &Object, at: usize, bytes: &[u8]) -
     let template = &view.place.template;
     let stamp = if template.lines { None } else { stamp(object) };
     let document = view.read(&|| format!("{key}:{}", at + 1), bytes, stamp)?;
-    let own = || key_values(view.era, &document).map(Key);
+    let own = || key_values(view.era(), &document).map(Key);
     let key = template.key_of(key).or_else(own).unwrap_or_else(|| Key(vec![format!("{key}:{}", at + 1)]));
     view.found(key, &document, &object.token)
 }
@@ -128,7 +128,7 @@ pub(super) async fn search(store: &Documents, view: &View<'_>, key: &Key) -> Res
         let unpacked = unpack(template.packing, &object.bytes, &object_key)?;
         for (at, bytes) in lines(&unpacked).enumerate().filter(|(_, bytes)| !bytes.trim_ascii().is_empty()) {
             let document = view.read(&|| format!("{object_key}:{}", at + 1), bytes, None)?;
-            if key_values(view.era, &document).is_some_and(|values| values == key.0) {
+            if key_values(view.era(), &document).is_some_and(|values| values == key.0) {
                 return Ok(Some((object_key, view.found(key.clone(), &document, &object.token)?)));
             }
         }

@@ -1,5 +1,7 @@
 //! A model at one version, and the records that it shows.
 
+use std::sync::Arc;
+
 use coeval_core::document::{Document, Format};
 use coeval_core::lens::Stored;
 use coeval_store::ledger::Ledger;
@@ -15,8 +17,9 @@ use super::{Documents, Place};
 /// A model at a version that is live here.
 pub(super) struct View<'s> {
     pub(super) place: &'s Place,
-    pub(super) era: &'s Era,
-    catalog: &'s Catalog,
+    catalog: Arc<Catalog>,
+    /// Which model of the catalog, and which of its eras.
+    index: (usize, usize),
     pub(super) format: Format,
     /// The version whose shape the model has.
     pub(super) at: u32,
@@ -50,9 +53,12 @@ impl Documents {
             let message = format!("version {at} was retired");
             return Err(unknown(message, format!("versions {} to {newest} are live", ledger.oldest())));
         }
-        let era = self.catalog.era(model, at)?;
+        let catalog = self.live(ledger.oldest());
+        let index = catalog.index(model, at)?;
+        let era = &catalog.models[index.0].eras[index.1];
         let in_force = era.shape(newest).unwrap_or(at);
-        Ok(View { place, era, catalog: &self.catalog, format: place.format(&ledger), at: era.shape(at).unwrap_or(at), in_force })
+        let at = era.shape(at).unwrap_or(at);
+        Ok(View { place, format: place.format(&ledger), at, in_force, catalog, index })
     }
 }
 
@@ -66,11 +72,15 @@ pub(super) struct Lying {
 }
 
 impl View<'_> {
+    pub(super) fn era(&self) -> &Era {
+        &self.catalog.models[self.index.0].eras[self.index.1]
+    }
+
     /// Reads a document; what it lacks, and what belongs to another life of the model, is an error.
     pub(super) fn read(&self, name: &dyn Fn() -> String, bytes: &[u8], stamp: Option<u32>) -> Result<Document> {
         let bad = |reason: String| Error::BadRecord { key: name(), reason };
         let document = read(&self.format, bytes, stamp).map_err(|(_, reason)| bad(reason))?;
-        if !self.catalog.holds(self.era, document.stored.version) {
+        if !self.catalog.holds(self.era(), document.stored.version) {
             let reason = format!("it is at version {}, at which the manifest has no such model", document.stored.version);
             return Err(bad(reason));
         }
@@ -78,13 +88,13 @@ impl View<'_> {
     }
 
     pub(super) fn found(&self, key: Key, document: &Document, token: &Token) -> Result<Found> {
-        let text = document.read_text(&self.era.history, self.at)?.trim().to_owned();
+        let text = document.read_text(&self.era().history, self.at)?.trim().to_owned();
         Ok(Found { key, text, state: State(token.0.clone()), stored: Some(document.stored.version) })
     }
 
     /// Returns the name of the object that holds, or would hold, a record.
     pub(super) fn object(&self, key: &Key) -> Result<String> {
-        let expected = self.era.history.model(self.at).map(|model| key_names(model)).unwrap_or_default();
+        let expected = self.era().history.model(self.at).map(|model| key_names(model)).unwrap_or_default();
         if key.0.len() != expected.len() {
             let message = format!("a key of `{}` has {} parts, this one {}", self.place.model, expected.len(), key.0.len());
             return Err(Error::Unknown { message, help: Some(format!("in this order: {}", expected.join(", "))) });
@@ -101,12 +111,12 @@ impl View<'_> {
         if self.place.store_at.is_none() {
             return next;
         }
-        let pinned = self.era.shape(self.place.stored_at(self.in_force)).unwrap_or(next.version);
+        let pinned = self.era().shape(self.place.stored_at(self.in_force)).unwrap_or(next.version);
         if pinned == next.version {
             return next;
         }
         // A record that the pinned version cannot show stays where it was written: nothing is lost.
-        self.era.history.move_to(&next, pinned).unwrap_or(next)
+        self.era().history.move_to(&next, pinned).unwrap_or(next)
     }
 }
 
@@ -126,7 +136,7 @@ impl Documents {
                 continue;
             }
             let document = view.read(&|| format!("{object}:{}", line + 1), bytes, None)?;
-            if key_values(view.era, &document).is_some_and(|values| values == key.0) {
+            if key_values(view.era(), &document).is_some_and(|values| values == key.0) {
                 let token = found.token.clone();
                 return Ok((Some(Lying { document, token, object: found, line }), None));
             }

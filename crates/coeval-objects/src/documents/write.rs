@@ -37,7 +37,7 @@ impl Documents {
             let state = State(token.map(|token| token.0).unwrap_or_default());
             return Ok(Written { key, state, created: false, changed: false });
         };
-        if let Some(values) = key_values(view.era, &document)
+        if let Some(values) = key_values(view.era(), &document)
             && values != key.0
         {
             let reason = format!("the document has the key `{}`; a record's key does not change", values.join("/"));
@@ -82,7 +82,7 @@ impl Documents {
 
 /// What a record is to become: its document, and whether it is new; `None` where nothing changes.
 fn changed(view: &View<'_>, lying: Option<&Lying>, change: &Change) -> Result<Option<Document>> {
-    let history = &view.era.history;
+    let history = &view.era().history;
     let parsed = |text: &str| {
         json::parse(text.as_bytes())
             .map_err(|error| Error::BadRecord { key: "the document".to_owned(), reason: error.to_string() })
@@ -123,7 +123,7 @@ fn key_of(view: &View<'_>, key: Option<&Key>, change: &Change) -> Result<Option<
     };
     let bad = |reason: String| Error::BadRecord { key: "the document".to_owned(), reason };
     let value = json::parse(text.as_bytes()).map_err(|error| bad(error.to_string()))?;
-    let Some(model) = view.era.history.model(view.at) else { return Ok(None) };
+    let Some(model) = view.era().history.model(view.at) else { return Ok(None) };
     let object = value.as_object().ok_or_else(|| bad("it is not an object".to_owned()))?;
     let values: Option<Vec<String>> = key_names(model).iter().map(|name| key_text(object, name)).collect();
     match values {
@@ -144,8 +144,8 @@ fn partition(view: &View<'_>, change: &Change) -> Result<String> {
     let bad = |reason: String| Error::BadRecord { key: "the document".to_owned(), reason };
     let value = json::parse(text.as_bytes()).map_err(|error| bad(error.to_string()))?;
     // The template goes by the names of the newest version.
-    let stored = view.era.history.create(view.at, value)?;
-    let newest = view.era.history.read(&stored, view.era.history.newest())?;
+    let stored = view.era().history.create(view.at, value)?;
+    let newest = view.era().history.read(&stored, view.era().history.newest())?;
     let object = newest.as_object().and_then(|object| view.place.template.object_with(&|name| key_text(object, name)));
     object.ok_or_else(|| bad(format!("it lacks a property that `{}` needs", view.place.template)))
 }

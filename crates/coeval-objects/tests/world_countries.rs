@@ -1,0 +1,81 @@
+//! Nine real releases of a data set in one store, each record at the version it was published at: taken to version 9, back to 1,
+//! and to 9 again. Every record reads at every version as it did before, byte for byte.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it would")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coeval_core::document::{Document, Format};
+use coeval_core::json;
+use coeval_core::lens::Stored;
+use coeval_objects::documents::Documents;
+use coeval_store::objects::{Attributes, Condition, MemoryObjects, Objects};
+use coeval_store::{Backend, Era, ModelEntry, Step};
+use coeval_testkit::world_countries::{RELEASES, load_without_key};
+
+use common::{Heard, Run, catalog, in_force};
+
+type Reads = BTreeMap<(u32, String), String>;
+
+async fn reads(store: &Documents) -> Reads {
+    let mut out = Reads::new();
+    for at in 1..=9 {
+        let mut after = None;
+        loop {
+            let page = store.records().list("country", at, after.as_deref(), 500).await.unwrap();
+            assert_eq!(page.hidden, []);
+            out.extend(page.records.into_iter().map(|found| ((at, found.key.to_string()), found.text)));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+    }
+    out
+}
+
+async fn nine_releases(objects: Arc<dyn Objects>) {
+    let world = load_without_key();
+    let entry = ModelEntry { name: "country".to_owned(), eras: vec![Era { first: 1, end: None, history: world.history }] };
+    let store = Documents::open(Arc::clone(&objects), catalog(vec![entry], 9)).unwrap();
+    in_force(&store, 0, 9).await;
+    let mut records = 0;
+    for ((release, lines), version) in RELEASES.iter().zip(&world.releases).zip(1..) {
+        for (line, text) in lines.iter().enumerate() {
+            let stored = Stored::plain(version, json::parse(text.as_bytes()).unwrap());
+            let document = Document::new(stored.clone(), &Format::default(), true);
+            let bytes = Bytes::from(document.write(&stored).unwrap());
+            let key = format!("country/{release}-{line}.json");
+            objects.put(&key, bytes, &Attributes::default(), &Condition::Absent).await.unwrap();
+            records += 1;
+        }
+    }
+    let before = reads(&store).await;
+    assert_eq!(before.len(), records * 9);
+    for ((release, lines), version) in RELEASES.iter().zip(&world.releases).zip(1..) {
+        for (line, text) in lines.iter().enumerate() {
+            assert_eq!(before[&(version, format!("{release}-{line}"))], *text, "{release}, line {line}");
+        }
+    }
+    for (n, (from, to)) in [(9, 9), (9, 1), (1, 9)].into_iter().enumerate() {
+        let name = format!("run-{n}");
+        let run = Run { name: &name, ..Run::default() };
+        let step = Step::MoveRecords { model: "country".to_owned(), from, to };
+        let heard = Heard::default();
+        let tally = run.execute(&store, &step, &heard).await.unwrap();
+        assert_eq!((usize::try_from(tally.seen).unwrap(), heard.lines()), (records, vec![]), "{from} to {to}");
+        store.tidy(&name).await.unwrap();
+        let after = reads(&store).await;
+        let different = before.iter().find(|(key, text)| after.get(*key) != Some(text));
+        assert_eq!(different, None, "{from} to {to}: {:?}", different.map(|(key, _)| after.get(key)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nine_releases_in_memory() {
+    nine_releases(Arc::new(MemoryObjects::new())).await;
+}
