@@ -1,1 +1,5 @@
 //! JSON documents in S3, GCS, Azure and directories, over [`coeval_store::objects::Objects`].
+
+mod directory;
+
+pub use directory::Directory;
