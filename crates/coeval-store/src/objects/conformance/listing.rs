@@ -44,7 +44,7 @@ pub(super) async fn list_by_prefix(store: Store) -> Verdict {
 }
 
 pub(super) async fn list_after(store: Store) -> Verdict {
-    let all = strings(&["a", "b", "b-", "b/1", "b/2", "b/3/4", "b0", "c"]);
+    let all = strings(&["a", "b-", "b.", "b/1", "b/2", "b/3/4", "b0", "c"]);
     write(&store, &all).await?;
     for prefix in ["", "b", "b/", "b/3", "c"] {
         for after in ["", "a", "a/z", "b", "b,", "b-", "b/", "b/1", "b/1/x", "b/3", "b/3/4", "b/4", "b/~", "b0", "c", "d"] {
