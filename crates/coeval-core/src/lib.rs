@@ -101,6 +101,7 @@
 
 pub mod classify;
 pub mod decode;
+pub mod document;
 pub mod expr;
 pub mod history;
 pub mod invalid;

@@ -1,11 +1,10 @@
 //! Converts one record from a version to another, as text.
 
+use coeval_core::document::{Document, Format, NotConverted, Unreadable};
 use coeval_core::history::History;
-use coeval_core::json::{self, DEPTH_LIMIT};
-use coeval_core::lens::{META, Stored};
+use coeval_core::json;
 use coeval_core::{Model, Value};
 
-use super::layout::Layout;
 use super::problem::{At, Problem, key_of};
 
 /// Converts records.
@@ -37,64 +36,69 @@ impl Converter<'_> {
     /// # Errors
     /// What is wrong with the record.
     pub(crate) fn convert(&self, bytes: &[u8]) -> Result<String, Failed> {
-        let nameless = |problem: Problem| Failed { key: String::new(), problems: vec![problem] };
-        let value = json::parse(bytes).map_err(|error| nameless(error.into()))?;
-        // It was parsed, so it is UTF-8.
-        let text = std::str::from_utf8(bytes).unwrap_or_default();
-        let layout = Layout::of(text, &value);
-        let carries_meta = value.as_object().is_some_and(|object| object.get(META).is_some());
-        let stored = self.stored(value).map_err(|problem| Failed {
-            key: json::parse(bytes).map(|value| key_of(self.from.and_then(|v| self.model(v)), &value)).unwrap_or_default(),
-            problems: vec![problem],
-        })?;
-        let key = || key_of(self.model(stored.version), &stored.document);
-        let failed = |problems: Vec<Problem>| Failed { key: key(), problems };
-        self.check(&stored).map_err(failed)?;
-        if stored.version == self.to && (self.keep || !carries_meta) {
-            return Ok(text.to_owned());
+        let document = self.read(bytes)?;
+        let stored = &document.stored;
+        let failed = |problems| Failed { key: key_of(self.model(stored.version), &stored.document), problems };
+        self.check(&document).map_err(failed)?;
+        if stored.version == self.to && self.keep {
+            // It was read as text, so it is UTF-8.
+            return Ok(String::from_utf8_lossy(bytes).into_owned());
         }
-        let mut stored = Stored { text: None, ..stored.clone() };
-        if layout.style.is_none() && !carries_meta {
-            stored.text = Some(text.into());
-        }
-        let written = self.written(&stored, layout).map_err(failed)?;
-        // A result in which nothing shows the style (`{}`) would come back in another one.
-        let lost = |written: &str| json::parse(written.as_bytes()).is_ok_and(|value| Layout::of(written, &value) != layout);
-        if self.keep && stored.text.is_none() && layout.style.is_some() && !carries_meta && lost(&written) {
-            stored.text = Some(text.into());
-            return self.written(&stored, layout).map_err(failed);
-        }
-        Ok(written)
+        document.convert(self.history, self.to, self.keep).map_err(|error| match error {
+            NotConverted::Refused(refused) => failed(Problem::refused(&refused)),
+            NotConverted::Unreadable(unreadable) => failed(vec![self.unwritten(&unreadable)]),
+        })
     }
 
     fn model(&self, version: u32) -> Option<&Model> {
         self.history.model(version).map(AsRef::as_ref)
     }
 
-    /// Reads the version that a record is at, and what is kept beside it.
-    fn stored(&self, value: Value) -> Result<Stored, Problem> {
-        let noted = value.as_object().and_then(|object| object.get(META)?.as_object()?.get("version")).is_some();
-        let problem = |code, message: String, help, path: &str| Problem { code, message, help, at: At::Path(path.to_owned()) };
-        let Some(from) = self.from.or(noted.then_some(1)) else {
-            let help = "say with `--from` at which version it was written";
-            return Err(problem("no-version", "the record does not say at which version it is".to_owned(), help, ""));
+    /// Reads a record, the version that it is at, and what is kept beside it.
+    fn read(&self, bytes: &[u8]) -> Result<Document, Failed> {
+        let format = Format { unversioned: self.from.unwrap_or(1), ..Format::default() };
+        let whole = || json::parse(bytes).unwrap_or(Value::Null);
+        let failed = |problems| Failed { key: key_of(self.from.and_then(|v| self.model(v)), &whole()), problems };
+        let read = match Document::read(bytes, &format) {
+            Ok(document) => self.place(&document).map(|()| document),
+            Err(Unreadable::Json(error)) => return Err(Failed { key: String::new(), problems: vec![error.into()] }),
+            Err(Unreadable::NotAnObject { .. }) => match self.from.and_then(|from| Some((from, self.model(from)?))) {
+                Some((from, model)) => {
+                    let violations = model.violations(&whole());
+                    return Err(failed(violations.iter().map(|v| Problem::violation(v, from)).collect()));
+                }
+                None => Err(no_version()),
+            },
+            Err(unreadable @ (Unreadable::Meta { .. } | Unreadable::Reserved(_) | Unreadable::TooDeep(_))) => {
+                Err(self.unwritten(&unreadable))
+            }
         };
-        let stored = Stored::from_value(value, from).map_err(|refused| Problem::refused(&refused).remove(0))?;
-        if noted && self.from.is_some_and(|from| from != stored.version) {
-            let message = format!("the record says that it is at version {}, `--from` says {from}", stored.version);
-            let help = "leave `--from` out to convert each record from the version it says";
-            return Err(problem("version-differs", message, help, "_coeval.version"));
+        read.map_err(|problem| failed(vec![problem]))
+    }
+
+    /// Checks that it is known at which version a record is, and that there is such a version.
+    fn place(&self, document: &Document) -> Result<(), Problem> {
+        let problem = |code, message, help| Problem { code, message, help, at: At::Path("_coeval.version".to_owned()) };
+        let version = document.stored.version;
+        match (document.stamped, self.from) {
+            (None, None) => return Err(no_version()),
+            (Some(stamped), Some(from)) if stamped != from => {
+                let message = format!("the record says that it is at version {stamped}, `--from` says {from}");
+                let help = "leave `--from` out to convert each record from the version it says";
+                return Err(problem("version-differs", message, help));
+            }
+            (Some(_), _) | (None, Some(_)) => {}
         }
-        if stored.version > self.head || self.history.model(stored.version).is_none() {
-            let message = format!("the record says that it is at version {}, at which there is no such model", stored.version);
-            let help = "take the manifest that has this version";
-            return Err(problem("no-version", message, help, "_coeval.version"));
+        if version > self.head || self.history.model(version).is_none() {
+            let message = format!("the record says that it is at version {version}, at which there is no such model");
+            return Err(problem("no-version", message, "take the manifest that has this version"));
         }
-        Ok(stored)
+        Ok(())
     }
 
     /// Refuses what does not fit its version, and what would be taken for something else at the other.
-    fn check(&self, stored: &Stored) -> Result<(), Vec<Problem>> {
+    fn check(&self, document: &Document) -> Result<(), Vec<Problem>> {
+        let stored = &document.stored;
         let violations = self.model(stored.version).map(|model| model.violations(&stored.document)).unwrap_or_default();
         if !violations.is_empty() {
             return Err(violations.iter().map(|v| Problem::violation(v, stored.version)).collect());
@@ -112,27 +116,30 @@ impl Converter<'_> {
         if claimed.is_empty() { Ok(()) } else { Err(claimed.iter().map(claim).collect()) }
     }
 
-    fn written(&self, stored: &Stored, layout: Layout) -> Result<String, Vec<Problem>> {
-        let mut moved = self.history.migrate(stored, self.to).map_err(|refused| Problem::refused(&refused))?;
-        if !self.keep {
-            moved.keep = coeval_core::lens::Keep::default();
+    /// Says why notes cannot be read, or not be written.
+    fn unwritten(&self, unreadable: &Unreadable) -> Problem {
+        let problem = |code, message, help, at: &str| Problem { code, message, help, at: At::Path(at.to_owned()) };
+        match unreadable {
+            Unreadable::TooDeep(error) => {
+                let message = format!("what version {} cannot show could not be kept: {}", self.to, error.message);
+                problem("too-deep", message, "say `--no-keep` to leave it out", "")
+            }
+            Unreadable::Reserved(_) => problem("meta", unreadable.to_string(), "give the property another name", ""),
+            Unreadable::Json(_) | Unreadable::NotAnObject { .. } | Unreadable::Meta { .. } => problem(
+                "meta",
+                unreadable.to_string(),
+                "`_coeval` is written by coeval; take the record from where it was converted",
+                "_coeval",
+            ),
         }
-        let written = Self::laid_out(&moved, layout);
-        // What is kept lies deeper than it did; nothing is written that could not be read back.
-        let brackets = written.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
-        if brackets > DEPTH_LIMIT
-            && let Err(error) = json::parse(written.as_bytes())
-        {
-            let message = format!("what version {} cannot show could not be kept: {}", self.to, error.message);
-            let help = "say `--no-keep` to leave it out";
-            return Err(vec![Problem { code: "too-deep", message, help, at: At::Path(String::new()) }]);
-        }
-        Ok(written)
     }
+}
 
-    fn laid_out(moved: &Stored, layout: Layout) -> String {
-        let as_it_was = moved.text.is_some() && moved.keep.is_empty();
-        let text = moved.to_text(&layout.style(), false);
-        if as_it_was { text } else { layout.finish(text) }
+fn no_version() -> Problem {
+    Problem {
+        code: "no-version",
+        message: "the record does not say at which version it is".to_owned(),
+        help: "say with `--from` at which version it was written",
+        at: At::Path(String::new()),
     }
 }

@@ -1,7 +1,6 @@
 //! Records as texts: read one after another, each with its place, converted, and written as they were laid out.
 
 pub(crate) mod convert;
-mod layout;
 mod locate;
 pub(crate) mod output;
 pub(crate) mod problem;

@@ -53,6 +53,11 @@ impl Cuts {
     pub fn versions(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
         self.0.iter().map(|(version, _)| *version)
     }
+
+    /// Returns the moments that versions show, in order.
+    pub fn times(&self) -> impl Iterator<Item = Time> + '_ {
+        self.0.iter().map(|(_, time)| *time)
+    }
 }
 
 /// A version's part in a model's history.

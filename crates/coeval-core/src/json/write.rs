@@ -93,15 +93,20 @@ pub enum Style {
 impl Style {
     /// Returns the style in which writing `value` gives `text`; `None` where no style does.
     pub fn detect(text: &str, value: &Value) -> Option<Self> {
-        let candidates = match text.find('\n') {
-            None => vec![Self::Compact, Self::Spaced],
-            Some(at) => {
-                let rest = &text[at + 1..];
-                let spaces = rest.len() - rest.trim_start_matches(' ').len();
-                if rest.starts_with('\t') { vec![Self::Tabbed] } else { vec![Self::Indented(spaces)] }
-            }
+        let style = Self::nearest(text);
+        // A text without any sign of a style can still hold the sign within a string.
+        let other = if style == Self::Spaced { Self::Compact } else { style };
+        [style, other].into_iter().find(|style| style.write(value) == text)
+    }
+
+    /// Returns the style that looks most like a text which no style may give: what is written anew beside it is written so.
+    pub fn nearest(text: &str) -> Self {
+        let Some(at) = text.find('\n') else {
+            return if text.contains(": ") || text.contains(", ") { Self::Spaced } else { Self::Compact };
         };
-        candidates.into_iter().find(|style| style.write(value) == text)
+        let rest = &text[at + 1..];
+        let spaces = rest.len() - rest.trim_start_matches(' ').len();
+        if rest.starts_with('\t') { Self::Tabbed } else { Self::Indented(spaces) }
     }
 
     /// Returns the value's text in this style, strings, numbers and keys as they were written.
@@ -110,6 +115,22 @@ impl Style {
         match self {
             Self::Compact => write(value, &mut out),
             style => style.write_at(value, 0, &mut out),
+        }
+        out
+    }
+
+    /// Returns the text of one more member of an object at the top, to stand directly behind the last one's value, or behind
+    /// the brace where it is the `first`.
+    pub(crate) fn member(self, first: bool, key: &str, value: &Value) -> String {
+        let mut out = String::new();
+        self.separate(usize::from(!first), 1, &mut out);
+        escape(key, &mut out);
+        if self == Self::Compact {
+            out.push(':');
+            write(value, &mut out);
+        } else {
+            out.push_str(": ");
+            self.write_at(value, 1, &mut out);
         }
         out
     }

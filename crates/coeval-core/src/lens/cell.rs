@@ -47,6 +47,18 @@ pub struct Layout {
     pub text: Option<Box<str>>,
 }
 
+impl Elements {
+    /// Returns each element with its place as paths have it: `[0]`, `{key}`.
+    pub(super) fn places(&self) -> impl Iterator<Item = (String, &State)> {
+        let (items, values) = match self {
+            Self::List(items) => (items.as_slice(), &[][..]),
+            Self::Map(values) => (&[][..], values.as_slice()),
+        };
+        let items = items.iter().enumerate().map(|(i, state)| (format!("[{i}]"), state));
+        items.chain(values.iter().map(|(key, state)| (format!("{{{}}}", key.as_str()), state)))
+    }
+}
+
 impl Layout {
     fn has_orders(&self, other: &Self) -> bool {
         let same = |(node, names): &(Option<NodeId>, Vec<Text>)| {

@@ -5,7 +5,9 @@ mod calc;
 mod cell;
 mod compress;
 mod keep;
+mod moving;
 mod patch;
+mod reject;
 mod rules;
 mod shape;
 mod view;
@@ -13,12 +15,15 @@ mod write;
 
 pub use cell::{Cell, Elements, Layout, State};
 pub use keep::{Entry, Item, Keep, StoredLayout};
+pub use moving::Unmoved;
 pub use rules::recomputed;
 pub use view::Lens;
 pub(crate) use write::Hints;
 
-use crate::history::{HiddenRule, History, OnFail, RecipeId, Time};
-use crate::json::{self, Style};
+use reject::{Lists, Search};
+
+use crate::history::{HiddenRule, History, Time};
+use crate::json::Style;
 use crate::mutant::{self, Mutant};
 use crate::schema::Violation;
 use crate::value::{Object, Value};
@@ -133,7 +138,11 @@ impl History {
 
     fn expand(&self, stored: &Stored) -> Result<State, Refused> {
         let t = self.time(stored.version)?;
-        Ok(view::expand(&self.scope, t, &stored.document, &stored.keep, &self.cuts, &Value::Null))
+        let mut state = view::expand(&self.scope, t, &stored.document, &stored.keep, &self.cuts, &Value::Null);
+        if let Some(text) = &stored.text {
+            note_text(&mut state, t, text);
+        }
+        Ok(state)
     }
 
     fn compress(&self, version: u32, state: &State) -> Result<Stored, Refused> {
@@ -164,7 +173,7 @@ impl History {
         self.admit(version, &document)?;
         let time = self.time(version)?;
         let state = write::birth(&self.scope, time, &document, &Value::Null);
-        self.reject(time, &state, None)?;
+        self.reject(time, &state, None, None)?;
         self.compress(version, &state)
     }
 
@@ -211,10 +220,11 @@ impl History {
         self.admit(version, document)?;
         let old = self.expand(stored)?;
         let t = self.time(version)?;
-        let Some(new) = write::write(&self.scope, t, &old, document, write::Keys::same(&Value::Null), "", hints) else {
+        let lists = Lists::new(hints);
+        let Some(new) = write::write(&self.scope, t, &old, document, write::Keys::same(&Value::Null), "", &lists) else {
             return Ok(None);
         };
-        self.reject(t, &new, Some(&old))?;
+        self.reject(t, &new, Some(&old), Some(&lists))?;
         let mut written = self.compress(version, &new)?;
         if mutant::is(Mutant::StaleKeep) {
             let stale = stored.keep.entries.iter().filter(|(key, _)| written.keep.get(key).is_none()).cloned();
@@ -226,76 +236,16 @@ impl History {
 
     /// Takes an edit of the natural document from outside: a write at the stored version without validation (R6, L16).
     pub fn edit_outside(&self, stored: &Stored, document: Value) -> Stored {
-        Stored { document, ..stored.clone() }
-    }
-
-    /// Moves a stored document to another version's shape (R5). A record in quarantine there, or where it lies, stays.
-    ///
-    /// # Errors
-    /// [`Refused::Quarantined`], with the stored document untouched.
-    pub fn migrate(&self, stored: &Stored, version: u32) -> Result<Stored, Refused> {
-        let lens = self.lens_between(self.time(stored.version)?, self.time(version)?);
-        let mut state = self.expand(stored)?;
-        let here = self.lens_between(lens.stored.time, lens.stored.time);
-        self.shown(&here, &state, stored, stored.version)?;
-        self.shown(&lens, &state, stored, version)?;
-        if let Some(text) = &stored.text {
-            note_text(&mut state, lens.stored.time, text);
-        }
-        let mut moved = self.compress(version, &state)?;
-        if lens.stored.time == lens.requested.time {
-            if self.admit(version, &stored.document).is_ok() {
-                moved.document.clone_from(&stored.document);
-            }
-            moved.text.clone_from(&stored.text);
-        } else {
-            moved.text = state.layouts.iter().find(|(t, _)| *t == lens.requested.time).and_then(|(_, layout)| {
-                let text = layout.text.as_deref()?;
-                json::parse(text.as_bytes()).is_ok_and(|value| value.identical(&moved.document)).then(|| text.into())
-            });
-        }
-        Ok(moved)
-    }
-
-    /// Returns the undeclared properties of a stored document whose paths a version claims for properties of its own.
-    pub fn claimed(&self, stored: &Stored, version: u32) -> Result<Vec<String>, Refused> {
-        let state = self.expand(stored)?;
-        let order = self.scope.order(self.time(version)?);
-        Ok(shape::claimed(&self.scope, &order, &state))
+        Stored { document, text: None, ..stored.clone() }
     }
 
     /// Refuses a write that makes a conversion fail whose operation says `reject`.
-    ///
-    /// The conversion that failed first answers for it: one that only passes a failure on does not.
-    fn reject(&self, at: Time, new: &State, old: Option<&State>) -> Result<(), Refused> {
-        let bad = |state: &State, node: usize| matches!(state.cells[node], Cell::Bad(_));
-        for hidden in &self.scope.order(at).hidden {
-            let id = hidden.node;
-            let Cell::Bad(reason) = &new.cells[id] else { continue };
-            let HiddenRule::Recipe(recipe, output) = hidden.rule else { continue };
-            let inherited = hidden.deps.iter().any(|dep| bad(new, *dep));
-            if inherited || old.is_some_and(|old| bad(old, id)) || !self.rejects(recipe, output) {
-                continue;
-            }
-            let t = self.scope.nodes[id].born;
-            let path = path_of(&self.scope, id, t);
-            let version = self.cuts.version_from(t).unwrap_or_else(|| self.newest());
-            let violation = Violation { path, message: reason.to_string() };
-            return Err(Refused::Rejected { version, violations: vec![violation] });
-        }
-        Ok(())
-    }
-
-    /// Whether an output of a recipe is refused where it cannot be computed.
-    fn rejects(&self, recipe: RecipeId, output: usize) -> bool {
-        let mut before = 0;
-        self.scope.recipes[recipe].targets.iter().any(|target| {
-            let mut nodes = Vec::new();
-            target.tree.nodes(&mut nodes);
-            let here = (before..before + nodes.len()).contains(&output);
-            before += nodes.len();
-            here && target.on_fail == OnFail::Reject
-        })
+    fn reject(&self, at: Time, new: &State, old: Option<&State>, lists: Option<&Lists<'_>>) -> Result<(), Refused> {
+        let mut search = Search { way: None, lists, found: Vec::new() };
+        search.record(&self.scope, at, new, old);
+        let Some(failed) = search.found.into_iter().next() else { return Ok(()) };
+        let version = self.cuts.version_from(failed.born).unwrap_or_else(|| self.newest());
+        Err(Refused::Rejected { version, violations: vec![Violation { path: failed.path, message: failed.reason }] })
     }
 
     /// Returns how a version's properties follow from those of another: for each, whether it is copied, and how many groups
@@ -319,14 +269,6 @@ fn note_text(state: &mut State, t: Time, text: &str) {
     match state.layouts.iter_mut().find(|(time, _)| *time == t) {
         Some((_, layout)) => layout.text = Some(text.into()),
         None => state.layouts.push((t, Layout { orders: Vec::new(), text: Some(text.into()) })),
-    }
-}
-
-fn path_of(scope: &crate::history::Scope, id: usize, t: Time) -> String {
-    let place = scope.nodes[id].place(t);
-    match place.parent {
-        None => place.name.clone(),
-        Some(parent) => format!("{}.{}", path_of(scope, parent, t), place.name),
     }
 }
 

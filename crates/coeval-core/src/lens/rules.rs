@@ -2,7 +2,8 @@
 
 use super::calc::{Units, calc};
 use super::cell::{Cell, State};
-use super::write::{self, Hints, Keys};
+use super::reject::Lists;
+use super::write::{self, Keys};
 use super::{Refused, Stored};
 use crate::history::{History, Scope, Time};
 use crate::value::Value;
@@ -26,7 +27,7 @@ impl History {
     /// # Errors
     /// A version that does not exist.
     pub fn written(&self, state: &State, version: u32, document: &Value) -> Result<Option<State>, Refused> {
-        Ok(write::write(&self.scope, self.time(version)?, state, document, Keys::same(&Value::Null), "", &Hints::new()))
+        Ok(write::write(&self.scope, self.time(version)?, state, document, Keys::same(&Value::Null), "", &Lists::default()))
     }
 
     /// Returns the state as a stored document of a version (R3).

@@ -2,6 +2,7 @@
 
 use super::calc::{render_elements, render_plain};
 use super::cell::{Cell, Elements, Layout, State};
+use super::reject::{join, path_of};
 use super::write::birth;
 use crate::history::{LineageId, Node, NodeId, Order, Scope, Shape, Time};
 use crate::schema::{Property, Type, Violation};
@@ -239,12 +240,8 @@ pub(super) fn unfit(node: &Node, cell: &Cell, t: Time) -> Option<String> {
             let scope = node.elements.as_deref()?;
             let t = node.nearest(t);
             let bad = |state: &State| check(scope, &scope.order(t), state).into_iter().next();
-            let (place, violation) = match elements {
-                Elements::List(items) => items.iter().enumerate().find_map(|(i, s)| Some((format!("[{i}]"), bad(s)?)))?,
-                Elements::Map(values) => values.iter().find_map(|(key, s)| Some((format!("{{{}}}", key.as_str()), bad(s)?)))?,
-            };
-            let dot = if violation.path.is_empty() || violation.path.starts_with(['[', '{']) { "" } else { "." };
-            Some(format!("{place}{dot}{}: {}", violation.path, violation.message))
+            let (place, violation) = elements.places().find_map(|(place, state)| Some((place, bad(state)?)))?;
+            Some(format!("{}: {}", join(&place, &violation.path), violation.message))
         }
     }
 }
@@ -270,41 +267,55 @@ fn check_shape(scope: &Scope, t: Time, shape: &Shape, present: bool, state: &Sta
     for entry in &shape.entries {
         let node = &scope.nodes[entry.node];
         let cell = &state.cells[entry.node];
-        let path = || match (path.is_empty(), entry.name.is_empty()) {
-            (true, _) => entry.name.as_str().to_owned(),
-            (false, true) => path.to_owned(),
-            (false, false) => format!("{path}.{}", entry.name.as_str()),
-        };
+        let path = join(path, entry.name.as_str());
         let message = if !present {
             (!cell.is_absent()).then(|| "it has a value, and the object it lies in is not there".to_owned())
         } else if cell.is_absent() {
             node.property(t).required.then(|| "this property is required and missing".to_owned())
+        } else if let (Cell::Elements(elements), Some(inner)) = (cell, &node.elements) {
+            let order = inner.order(t);
+            for (place, state) in elements.places() {
+                check_shape(inner, t, &order.shape, true, state, &format!("{path}{place}"), found);
+            }
+            None
         } else {
             unfit(node, cell, t)
         };
         if let Some(message) = message {
-            found.push(Violation { path: path(), message });
+            found.push(Violation { path: path.clone(), message });
         }
         if let Some(shape) = &entry.shape {
-            check_shape(scope, t, shape, present && cell.is_present(), state, &path(), found);
+            check_shape(scope, t, shape, present && cell.is_present(), state, &path, found);
         }
     }
 }
 
-/// The undeclared properties whose names a version claims for properties of its own.
+/// The paths of undeclared properties whose names a version claims for properties of its own.
 pub(super) fn claimed(scope: &Scope, order: &Order, state: &State) -> Vec<String> {
     let mut found = Vec::new();
+    claimed_in(scope, order, state, "", &mut found);
+    found
+}
+
+fn claimed_in(scope: &Scope, order: &Order, state: &State, path: &str, found: &mut Vec<String>) {
+    let t = order.time;
     for (home, object) in &state.extras {
         let container = order.shown.iter().copied().find(|n| home.is_some() && scope.nodes[*n].lineage == *home);
         if home.is_some() && container.is_none() {
             continue;
         }
-        let names: Vec<&str> = scope
-            .children(container, order.time)
-            .iter()
-            .map(|child| scope.nodes[*child].place(order.time).name.as_str())
-            .collect();
-        found.extend(object.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(name, _)| name.as_str().to_owned()));
+        let children = scope.children(container, t);
+        let names: Vec<&str> = children.iter().map(|child| scope.nodes[*child].place(t).name.as_str()).collect();
+        let path = join(path, &container.map(|node| path_of(scope, node, t)).unwrap_or_default());
+        let claimed = object.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        found.extend(claimed.map(|(name, _)| join(&path, name)));
     }
-    found
+    for node in &order.shown {
+        if let (Cell::Elements(elements), Some(inner)) = (&state.cells[*node], &scope.nodes[*node].elements) {
+            let path = join(path, &path_of(scope, *node, t));
+            for (place, state) in elements.places() {
+                claimed_in(inner, &inner.order(t), state, &format!("{path}{place}"), found);
+            }
+        }
+    }
 }

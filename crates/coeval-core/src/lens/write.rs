@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::align::{Alignment, align};
 use super::calc::{Units, calc};
 use super::cell::{Cell, Elements, State};
+use super::reject::Lists;
 use super::shape::{index_key, is_list, raise, render_element, settle, take_apart, unfit};
 use crate::history::{Gate, HiddenRule, LineageId, Node, NodeId, Order, Scope, Time};
 use crate::mutant::{self, Mutant};
@@ -58,14 +59,14 @@ pub(super) fn write(
     value: &Value,
     keys: Keys<'_>,
     pointer: &str,
-    hints: &Hints,
+    lists: &Lists<'_>,
 ) -> Option<State> {
     let order = scope.order(t);
     let taken = take_apart(scope, &order, value);
     let mut state = old.clone();
     let mut dirty = vec![false; scope.nodes.len()];
     for (node, cell) in order.shown.iter().zip(order.shown.iter().map(|n| &taken.cells[*n])) {
-        if let Some(changed) = rewrite(scope, &order, *node, &old.cells[*node], cell, pointer, hints) {
+        if let Some(changed) = rewrite(scope, &order, *node, &old.cells[*node], cell, pointer, lists) {
             state.cells[*node] = changed;
             dirty[*node] = true;
         }
@@ -117,7 +118,7 @@ fn was_deleted(gate: &Gate, old: &State, new: &State) -> bool {
 }
 
 /// The new cell of a shown node, if what was written differs in meaning from what it held.
-fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, pointer: &str, hints: &Hints) -> Option<Cell> {
+fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, pointer: &str, lists: &Lists<'_>) -> Option<Cell> {
     let Some(elements) = &scope.nodes[node].elements else {
         return (!is_equal(&scope.nodes[node], old, new, order.time)).then(|| new.clone());
     };
@@ -128,10 +129,11 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
             let here = pointer_to(scope, node, t, pointer);
             let Type::Array { key, .. } = &scope.nodes[node].property(t).ty else { return None };
             let before: Vec<Value> = old.iter().map(|state| render_element(elements, t, state)).collect();
-            let alignment = match hints.get(&here) {
+            let alignment = match lists.hints.and_then(|hints| hints.get(&here)) {
                 Some(hint) if hint.len() == new.len() && key.is_none() => hint.clone(),
                 _ => align(&before, new, key.as_deref()),
             };
+            lists.used.borrow_mut().insert(here.clone(), alignment.clone());
             let mut changed = old.len() != new.len();
             let items = new.iter().enumerate().map(|(i, item)| {
                 let key = index_key(i);
@@ -140,7 +142,7 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
                     return birth(elements, t, item, &key);
                 };
                 let keys = Keys { before: &index_key(at), after: &key };
-                let written = write(elements, t, from, item, keys, &format!("{here}/{i}"), hints);
+                let written = write(elements, t, from, item, keys, &format!("{here}/{i}"), lists);
                 changed |= written.is_some();
                 written.unwrap_or_else(|| from.clone())
             });
@@ -162,7 +164,7 @@ fn rewrite(scope: &Scope, order: &Order, node: NodeId, old: &Cell, new: &Cell, p
                     }
                     Some(from) => {
                         let at = format!("{here}/{}", crate::invalid::escape_token(name));
-                        let written = write(elements, t, from, value, Keys::same(&key), &at, hints);
+                        let written = write(elements, t, from, value, Keys::same(&key), &at, lists);
                         changed |= written.is_some();
                         written.unwrap_or_else(|| (*from).clone())
                     }
@@ -188,7 +190,8 @@ fn is_equal(node: &Node, old: &Cell, new: &Cell, t: Time) -> bool {
     old.same(new) && (old.identical(new) || unfit(node, old, t).is_some() == unfit(node, new, t).is_some())
 }
 
-fn pointer_to(scope: &Scope, node: NodeId, t: Time, prefix: &str) -> String {
+/// The JSON pointer of a node at a moment, from the top of its scope at `prefix`.
+pub(super) fn pointer_to(scope: &Scope, node: NodeId, t: Time, prefix: &str) -> String {
     let mut names = Vec::new();
     let mut at = Some(node);
     while let Some(node) = at {

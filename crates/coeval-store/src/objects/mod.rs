@@ -1,5 +1,12 @@
 //! Objects: the few requests that every object store, and every directory, answers.
 
+pub mod conformance;
+mod key;
+mod memory;
+mod probe;
+mod shared;
+pub mod wrap;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -8,6 +15,10 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::error::Result;
+
+pub use key::{MAX_KEY, check_key};
+pub use memory::MemoryObjects;
+pub use probe::probe;
 
 /// Tells one state of an object from every other one: an `ETag`, or what serves as one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

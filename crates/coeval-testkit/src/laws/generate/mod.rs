@@ -101,6 +101,26 @@ pub fn play(seed: u64, aim: Aim, scenario: &mut Scenario, counts: &mut Counts) -
     Ok(())
 }
 
+/// Returns the history of a seed, without events, and its newest version.
+///
+/// # Errors
+/// Operations that the checks admit and that do not fold.
+pub fn history(rng: &mut Rng) -> Result<(History, u32), Failure> {
+    let mut scenario = Scenario::new(value::model(rng));
+    let history = chain(rng, Aim::Any, &mut scenario, &mut Counts::default())?;
+    Ok((history, scenario.newest()))
+}
+
+/// Returns a record that fits a model.
+pub fn record(rng: &mut Rng, model: &Model) -> Value {
+    value::record(rng, model)
+}
+
+/// Returns a record with some changes.
+pub fn edited(rng: &mut Rng, model: &Model, document: &Value) -> Value {
+    edit::edit(rng, model, document)
+}
+
 /// How many operations and how likely a cut after each: mostly short chains, a few with up to thirty versions.
 fn lengths(rng: &mut Rng) -> (usize, usize) {
     match rng.below(100) {
