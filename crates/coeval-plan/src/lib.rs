@@ -4,4 +4,4 @@
 
 mod step;
 
-pub use step::{Capabilities, Step};
+pub use step::{Capabilities, Phase, Step};

@@ -18,6 +18,34 @@ pub struct Capabilities {
     pub metadata: bool,
 }
 
+/// When in a run a step is done. Phases follow one another in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// What newer versions need is added beside what there is.
+    Expand,
+    /// Records get it.
+    Backfill,
+    /// It is proved that all of them have it.
+    Validate,
+    /// The newer versions are offered to clients.
+    Activate,
+    /// What only retired versions needed is dropped.
+    Contract,
+}
+
+impl Phase {
+    /// Returns the word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expand => "expand",
+            Self::Backfill => "backfill",
+            Self::Validate => "validate",
+            Self::Activate => "activate",
+            Self::Contract => "contract",
+        }
+    }
+}
+
 /// One physical act. Each can be executed again after it was done, or half done, with the same result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -46,6 +74,14 @@ impl Step {
     pub fn model(&self) -> &str {
         match self {
             Self::MoveRecords { model, .. } | Self::ForgetRecords { model, .. } => model,
+        }
+    }
+
+    /// Returns when in a run it is done.
+    pub const fn phase(&self) -> Phase {
+        match self {
+            Self::MoveRecords { .. } => Phase::Backfill,
+            Self::ForgetRecords { .. } => Phase::Contract,
         }
     }
 

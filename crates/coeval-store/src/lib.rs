@@ -20,6 +20,6 @@ pub mod work;
 
 pub use backend::Backend;
 pub use catalog::{Catalog, Era, ModelEntry};
-pub use coeval_plan::{Capabilities, Step};
+pub use coeval_plan::{Capabilities, Phase, Step};
 pub use error::{Error, Result};
 pub use memory::MemoryBackend;
