@@ -120,6 +120,7 @@ fn migrate(ledger: &Ledger, head: u32, to: Option<u32>, scan: bool) -> Result<Ne
 fn rollback(ledger: &Ledger, head: u32, to: Option<u32>) -> Result<Next, Refusal> {
     let from = ledger.in_force().ok_or(Refusal::NothingInForce)?;
     let oldest = ledger.oldest();
+    let named = to.is_some();
     let to = match to {
         Some(to) => exists(to, head)?,
         None => before_last(ledger, from).max(oldest),
@@ -129,7 +130,8 @@ fn rollback(ledger: &Ledger, head: u32, to: Option<u32>) -> Result<Next, Refusal
         // Nothing is older than the records that were there before the first migration, which are at version 1.
         0 if oldest == 1 => Ok(Next::Begin(Begin { action: Action::Rollback, from, to, scan: false })),
         to if to < oldest => Err(Refusal::Retired { asked: to, oldest }),
-        to if to == from && from == oldest => Err(Refusal::Oldest(from)),
+        // Whoever names the version is content to be there.
+        to if to == from && from == oldest && !named => Err(Refusal::Oldest(from)),
         to if to == from => Ok(Next::Nothing(from)),
         to => Ok(Next::Begin(Begin { action: Action::Rollback, from, to, scan: false })),
     }
