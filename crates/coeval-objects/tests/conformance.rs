@@ -12,7 +12,7 @@ use coeval_store::{Backend, Catalog};
 use coeval_store::conformance::{Opening, Suite, run};
 use coeval_store::objects::{MemoryObjects, Objects};
 
-async fn conforms(suite: &Suite<'_>) {
+async fn conforms<'s>(suite: &'s Suite<'s>) {
     let outcomes = run(suite).await;
     let broken: Vec<String> =
         outcomes.iter().filter_map(|(name, outcome)| Some(format!("{name}: {}", outcome.as_ref().err()?))).collect();

@@ -1,6 +1,5 @@
 //! One object's bytes, taken to another version. No request is made here.
 
-use super::compat::MoveExt;
 use coeval_core::document::{Document, Format};
 use coeval_core::history::History;
 use coeval_core::lens::{Stored, Unmoved};
@@ -217,7 +216,7 @@ fn told(unmoved: &Unmoved) -> (&'static str, String) {
         Unmoved::Quarantined { .. } => QUARANTINED,
         Unmoved::Broken { .. } => BROKEN,
         Unmoved::Claimed { .. } => CLAIMED,
-        Unmoved::NoVersion(_) => UNKNOWN_VERSION,
+        Unmoved::NoVersion(_) | Unmoved::Retired(_) => UNKNOWN_VERSION,
     };
     (kind, unmoved.to_string())
 }

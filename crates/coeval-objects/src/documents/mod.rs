@@ -4,7 +4,6 @@
 //! version, and what that version does not show. Everything else that coeval needs lies under `_coeval/` in the same store,
 //! as objects that are created once, or replaced on a condition.
 
-mod compat;
 mod convert;
 mod execute;
 mod history;
