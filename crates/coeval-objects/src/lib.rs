@@ -1,5 +1,10 @@
 //! JSON documents in S3, GCS, Azure and directories, over [`coeval_store::objects::Objects`].
 
+mod cloud;
 mod directory;
+mod open;
+mod options;
 
 pub use directory::Directory;
+pub use open::open;
+pub use options::environment;
