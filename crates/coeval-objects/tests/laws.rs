@@ -89,3 +89,15 @@ async fn l15_a_value_of_its_own_stays_when_its_source_changes() {
 async fn l16_an_edit_from_outside_is_a_write() {
     hold(Aim::Outside, 200).await;
 }
+
+#[tokio::test]
+async fn every_law_holds_in_a_directory_and_on_s3() {
+    for seed in 1000..1010 {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Arc::new(coeval_objects::Directory::open(folder.path()).unwrap());
+        for objects in [directory as Arc<dyn Objects>, common::s3(&uuid::Uuid::now_v7().to_string())] {
+            let name = objects.name();
+            replay(&scenario(seed, Aim::Any), objects).await.unwrap_or_else(|e| panic!("seed {seed} in {name}: {e}"));
+        }
+    }
+}

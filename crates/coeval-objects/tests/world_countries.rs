@@ -79,3 +79,8 @@ async fn nine_releases(objects: Arc<dyn Objects>) {
 async fn nine_releases_in_memory() {
     nine_releases(Arc::new(MemoryObjects::new())).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nine_releases_on_s3() {
+    nine_releases(common::s3(&uuid::Uuid::now_v7().to_string())).await;
+}

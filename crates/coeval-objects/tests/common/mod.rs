@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it would")]
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,6 +64,16 @@ pub(crate) fn product(options: &str) -> ModelEntry {
             &[r#"{"remove_property": {"path": "note"}}"#],
         ],
     )
+}
+
+/// Opens the S3 server that the harness started, at a prefix.
+pub(crate) fn s3(prefix: &str) -> Arc<dyn Objects> {
+    let said = std::env::var("COEVAL_TEST_S3");
+    let said = said.expect("COEVAL_TEST_S3 is not set: run `./test`, or `testing/s3 COMMAND…`, which start a server");
+    let pairs = said.split(' ').filter_map(|pair| pair.split_once('=')).filter(|(name, _)| !name.starts_with("reader_"));
+    let mut options: BTreeMap<String, String> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let url = options.remove("url").unwrap();
+    coeval_objects::open(&format!("{url}/{prefix}"), &options).unwrap()
 }
 
 #[derive(Debug, Default)]
