@@ -116,6 +116,8 @@ pub struct Scope {
     pub lineages: Vec<Lineage>,
     /// The moments that versions show; known when all is folded.
     exposed: Vec<Time>,
+    /// The moment of the oldest version that clients may use: what had ended by then is dead.
+    pub(super) floor: Time,
     /// The order of children of each container, from each moment on.
     arrangements: HashMap<Option<NodeId>, Vec<(Time, Vec<NodeId>)>>,
     /// What was worked out for a moment, kept.
