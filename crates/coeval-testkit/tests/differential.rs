@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use coeval_core::json;
-use coeval_testkit::differential::{replay, run, tell};
+use coeval_testkit::differential::{cases, replay, retire, run, tell};
 
 #[test]
 fn the_kernel_and_the_model_agree_on_random_chains() {
@@ -28,4 +28,18 @@ fn cases_that_once_failed_pass() {
         replayed += 1;
     }
     assert!(replayed > 0, "no case was found");
+}
+
+#[test]
+fn retiring_changes_nothing_at_a_version_that_lives() {
+    let (mut lost, mut parted) = (0, 0);
+    cases(2000, 3, |_, case| {
+        match retire(&case) {
+            Ok(counts) => (lost, parted) = (lost + counts.0, parted + counts.1),
+            Err(message) => panic!("{}\n{message}", tell(&case)),
+        }
+        true
+    })
+    .unwrap();
+    assert!(lost > 1000 && parted * 100 < lost, "{lost} records lost something, a later write made a difference for {parted}");
 }

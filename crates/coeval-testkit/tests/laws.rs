@@ -73,3 +73,8 @@ fn l15_a_value_of_its_own_stays_when_its_source_changes() {
 fn l16_an_edit_from_outside_is_a_write() {
     hold(Aim::Outside, 400);
 }
+
+#[test]
+fn retiring_changes_nothing_at_a_version_that_lives() {
+    hold(Aim::Retire, 1000);
+}

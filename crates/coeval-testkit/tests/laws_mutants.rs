@@ -14,10 +14,12 @@ const RARE: [Mutant; 1] = [Mutant::GoneByState];
 
 #[test]
 fn wrong_readings_break_laws() {
+    // What retiring leaves as it is, it leaves so under a wrong reading too.
+    let aims: Vec<Aim> = Aim::ALL.into_iter().filter(|aim| *aim != Aim::Retire).collect();
     let mut alive = Vec::new();
     for wrong in Mutant::ALL.into_iter().filter(|wrong| !RARE.contains(wrong)) {
         let found = (0..BOUND).find_map(|i| {
-            let aim = Aim::ALL[usize::try_from(i).unwrap() % Aim::ALL.len()];
+            let aim = aims[usize::try_from(i).unwrap() % aims.len()];
             let play = || play(i, aim, &mut Scenario::new(Model::new("thing")), &mut Counts::default());
             mutant::with(wrong, || caught(play)).err().map(|failure| (i, failure.law))
         });

@@ -76,7 +76,7 @@ impl Problem {
                 format!("version {version} cannot show it"),
                 violations,
             ),
-            Refused::NoVersion(_) | Refused::Meta(_) | Refused::Patch(_) => vec![Self {
+            Refused::NoVersion(_) | Refused::Retired(_) | Refused::Meta(_) | Refused::Patch(_) => vec![Self {
                 code: "meta",
                 message: refused.to_string(),
                 help: "`_coeval` is written by coeval; take the record from where it was converted",

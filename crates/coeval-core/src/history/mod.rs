@@ -9,6 +9,7 @@ mod initial;
 mod order;
 mod places;
 mod recipe;
+mod retire;
 mod scope;
 
 use std::collections::HashMap;
@@ -47,6 +48,11 @@ impl Cuts {
     /// Returns the first version whose moment is this one or later.
     pub fn version_from(&self, time: Time) -> Option<u32> {
         self.0.iter().find(|(_, t)| *t >= time).map(|(version, _)| *version)
+    }
+
+    /// Returns the last version that shows a moment before this one, and the moment.
+    pub fn last_before(&self, time: Time) -> Option<(u32, Time)> {
+        self.0.iter().rev().find(|(_, t)| *t < time).copied()
     }
 
     /// Returns the versions in order.
@@ -89,7 +95,22 @@ pub struct History {
     pub(crate) scope: Scope,
     pub(crate) cuts: Cuts,
     models: Vec<Arc<Model>>,
+    /// The oldest version that clients may use.
+    pub(crate) before: u32,
     lenses: Mutex<HashMap<(Time, Time), Arc<Lens>>>,
+}
+
+impl Clone for History {
+    /// Returns the same history with lenses of its own, which are composed anew as they are asked for.
+    fn clone(&self) -> Self {
+        Self {
+            scope: self.scope.clone(),
+            cuts: self.cuts.clone(),
+            models: self.models.clone(),
+            before: self.before,
+            lenses: Mutex::default(),
+        }
+    }
 }
 
 impl History {
@@ -262,6 +283,6 @@ impl Builder {
     pub fn finish(mut self) -> History {
         let times: Vec<Time> = self.cuts.0.iter().map(|(_, time)| *time).collect();
         self.scope.expose(&times);
-        History { scope: self.scope, cuts: self.cuts, models: self.models, lenses: Mutex::default() }
+        History { scope: self.scope, cuts: self.cuts, models: self.models, before: 0, lenses: Mutex::default() }
     }
 }

@@ -10,7 +10,7 @@ use crate::schema::Property;
 use crate::value::{Object, Value};
 
 /// How the outputs of one side of a group, or a one-way value, are computed. All outputs are one unit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Recipe {
     /// What the function reads.
     pub inputs: Vec<Source>,
@@ -60,7 +60,7 @@ pub enum Source {
 }
 
 /// One output of a recipe.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// The property, objects with all that they hold.
     pub tree: Tree,

@@ -24,7 +24,7 @@ pub type RecipeId = usize;
 pub type LineageId = usize;
 
 /// An identity in one facet epoch: a cell that has a value in every state of a record (rules N1, N2).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Node {
     /// Its name in `_coeval`: path at birth, version and number of the operation that made it, `price@1#0`.
     pub key: String,
@@ -116,10 +116,30 @@ pub struct Scope {
     pub lineages: Vec<Lineage>,
     /// The moments that versions show; known when all is folded.
     exposed: Vec<Time>,
+    /// The moment of the oldest version that clients may use: what had ended by then is dead.
+    pub(super) floor: Time,
     /// The order of children of each container, from each moment on.
     arrangements: HashMap<Option<NodeId>, Vec<(Time, Vec<NodeId>)>>,
     /// What was worked out for a moment, kept.
     orders: Mutex<HashMap<Time, Arc<Order>>>,
+}
+
+impl Clone for Scope {
+    /// Returns the same nodes and recipes; what was worked out for a moment is worked out anew.
+    fn clone(&self) -> Self {
+        let Self { element, open, nodes, recipes, lineages, exposed, floor, arrangements, orders: _ } = self;
+        Self {
+            element: *element,
+            open: open.clone(),
+            nodes: nodes.clone(),
+            recipes: recipes.clone(),
+            lineages: lineages.clone(),
+            exposed: exposed.clone(),
+            floor: *floor,
+            arrangements: arrangements.clone(),
+            orders: Mutex::default(),
+        }
+    }
 }
 
 impl Node {

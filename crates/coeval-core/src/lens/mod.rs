@@ -4,6 +4,7 @@ pub mod align;
 mod calc;
 mod cell;
 mod compress;
+mod forget;
 mod keep;
 mod moving;
 mod patch;
@@ -14,11 +15,14 @@ mod view;
 mod write;
 
 pub use cell::{Cell, Elements, Layout, State};
+pub use forget::Lost;
 pub use keep::{Entry, Item, Keep, StoredLayout};
 pub use moving::Unmoved;
 pub use rules::recomputed;
 pub use view::Lens;
 pub(crate) use write::Hints;
+
+use std::borrow::Cow;
 
 use reject::{Lists, Search};
 
@@ -50,6 +54,9 @@ pub enum Refused {
     /// There is no such version of the model.
     #[error("the model has no version {0}")]
     NoVersion(u32),
+    /// Clients may use the version no more.
+    #[error("version {0} is retired")]
+    Retired(u32),
     /// A document does not fit the version it is written at.
     #[error("the document does not fit version {version}: {}", list(.violations))]
     Invalid {
@@ -136,6 +143,12 @@ impl History {
         self.cuts.time(version).ok_or(Refused::NoVersion(version))
     }
 
+    /// The moment of a version that clients may use.
+    fn live(&self, version: u32) -> Result<Time, Refused> {
+        let time = self.time(version)?;
+        if self.is_retired(version) { Err(Refused::Retired(version)) } else { Ok(time) }
+    }
+
     fn expand(&self, stored: &Stored) -> Result<State, Refused> {
         let t = self.time(stored.version)?;
         let mut state = view::expand(&self.scope, t, &stored.document, &stored.keep, &self.cuts, &Value::Null);
@@ -146,7 +159,12 @@ impl History {
     }
 
     fn compress(&self, version: u32, state: &State) -> Result<Stored, Refused> {
-        let (document, keep) = compress::compress(&self.scope, self.time(version)?, state, &self.cuts, &Value::Null);
+        let time = self.time(version)?;
+        let mut state = Cow::Borrowed(state);
+        if self.scope.has_past() {
+            self.forgotten(time, state.to_mut());
+        }
+        let (document, keep) = compress::compress(&self.scope, time, &state, &self.cuts, &Value::Null);
         Ok(Stored { version, document, keep, text: None })
     }
 
@@ -169,9 +187,9 @@ impl History {
     /// # Errors
     /// A document that does not fit, or that another version could not show.
     pub fn create(&self, version: u32, mut document: Value) -> Result<Stored, Refused> {
+        let time = self.live(version)?;
         self.normalise(version, &mut document);
         self.admit(version, &document)?;
-        let time = self.time(version)?;
         let state = write::birth(&self.scope, time, &document, &Value::Null);
         self.reject(time, &state, None, None)?;
         self.compress(version, &state)
@@ -182,7 +200,7 @@ impl History {
     /// # Errors
     /// [`Refused::Quarantined`] where the version cannot show it.
     pub fn read(&self, stored: &Stored, version: u32) -> Result<Value, Refused> {
-        let lens = self.lens_between(self.time(stored.version)?, self.time(version)?);
+        let lens = self.lens_between(self.time(stored.version)?, self.live(version)?);
         let state =
             view::look(&self.scope, &lens.stored, &lens.program, &stored.document, &stored.keep, &self.cuts, &Value::Null);
         self.shown(&lens, &state, stored, version)
@@ -217,9 +235,10 @@ impl History {
         document: &Value,
         hints: &Hints,
     ) -> Result<Option<Stored>, Refused> {
+        let t = self.live(version)?;
         self.admit(version, document)?;
-        let old = self.expand(stored)?;
-        let t = self.time(version)?;
+        let mut old = self.expand(stored)?;
+        self.forgotten(t, &mut old);
         let lists = Lists::new(hints);
         let Some(new) = write::write(&self.scope, t, &old, document, write::Keys::same(&Value::Null), "", &lists) else {
             return Ok(None);
@@ -244,7 +263,7 @@ impl History {
         let mut search = Search { way: None, lists, found: Vec::new() };
         search.record(&self.scope, at, new, old);
         let Some(failed) = search.found.into_iter().next() else { return Ok(()) };
-        let version = self.cuts.version_from(failed.born).unwrap_or_else(|| self.newest());
+        let version = self.cuts.version_from(failed.born).unwrap_or_else(|| self.newest()).max(self.before);
         Err(Refused::Rejected { version, violations: vec![Violation { path: failed.path, message: failed.reason }] })
     }
 

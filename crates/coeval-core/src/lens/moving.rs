@@ -14,6 +14,9 @@ pub enum Unmoved {
     /// There is no such version of the model.
     #[error("the model has no version {0}")]
     NoVersion(u32),
+    /// Clients may use the version no more, so nothing is moved to it.
+    #[error("version {0} is retired")]
+    Retired(u32),
     /// A conversion failed whose operation says `reject`: the run must refuse.
     #[error("version {version} could not show the record: {}", list(.violations))]
     Rejected {
@@ -53,7 +56,7 @@ impl History {
     /// # Errors
     /// [`Refused::Quarantined`], with the stored document untouched.
     pub fn migrate(&self, stored: &Stored, version: u32) -> Result<Stored, Refused> {
-        let lens = self.lens_between(self.time(stored.version)?, self.time(version)?);
+        let lens = self.lens_between(self.time(stored.version)?, self.live(version)?);
         let state = self.expand(stored)?;
         let here = self.lens_between(lens.stored.time, lens.stored.time);
         self.shown(&here, &state, stored, stored.version)?;
@@ -71,6 +74,9 @@ impl History {
     pub fn move_to(&self, stored: &Stored, version: u32) -> Result<Stored, Unmoved> {
         let time = |version| self.time(version).map_err(|_| Unmoved::NoVersion(version));
         let lens = self.lens_between(time(stored.version)?, time(version)?);
+        if self.is_retired(version) {
+            return Err(Unmoved::Retired(version));
+        }
         let (from, to) = (lens.stored.time, lens.requested.time);
         let state = self.expand(stored).map_err(|_| Unmoved::NoVersion(stored.version))?;
         let violations = shape::check(&self.scope, &lens.stored, &state);
@@ -91,7 +97,7 @@ impl History {
         self.moved(stored, &lens, &state, version).map_err(|_| Unmoved::NoVersion(version))
     }
 
-    fn moved(&self, stored: &Stored, lens: &Lens, state: &State, version: u32) -> Result<Stored, Refused> {
+    pub(super) fn moved(&self, stored: &Stored, lens: &Lens, state: &State, version: u32) -> Result<Stored, Refused> {
         let mut moved = self.compress(version, state)?;
         if lens.stored.time == lens.requested.time {
             if self.admit(version, &stored.document).is_ok() {
@@ -121,7 +127,7 @@ impl History {
     fn claimed_between(&self, state: &State, from: Time, to: Time) -> Vec<String> {
         let mut paths: Vec<String> = Vec::new();
         let on_the_way = |t: &Time| if from < to { from < *t && *t <= to } else { to <= *t && *t < from };
-        for t in self.cuts.times().filter(on_the_way) {
+        for t in self.cuts.times().filter(on_the_way).filter(|t| !self.scope.is_past(*t)) {
             for path in shape::claimed(&self.scope, &self.scope.order(t), state) {
                 if !paths.contains(&path) {
                     paths.push(path);
@@ -136,7 +142,7 @@ impl History {
         let times = if from < to { from + 1..=to } else { to + 1..=from };
         let mut search = Search { way: Some(Way { times, up: from < to }), lists: None, found: Vec::new() };
         search.record(&self.scope, from, state, None);
-        let version = |born: Time| self.cuts.version_from(born).unwrap_or_else(|| self.newest());
+        let version = |born: Time| self.cuts.version_from(born).unwrap_or_else(|| self.newest()).max(self.before);
         let versions = search.found.iter().map(|failed| version(failed.born));
         let last = if from < to { versions.max() } else { versions.min() }?;
         let of_last = search.found.into_iter().filter(|failed| version(failed.born) == last);

@@ -82,6 +82,7 @@ impl Search<'_> {
     fn state(&mut self, scope: &Scope, t: Time, new: &State, was: &Was<'_>, place: &Place) {
         for hidden in &scope.order(t).hidden {
             if let Cell::Bad(reason) = &new.cells[hidden.node]
+                && !scope.is_dead(hidden.node)
                 && self.answers(scope, hidden, new)
                 && !was.excuses(hidden, new)
             {
@@ -90,7 +91,7 @@ impl Search<'_> {
                 self.found.push(Failed { path, born, reason: reason.to_string() });
             }
         }
-        for node in 0..scope.nodes.len() {
+        for node in (0..scope.nodes.len()).filter(|node| !scope.is_dead(*node)) {
             if let Cell::Elements(elements) = &new.cells[node] {
                 self.elements(scope, t, node, elements, was, place);
             }

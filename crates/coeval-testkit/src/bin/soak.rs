@@ -70,7 +70,7 @@ fn work(arguments: &Arguments, next: &AtomicU64, found: &Mutex<Found>, start: In
             break;
         }
         let seed = arguments.seed.wrapping_mul(0x0100_0000_0000).wrapping_add(i);
-        let aim = Aim::ALL[usize::try_from(i % 8).unwrap_or_default().min(7) % 6];
+        let aim = Aim::ALL[usize::try_from(i % 8).unwrap_or_default() % Aim::ALL.len()];
         let mut scenario = Scenario::new(Model::new("thing"));
         let result = caught(|| play(seed, aim, &mut scenario, &mut counts));
         let mut found = match result {

@@ -6,6 +6,7 @@
 
 mod chain;
 mod function;
+mod retire;
 mod run;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use coeval_core::json;
 use coeval_core::lens::{Cell, Refused, Stored};
 use coeval_core::value::{Object, Value};
 
+pub use retire::retire;
 pub use run::{Failure, Summary, cases, oracle, run};
 
 /// What was compared.

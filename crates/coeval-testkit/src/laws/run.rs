@@ -13,6 +13,7 @@ use coeval_core::value::Value;
 
 use super::flow;
 use super::patch::{Write, check_move, merged_record};
+use super::retire::Retired;
 use super::scenario::{Event, Scenario};
 use super::view::{alike, is_broken, reread, show, text};
 
@@ -62,6 +63,7 @@ pub struct Runner {
     fused: Option<History>,
     newest: u32,
     record: Option<Record>,
+    retired: Retired,
     /// Reads, and how many of them were quarantined.
     pub reads: (u64, u64),
 }
@@ -84,6 +86,9 @@ struct Record {
 pub fn replay(scenario: &Scenario) -> Result<bool, Failure> {
     let (Ok(history), Ok(fused)) = (scenario.history(), scenario.fused()) else { return Ok(false) };
     let mut runner = Runner::new(history, fused, scenario.newest());
+    if scenario.events.iter().any(|event| matches!(event, Event::Retire { .. })) {
+        runner.may_retire(scenario.history().map_err(|fault| Failure::new("FOLD", fault.to_string()))?);
+    }
     for event in &scenario.events {
         runner.step(event)?;
     }
@@ -93,7 +98,12 @@ pub fn replay(scenario: &Scenario) -> Result<bool, Failure> {
 impl Runner {
     /// Starts without a record; `fused` is the same history with fewer cuts.
     pub fn new(history: History, fused: Option<History>, newest: u32) -> Self {
-        Self { history, fused, newest, record: None, reads: (0, 0) }
+        Self { history, fused, newest, record: None, retired: Retired::default(), reads: (0, 0) }
+    }
+
+    /// Gives the same history once more, for versions to retire.
+    pub fn may_retire(&mut self, again: History) {
+        self.retired = Retired::new(again);
     }
 
     /// Returns the history.
@@ -126,7 +136,30 @@ impl Runner {
     /// # Errors
     /// The law that does not hold.
     pub fn step(&mut self, event: &Event) -> Result<Verdict, Failure> {
-        let verdict = match event {
+        if let Event::Retire { before } = event {
+            return self.retire(*before);
+        }
+        if self.retired.refuses(event, self.stored())? {
+            return Ok(Verdict::Refused);
+        }
+        let before = self.record.as_ref().filter(|_| self.retired.is_under_way()).map(|record| record.stored.clone());
+        let verdict = self.happen(event)?;
+        if verdict == Verdict::Done {
+            self.check()?;
+        }
+        let after = self.record.as_ref().map(|record| &record.stored);
+        self.retired.follow(event, &self.history, before.as_ref(), after)?;
+        Ok(verdict)
+    }
+
+    fn retire(&mut self, before: u32) -> Result<Verdict, Failure> {
+        let Some(record) = &self.record else { return Ok(Verdict::Refused) };
+        let Some(to) = self.retired.begin(before, &self.history, &record.stored)? else { return Ok(Verdict::Refused) };
+        self.happen(&Event::Migrate { to })
+    }
+
+    fn happen(&mut self, event: &Event) -> Result<Verdict, Failure> {
+        Ok(match event {
             Event::Create { at, document } => self.create(*at, document)?,
             Event::Put { at, document } => self.put(*at, document, Write::Put)?,
             Event::Merge { at, patch } => self.merge(*at, patch)?,
@@ -135,11 +168,8 @@ impl Runner {
             Event::Migrate { to } => self.migrate(*to)?,
             Event::Round { route } => self.round(route)?,
             Event::Outside { document } => self.outside(document)?,
-        };
-        if verdict == Verdict::Done {
-            self.check()?;
-        }
-        Ok(verdict)
+            Event::Retire { .. } => Verdict::Refused,
+        })
     }
 
     fn create(&mut self, at: u32, document: &Value) -> Result<Verdict, Failure> {
@@ -411,7 +441,7 @@ fn stamp(fused: Option<&History>, record: &mut Record) {
     }
 }
 
-fn outcome(result: &Result<Option<Stored>, Refused>) -> u8 {
+pub(super) fn outcome(result: &Result<Option<Stored>, Refused>) -> u8 {
     match result {
         Ok(Some(_)) => 0,
         Ok(None) => 1,

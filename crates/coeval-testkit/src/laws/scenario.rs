@@ -75,6 +75,11 @@ pub enum Event {
         /// The new natural document.
         document: Value,
     },
+    /// Clients of the versions below this one are gone.
+    Retire {
+        /// The oldest version that lives.
+        before: u32,
+    },
 }
 
 impl Event {
@@ -89,6 +94,7 @@ impl Event {
             Self::Migrate { to } => ("migrate", vec![("to", version(to))]),
             Self::Round { route } => ("round", vec![("route", Value::List(route.iter().map(version).collect()))]),
             Self::Outside { document } => ("outside", vec![("document", document.clone())]),
+            Self::Retire { before } => ("retire", vec![("before", version(before))]),
         };
         object([(name, object(fields))])
     }
@@ -110,6 +116,7 @@ impl Event {
                 Self::Round { route: route.iter().map(version).collect::<Option<_>>()? }
             }
             "outside" => Self::Outside { document: document()? },
+            "retire" => Self::Retire { before: version(fields.get("before")?)? },
             _ => return None,
         })
     }
@@ -118,7 +125,26 @@ impl Event {
     pub fn document_mut(&mut self) -> Option<&mut Value> {
         match self {
             Self::Create { document, .. } | Self::Put { document, .. } | Self::Outside { document } => Some(document),
-            Self::Merge { .. } | Self::Patch { .. } | Self::Same { .. } | Self::Migrate { .. } | Self::Round { .. } => None,
+            Self::Merge { .. }
+            | Self::Patch { .. }
+            | Self::Same { .. }
+            | Self::Migrate { .. }
+            | Self::Round { .. }
+            | Self::Retire { .. } => None,
+        }
+    }
+
+    /// Returns the versions at which clients act in it.
+    pub fn versions(&self) -> Vec<u32> {
+        match self {
+            Self::Create { at, .. }
+            | Self::Put { at, .. }
+            | Self::Merge { at, .. }
+            | Self::Patch { at, .. }
+            | Self::Same { at }
+            | Self::Migrate { to: at } => vec![*at],
+            Self::Round { route } => route.clone(),
+            Self::Outside { .. } | Self::Retire { .. } => Vec::new(),
         }
     }
 
@@ -130,7 +156,7 @@ impl Event {
             | Self::Merge { at, .. }
             | Self::Patch { at, .. }
             | Self::Same { at } => *at = number(*at),
-            Self::Migrate { to } => *to = number(*to),
+            Self::Migrate { to } | Self::Retire { before: to } => *to = number(*to),
             Self::Round { route } => route.iter_mut().for_each(|v| *v = number(*v)),
             Self::Outside { .. } => {}
         }

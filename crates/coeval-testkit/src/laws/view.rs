@@ -8,10 +8,10 @@ use coeval_core::value::Value;
 use super::run::Failure;
 
 /// What a version shows: the document, or nothing where it is quarantined.
-pub(super) type Shown = Option<Value>;
+pub(crate) type Shown = Option<Value>;
 
 /// L6: what a version shows satisfies its schema, or the record is in its quarantine.
-pub(super) fn show(history: &History, stored: &Stored, version: u32, reads: &mut (u64, u64)) -> Result<Shown, Failure> {
+pub(crate) fn show(history: &History, stored: &Stored, version: u32, reads: &mut (u64, u64)) -> Result<Shown, Failure> {
     reads.0 += 1;
     match history.read(stored, version) {
         Ok(document) => {
@@ -31,7 +31,7 @@ pub(super) fn show(history: &History, stored: &Stored, version: u32, reads: &mut
     }
 }
 
-pub(super) fn alike(a: &Shown, b: &Shown) -> bool {
+pub(crate) fn alike(a: &Shown, b: &Shown) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a.identical(b),
         (None, None) => true,
@@ -64,7 +64,7 @@ pub(super) fn has_bad(scope: &Scope, t: u32, state: &State) -> bool {
 }
 
 /// The document as it is written, read again.
-pub(super) fn reread(stored: &Stored) -> Result<Stored, Failure> {
+pub(crate) fn reread(stored: &Stored) -> Result<Stored, Failure> {
     let written = text(stored);
     if stored.document.as_object().is_none() {
         return Ok(stored.clone());
@@ -77,6 +77,6 @@ pub(super) fn reread(stored: &Stored) -> Result<Stored, Failure> {
     Ok(read)
 }
 
-pub(super) fn text(stored: &Stored) -> String {
+pub(crate) fn text(stored: &Stored) -> String {
     stored.to_value(true).to_string()
 }

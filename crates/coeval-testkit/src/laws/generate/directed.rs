@@ -50,7 +50,7 @@ pub(super) fn plan(rng: &mut Rng, aim: Aim, runner: &Runner, versions: &[u32]) -
         Aim::Former => former(rng, runner, versions),
         Aim::Partial => partial(rng, runner, versions),
         Aim::Pinned => pinned(rng, runner, versions),
-        Aim::Any | Aim::Cuts | Aim::Outside => None,
+        Aim::Any | Aim::Cuts | Aim::Outside | Aim::Retire => None,
     };
     Plan(steps.unwrap_or_default().into())
 }

@@ -73,11 +73,13 @@ pub enum Aim {
     Pinned,
     /// L16: edits from outside.
     Outside,
+    /// Versions retire.
+    Retire,
 }
 
 impl Aim {
     /// Every aim.
-    pub const ALL: [Self; 6] = [Self::Any, Self::Former, Self::Cuts, Self::Partial, Self::Pinned, Self::Outside];
+    pub const ALL: [Self; 7] = [Self::Any, Self::Former, Self::Cuts, Self::Partial, Self::Pinned, Self::Outside, Self::Retire];
 }
 
 /// Makes the scenario of a seed and runs it as it grows; what grew is in `scenario` when a law fails or code panics.
@@ -95,6 +97,9 @@ pub fn play(seed: u64, aim: Aim, scenario: &mut Scenario, counts: &mut Counts) -
     counts.chains += 1;
     counts.versions += u64::from(scenario.newest());
     let mut runner = Runner::new(history, fused, scenario.newest());
+    if aim == Aim::Retire {
+        runner.may_retire(scenario.history().map_err(|fault| Failure::new("FOLD", fault.to_string()))?);
+    }
     events(&mut rng, aim, scenario, &mut runner, counts)?;
     counts.reads = (counts.reads.0 + runner.reads.0, counts.reads.1 + runner.reads.1);
     counts.kept += runner.kept();
@@ -222,10 +227,18 @@ fn beneath(operation: &coeval_core::op::Operation) -> bool {
 }
 
 fn events(rng: &mut Rng, aim: Aim, scenario: &mut Scenario, runner: &mut Runner, counts: &mut Counts) -> Result<(), Failure> {
-    let versions: Vec<u32> = (1..=scenario.newest()).filter(|v| !scenario.hidden.contains(v)).collect();
+    let mut versions: Vec<u32> = (1..=scenario.newest()).filter(|v| !scenario.hidden.contains(v)).collect();
     let wanted = if aim == Aim::Any { rng.between(1, 8) } else { rng.between(2, 6) };
+    let wanted = if aim == Aim::Retire { wanted + 4 } else { wanted };
     let mut plan = Plan::default();
     for i in 0..(2 * wanted + 4) {
+        if aim == Aim::Retire && i == wanted / 2 && runner.is_alive() {
+            let before = rng.pick(&versions).copied().unwrap_or(1).max(2);
+            let event = Event::Retire { before };
+            scenario.events.push(event.clone());
+            runner.step(&event)?;
+            versions.retain(|version| *version >= before);
+        }
         if i >= wanted && plan.is_empty() && runner.is_alive() {
             break;
         }
@@ -253,7 +266,7 @@ fn directed(rng: &mut Rng, aim: Aim) -> bool {
     match aim {
         Aim::Any => rng.chance(8),
         Aim::Former | Aim::Partial | Aim::Pinned => rng.chance(60),
-        Aim::Cuts | Aim::Outside => false,
+        Aim::Cuts | Aim::Outside | Aim::Retire => false,
     }
 }
 
@@ -267,6 +280,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Migrate { .. } => "migrate",
         Event::Round { .. } => "round",
         Event::Outside { .. } => "outside",
+        Event::Retire { .. } => "retire",
     }
 }
 
