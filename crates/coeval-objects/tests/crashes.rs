@@ -40,7 +40,7 @@ const CASES: [(&str, Case); 4] = [
     ("retire", Case { before: &[TO_FOUR], goal: Goal::Retire { before: 4 }, options: "" }),
     (
         "migrate with revisions",
-        Case { before: &[Goal::Migrate { to: Some(1), scan: false }], goal: TO_FOUR, options: "\"revisions\": true," },
+        Case { before: &[Goal::Migrate { to: Some(2), scan: false }], goal: TO_FOUR, options: "\"revisions\": true," },
     ),
 ];
 

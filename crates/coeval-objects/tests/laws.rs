@@ -91,6 +91,11 @@ async fn l16_an_edit_from_outside_is_a_write() {
 }
 
 #[tokio::test]
+async fn what_retires_changes_nothing_at_a_version_that_lives() {
+    hold(Aim::Retire, 150).await;
+}
+
+#[tokio::test]
 async fn every_law_holds_in_a_directory_and_on_s3() {
     for seed in 1000..1010 {
         let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use coeval_core::lens::{Refused, Stored};
 use coeval_core::value::Value;
 use coeval_plan::Step;
 use coeval_store::event::Unobserved;
+use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::Holder;
 use coeval_store::records::{Change, Expect, Key};
 use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
@@ -53,7 +54,12 @@ impl<'b, O: Outside> Replay<'b, O> {
     /// # Errors
     /// The law that does not hold.
     pub async fn step(&mut self, event: &Event) -> Result<(), Failure> {
+        // Clients of retired versions are gone.
+        if event.versions().into_iter().any(|version| self.history.is_retired(version)) {
+            return Ok(());
+        }
         match event {
+            Event::Retire { before } => self.retire(*before).await?,
             Event::Create { at, document } => self.create(*at, document).await?,
             Event::Put { at, document } => {
                 let done = self.stored.as_ref().map(|stored| self.history.put(stored, *at, document));
@@ -136,7 +142,32 @@ impl<'b, O: Outside> Replay<'b, O> {
         Ok(())
     }
 
-    async fn execute(&mut self, to: u32) -> Result<(), Failure> {
+    async fn retire(&mut self, before: u32) -> Result<(), Failure> {
+        let newest = self.history.newest();
+        let error = |error: Error| Failure::new("RETIRE", error.to_string());
+        let step = Step::ForgetRecords { model: self.model.clone(), before, to: newest };
+        let run = format!("retire-{}", self.runs);
+        let steps = vec![step.clone()];
+        let action = Action::Retire { before };
+        let started = Started { run: run.clone(), action, from: newest, to: newest, steps, versions: Vec::new() };
+        self.note(Happened::Started(started)).await.map_err(error)?;
+        self.execute(&step).await?;
+        self.note(Happened::Finished { run, tallies: Vec::new() }).await.map_err(error)?;
+        self.history = self.history.clone().retire(before);
+        if let Some(stored) = &mut self.stored
+            && let Ok((kept, _)) = self.history.forget(stored, newest)
+        {
+            *stored = kept;
+        }
+        Ok(())
+    }
+
+    async fn note(&self, happened: Happened) -> coeval_store::Result<()> {
+        let number = self.backend.ledger().await?.next();
+        self.backend.append(&Entry { number, at: String::new(), by: "test".to_owned(), happened }).await
+    }
+
+    async fn execute(&mut self, step: &Step) -> Result<(), Failure> {
         self.runs += 1;
         let run = format!("run-{}", self.runs);
         let worker = Holder { id: run.clone(), name: run.clone(), purpose: "test".to_owned(), since: String::new() };
@@ -153,17 +184,17 @@ impl<'b, O: Outside> Replay<'b, O> {
             observer: &Unobserved,
             stop: &stop,
         };
-        let step = Step::MoveRecords { model: self.model.clone(), from: self.history.newest(), to };
-        let done = self.backend.execute(&step, &work).await;
+        let done = self.backend.execute(step, &work).await;
         if let Err(error) = done {
-            return fail("L1", format!("migrate to {to}: {error}"));
+            return fail("L1", format!("{step}: {error}"));
         }
         let tidied = self.backend.tidy(&run).await;
         tidied.map_err(|error| Failure::new("L1", error.to_string()))
     }
 
     async fn migrate(&mut self, to: u32) -> Result<(), Failure> {
-        self.execute(to).await?;
+        let step = Step::MoveRecords { model: self.model.clone(), from: self.history.newest(), to };
+        self.execute(&step).await?;
         if let Some(stored) = &mut self.stored
             && let Ok(moved) = self.history.move_to(stored, to)
         {
@@ -193,7 +224,7 @@ impl<'b, O: Outside> Replay<'b, O> {
 
     async fn compare(&mut self) -> Result<(), Failure> {
         let records = self.backend.records();
-        for version in self.history.versions().collect::<Vec<_>>() {
+        for version in self.history.versions().filter(|v| !self.history.is_retired(*v)).collect::<Vec<_>>() {
             self.reads += 1;
             let expected = self.stored.as_ref().map(|stored| self.history.read(stored, version));
             let found = records.get(&self.model, &self.key, version).await;
