@@ -134,3 +134,45 @@ fn network_error(error: &object_store::Error) -> Option<(HttpErrorKind, String)>
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(kind: HttpErrorKind, text: &str) -> Error {
+        let failed =
+            Failed { kind: Kind::S3, what: "writing s3://b/a".to_owned(), key: "a", act: Act::Write { conditional: true } };
+        failed.network(kind, text.to_owned())
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_there_is_not_asked_again() {
+        for (text, help) in [
+            (
+                "dns error: failed to lookup address information: Name or service not known",
+                "There is no such server: correct `endpoint`.",
+            ),
+            (
+                "invalid peer certificate: Expired",
+                "The server's certificate is not trusted by this machine; install its authority's.",
+            ),
+        ] {
+            let Error::Failed { reason, help: said, .. } = network(HttpErrorKind::Connect, text) else { panic!("{text}") };
+            assert_eq!((&*reason, said.as_deref()), (text, Some(help)));
+        }
+    }
+
+    #[test]
+    fn what_the_network_does_is_ambiguous_once_it_was_reached() {
+        for (kind, text, ambiguous) in [
+            (HttpErrorKind::Connect, "Connection refused", false),
+            (HttpErrorKind::Connect, "Temporary failure in name resolution", false),
+            (HttpErrorKind::Timeout, "operation timed out", true),
+            (HttpErrorKind::Interrupted, "Connection reset by peer", true),
+            (HttpErrorKind::Request, "connection closed before message completed", true),
+        ] {
+            let Error::Transient { ambiguous: said, .. } = network(kind, text) else { panic!("{text}") };
+            assert_eq!(said, ambiguous, "{text}");
+        }
+    }
+}

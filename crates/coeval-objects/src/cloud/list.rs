@@ -28,6 +28,7 @@ struct Pages {
     last: Option<String>,
     /// Where the next page begins, as the server says; `None` for the first.
     token: Option<String>,
+    ended: bool,
 }
 
 impl Cloud {
@@ -36,35 +37,40 @@ impl Cloud {
         let start = if self.lists_by_folder.get() == Some(&true) {
             Listing::Walk(Walk::new(prefix, after))
         } else {
-            Listing::Pages(Pages { prefix, after, last: None, token: None })
+            Listing::Pages(Pages { prefix, after, last: None, token: None, ended: false })
         };
-        let pages = stream::unfold(Some(start), async move |listing| match self.some(listing?).await {
-            Ok((page, next)) => Some((page.into_iter().map(Ok).collect::<Vec<_>>(), next)),
-            Err(error) => Some((vec![Err(error)], None)),
+        let pages = stream::unfold(Some(start), async move |listing| {
+            let mut listing = listing?;
+            match self.some(&mut listing).await {
+                Ok(page) => Some((page?.into_iter().map(Ok).collect::<Vec<_>>(), Some(listing))),
+                // Whoever likes asks for the same page again.
+                Err(error) if error.is_transient() => Some((vec![Err(error)], Some(listing))),
+                Err(error) => Some((vec![Err(error)], None)),
+            }
         });
         pages.flat_map(stream::iter).boxed()
     }
 
-    /// Returns some objects, maybe none, and what comes after them.
-    async fn some(&self, listing: Listing) -> Result<(Vec<Listed>, Option<Listing>)> {
-        match listing {
-            Listing::Walk(mut walk) => {
-                let page = walk.some(self).await?;
-                Ok(page.map_or_else(|| (Vec::new(), None), |page| (page, Some(Listing::Walk(walk)))))
-            }
-            Listing::Pages(mut pages) => {
-                let options = PaginatedListOptions { page_token: pages.token.take(), ..PaginatedListOptions::default() };
-                let offset = if options.page_token.is_none() { pages.after.as_deref() } else { None };
-                let found = self.list_page(&pages.prefix, offset, options).await?;
-                if self.lists_by_folder.get() == Some(&true) {
-                    // Known by the first answer only, of which nothing was used.
-                    return Ok((Vec::new(), Some(Listing::Walk(Walk::new(pages.prefix, pages.after)))));
-                }
-                let token = found.page_token.clone();
-                let page = self.in_order(&mut pages, found)?;
-                Ok((page, token.map(|token| Listing::Pages(Pages { token: Some(token), ..pages }))))
-            }
+    /// Returns the next objects, maybe none; `None` at the end. After an error it can be asked again.
+    async fn some(&self, listing: &mut Listing) -> Result<Option<Vec<Listed>>> {
+        let pages = match listing {
+            Listing::Walk(walk) => return walk.some(self).await,
+            Listing::Pages(pages) => pages,
+        };
+        if pages.ended {
+            return Ok(None);
         }
+        let options = PaginatedListOptions { page_token: pages.token.clone(), ..PaginatedListOptions::default() };
+        let offset = if options.page_token.is_none() { pages.after.as_deref() } else { None };
+        let found = self.list_page(&pages.prefix, offset, options).await?;
+        if self.lists_by_folder.get() == Some(&true) {
+            // Known by the first answer only, of which nothing was used.
+            *listing = Listing::Walk(Walk::new(pages.prefix.clone(), pages.after.clone()));
+            return Ok(Some(Vec::new()));
+        }
+        pages.ended = found.page_token.is_none();
+        pages.token.clone_from(&found.page_token);
+        self.in_order(pages, found).map(Some)
     }
 
     /// Asks for a page; `prefix` and `offset` are without the store's own prefix.
@@ -79,9 +85,11 @@ impl Cloud {
         let options = PaginatedListOptions { offset, ..options };
         let asked = Some(full.as_str()).filter(|full| !full.is_empty());
         let (listed, heard) = listen(self.library.list_paginated(asked, options)).await;
-        let by_folder = heard.server.as_ref().is_some_and(|server| BY_FOLDER.iter().any(|name| server.starts_with(name)));
+        let found = listed.map_err(|error| self.failed("listing", prefix, Act::Read).error(&error, heard.clone()))?;
+        // Only an answer says who answers.
+        let by_folder = heard.server.is_some_and(|server| BY_FOLDER.iter().any(|name| server.starts_with(name)));
         self.lists_by_folder.get_or_init(|| by_folder);
-        listed.map_err(|error| self.failed("listing", prefix, Act::Read).error(&error, heard))
+        Ok(found)
     }
 
     /// Returns the objects of a page, and sees that they come in order: a listing that does not cannot go on after a failure without

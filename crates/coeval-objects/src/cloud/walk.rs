@@ -53,7 +53,7 @@ impl Walk {
         Self { after, levels: vec![Level::new(prefix)] }
     }
 
-    /// Returns the next objects, maybe none; `None` at the end.
+    /// Returns the next objects, maybe none; `None` at the end. After an error it can be asked again.
     pub(super) async fn some(&mut self, store: &Cloud) -> Result<Option<Vec<Listed>>> {
         let after = self.after.as_deref().unwrap_or_default();
         let mut page = Vec::new();
@@ -70,7 +70,8 @@ impl Walk {
         }
         if level.ended {
             self.levels.pop();
-        } else {
+        } else if page.is_empty() {
+            // By itself, since what was taken above would be lost if it fails.
             level.fetch(store, after).await?;
         }
         Ok(Some(page))
@@ -79,7 +80,7 @@ impl Walk {
 
 impl Level {
     async fn fetch(&mut self, store: &Cloud, after: &str) -> Result<()> {
-        let token = self.token.take();
+        let token = self.token.clone();
         let offset = if token.is_none() { begin(&self.prefix, after) } else { None };
         let delimiter = Some(Cow::Borrowed("/"));
         let options = PaginatedListOptions { delimiter, page_token: token, ..PaginatedListOptions::default() };

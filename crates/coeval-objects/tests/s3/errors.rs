@@ -183,3 +183,18 @@ async fn a_server_without_etags_is_refused() {
     let expected = "reading s3://coeval-test/p/a: the server does not say which state of the object it is (`ETag`)";
     assert_eq!(error.to_string(), expected);
 }
+
+/// It answers a delete upon a wrong state with yes.
+#[tokio::test]
+async fn a_server_that_deletes_whatever_the_state_is_found_out() {
+    let store = at("p", &[("endpoint", &answering(response("200 OK", "etag: \"x\"\r\n", "")).await)]);
+    assert!(store.capabilities().conditional_delete, "nobody knows yet");
+    for _ in 0..2 {
+        let error = store.delete("a", &Condition::Unchanged(Token("\"x\"".to_owned()))).await.unwrap_err();
+        assert!(matches!(&error, Error::Unsupported { .. }), "{error:?}");
+        let reason = "the server deletes whatever the state (it takes no heed of `If-Match`)";
+        assert_eq!(error.to_string(), format!("deleting s3://coeval-test/p/a: {reason}"));
+        assert!(!store.capabilities().conditional_delete);
+    }
+    store.delete("a", &Condition::None).await.unwrap();
+}

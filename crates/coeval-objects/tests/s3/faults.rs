@@ -97,6 +97,30 @@ async fn writers_through_a_bad_network_lose_and_double_nothing() {
     assert!(cuts.load(Ordering::Relaxed) > 5, "the network was too good");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn listings_through_a_bad_network_are_whole() {
+    let prefix = fresh_prefix();
+    let target = server()["endpoint"].trim_start_matches("http://").to_owned();
+    let direct = at(&prefix, &[]);
+    for key in ["a", "a-b/1", "a-b/2", "a/1", "a/b/2", "b/c/d/e", "b/c/f"] {
+        put(&direct, key, "x", &Condition::None).await.unwrap();
+    }
+    let expected = keys(&direct, "").await;
+    let cuts = Arc::new(AtomicU64::new(0));
+    for seed in 0..10 {
+        let endpoint = cutting(target.clone(), seed, cuts.clone()).await;
+        assert_eq!(keys(&patient(&prefix, &endpoint), "").await, expected, "seed {seed}");
+    }
+    assert!(cuts.load(Ordering::Relaxed) > 5, "the network was too good");
+}
+
+/// Opens a store behind a server, with retries that take no time to speak of.
+fn patient(prefix: &str, endpoint: &str) -> Retrying<Arc<dyn Objects>> {
+    let [base, cap] = [2, 50].map(Duration::from_millis);
+    let policy = RetryPolicy { attempts: 30, base, cap, ..RetryPolicy::default() };
+    Retrying::new(at(prefix, &[("endpoint", endpoint)]), policy, Arc::new(|_| {}))
+}
+
 /// Adds a mark to what lies there, unless an attempt whose answer was lost did already.
 async fn leave_mark(store: &dyn Objects, mark: &str) {
     loop {

@@ -1,5 +1,8 @@
 //! Listings: those that servers get wrong, and resuming.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
 use super::*;
 
 /// The server keeps folders, and a folder is listed where its name goes, not its keys. Every place to resume from is tried.
@@ -16,6 +19,58 @@ async fn a_listing_can_go_on_after_any_key() {
         let rest: Vec<_> = store.list("", Some(after)).map_ok(|listed| listed.key).try_collect().await.unwrap();
         assert_eq!(rest, all[index + 1..], "after {after}");
     }
+}
+
+/// Stands before the server and gives it another name, so that it is taken for one that lists in the order of bytes.
+async fn disguised() -> String {
+    let target = server()["endpoint"].trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&target).await.unwrap();
+            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 1 << 16];
+                while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+                    let said = &mut buffer[..count];
+                    if let Some(at) = said.windows(9).position(|name| name == b"SeaweedFS") {
+                        said[at..at + 9].copy_from_slice(b"Elsewhere");
+                    }
+                    to_client.write_all(said).await.unwrap();
+                }
+            });
+        }
+    });
+    format!("http://127.0.0.1:{port}")
+}
+
+/// Page after page as Amazon lists, which SeaweedFS does too as long as no folder's name begins another one's.
+#[tokio::test]
+async fn a_listing_in_the_order_of_the_server() {
+    let store = at(&fresh_prefix(), &[("endpoint", &disguised().await)]);
+    let mut all: Vec<String> = (0..1100).map(|index| format!("many/{index:04}")).collect();
+    all.extend(["a", "b/c/d", "z/1"].map(str::to_owned));
+    all.sort();
+    let writes = all.iter().map(|key| put(&store, key, "x", &Condition::None));
+    futures::future::try_join_all(writes).await.unwrap();
+    assert_eq!(keys(&store, "").await, all);
+    assert_eq!(keys(&store, "many/010").await, all[102..112]);
+    let rest: Vec<_> = store.list("", Some("many/1098")).map_ok(|listed| listed.key).try_collect().await.unwrap();
+    assert_eq!(rest, ["many/1099", "z/1"]);
+}
+
+#[tokio::test]
+async fn a_listing_out_of_order_is_refused() {
+    let prefix = fresh_prefix();
+    let store = at(&prefix, &[("endpoint", &disguised().await)]);
+    for key in ["a/b", "a-b"] {
+        put(&store, key, "x", &Condition::None).await.unwrap();
+    }
+    let error = store.list("", None).try_collect::<Vec<_>>().await.unwrap_err();
+    let reason = "the server lists \"a-b\" after \"a/b\", which is not the order of bytes";
+    assert_eq!(error.to_string(), format!("listing s3://coeval-test/{prefix}/: {reason}"));
 }
 
 #[tokio::test]

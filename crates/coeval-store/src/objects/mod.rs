@@ -21,6 +21,9 @@ pub use memory::MemoryObjects;
 pub use probe::probe;
 
 /// Tells one state of an object from every other one: an `ETag`, or what serves as one.
+///
+/// Most stores make it of the bytes alone. Bytes that come back bring their token back, and a change of attributes alone leaves it; who
+/// must notice such changes, as locks must, puts something of its own into the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Token(pub String);
 
@@ -107,5 +110,8 @@ pub trait Objects: Debug + Send + Sync {
     async fn delete(&self, key: &str, condition: &Condition) -> Result<()>;
 
     /// Lists the objects whose keys begin with `prefix` and come after `after`, in the order of the keys' bytes.
+    ///
+    /// An error ends the list, except that after one that passes ([`crate::Error::Transient`]) a store may go on where it was when it is
+    /// polled again. One that has ended after an error has not come to its end.
     fn list(&self, prefix: &str, after: Option<&str>) -> BoxStream<'_, Result<Listed>>;
 }

@@ -152,6 +152,7 @@ impl<O: Objects> Objects for Retrying<O> {
             prefix: prefix.to_owned(),
             after: after.map(str::to_owned),
             backoff: Backoff::start(),
+            cut: false,
         };
         stream::unfold(Some(listing), async move |listing| self.next_listed(listing?).await).boxed()
     }
@@ -163,24 +164,33 @@ struct Listing<'a> {
     prefix: String,
     after: Option<String>,
     backoff: Backoff,
+    /// Whether an error was the last that came.
+    cut: bool,
 }
 
 impl<O: Objects> Retrying<O> {
-    /// Returns what comes next in a listing, which goes on after the last key that came, not from the start.
+    /// Returns what comes next in a listing, which goes on where it was, or after the last key that came; not from the start.
     async fn next_listed<'a>(&'a self, mut listing: Listing<'a>) -> Option<(Result<Listed>, Option<Listing<'a>>)> {
         loop {
-            match listing.listed.next().await? {
-                Ok(listed) => {
+            match listing.listed.next().await {
+                Some(Ok(listed)) => {
                     listing.after = Some(listed.key.clone());
                     listing.backoff = Backoff::start();
+                    listing.cut = false;
                     return Some((Ok(listed), Some(listing)));
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     if let Err(error) = self.pause(&mut listing.backoff, error).await {
                         return Some((Err(error), None));
                     }
-                    listing.listed = self.inner.list(&listing.prefix, listing.after.as_deref());
+                    listing.cut = true;
                 }
+                // The store does not go on by itself.
+                None if listing.cut => {
+                    listing.listed = self.inner.list(&listing.prefix, listing.after.as_deref());
+                    listing.cut = false;
+                }
+                None => return None,
             }
         }
     }
