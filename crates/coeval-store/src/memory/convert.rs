@@ -77,7 +77,7 @@ fn moved(era: &Era, stored: &Stored, to: u32, from: Option<u32>, policy: Policy)
     let stays = match &unmoved {
         Unmoved::Quarantined { .. } => true,
         // A version that was in force before could not show it either; whoever brought that into force let it stay.
-        Unmoved::Rejected { version, .. } => from.is_some_and(|from| from < to && *version <= from),
+        Unmoved::Rejected { version, .. } => from.is_some_and(|from| from <= to && *version <= from),
         Unmoved::NoVersion(_) | Unmoved::Broken { .. } | Unmoved::Claimed { .. } => false,
     };
     if stays || policy == Policy::Quarantine { Verdict::Stays { kind, reason } } else { Verdict::Fails { kind, reason } }
