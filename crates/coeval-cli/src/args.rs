@@ -10,14 +10,14 @@ use crate::command::Command;
 #[derive(Debug, Parser)]
 #[command(name = "coeval", version, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 findings, 2 usage, 3 refused, 4 the system failed.\nBegin with `coeval demo` or `coeval init --example`."
+    after_help = "Exit codes: 0 done, 1 findings, 2 usage, 3 refused, 4 failed and as before, 5 failed: `migrate` resumes, `rollback` undoes.\nBegin with `coeval demo` or `coeval init --example`."
 )]
 pub(crate) struct Cli {
     /// The folder that holds coeval.yaml [default: the nearest one upward]
     #[arg(short = 'C', long = "manifest", value_name = "DIR", global = true)]
     pub(crate) manifest: Option<PathBuf>,
 
-    /// What to write: text for people, or one JSON document
+    /// What to write: text for people, or one JSON document; of runs, one JSON object a line
     #[arg(long, value_name = "FORMAT", global = true, default_value = "text")]
     pub(crate) format: Format,
 

@@ -3,24 +3,7 @@
 use coeval_core::history::History;
 use coeval_core::op::Context;
 use coeval_manifest::{Diagnostic, Manifest, ModelFile};
-
-/// The versions from one that adds a model to one that removes it: records have a way between any two of them.
-#[derive(Debug)]
-pub(crate) struct Era {
-    /// The version that adds the model.
-    pub(crate) first: u32,
-    /// The version that removes it; `None` where it is there at the head.
-    pub(crate) end: Option<u32>,
-    /// The model over these versions.
-    pub(crate) history: History,
-}
-
-impl Era {
-    /// Returns whether the model is there at a version.
-    pub(crate) fn contains(&self, version: u32) -> bool {
-        version >= self.first && self.end.is_none_or(|end| version < end)
-    }
-}
+pub(crate) use coeval_store::Era;
 
 /// Compiles the versions of a model's file, every expression of every version included. Most models have one era.
 ///

@@ -23,8 +23,10 @@ pub(crate) enum Kind {
     Usage,
     /// It would not be right; nothing was changed.
     Refused,
-    /// The system failed; nothing was changed.
+    /// The system failed; nothing was changed, or everything was undone.
     Failed,
+    /// A run did not come to its end, and waits to be resumed or undone.
+    Unfinished,
     /// Nobody reads the output any more, as in `coeval … | head`.
     Unheard,
 }
@@ -38,6 +40,7 @@ impl Kind {
             Self::Usage => 2,
             Self::Refused => 3,
             Self::Failed => 4,
+            Self::Unfinished => 5,
         }
     }
 
@@ -49,6 +52,7 @@ impl Kind {
             Self::Usage => "usage",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Unfinished => "unfinished",
         }
     }
 }

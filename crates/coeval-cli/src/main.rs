@@ -11,6 +11,7 @@ mod error;
 mod infer;
 mod progress;
 mod record;
+mod store;
 mod ui;
 mod version;
 mod workspace;

@@ -19,6 +19,8 @@ pub(crate) struct Ui {
     fields: Object,
     /// Whether records go to standard output, so that the report of a program must go elsewhere.
     stdout_holds_records: bool,
+    /// Whether a program reads one object a line.
+    lines: bool,
     manifest: ManifestPaths,
 }
 
@@ -45,6 +47,7 @@ impl Ui {
             diagnostics: Vec::new(),
             fields: Object::new(),
             stdout_holds_records: false,
+            lines: false,
             manifest: ManifestPaths::default(),
         }
     }
@@ -57,6 +60,11 @@ impl Ui {
     /// Says that records go to standard output.
     pub(crate) fn stdout_holds_records(&mut self) {
         self.stdout_holds_records = true;
+    }
+
+    /// Says that events come before the report, each in a line: the report is one too.
+    pub(crate) fn events(&mut self) {
+        self.lines = true;
     }
 
     /// Says how the manifest's files are reached from the current folder.
@@ -148,6 +156,9 @@ impl Ui {
         }
         if self.is_json() {
             let mut out = Object::new();
+            if self.lines {
+                out.insert("event", "end".into());
+            }
             out.insert("command", command.into());
             out.insert("status", status.into());
             out.insert("exit", i64::from(code).into());
@@ -155,7 +166,8 @@ impl Ui {
                 out.insert(name.as_str(), value.clone());
             }
             out.insert("diagnostics", Value::List(std::mem::take(&mut self.diagnostics)));
-            let mut text = Style::Indented(2).write(&out.into());
+            let style = if self.lines { Style::Compact } else { Style::Indented(2) };
+            let mut text = style.write(&out.into());
             text.push('\n');
             let _ = if self.stdout_holds_records {
                 io::stderr().lock().write_all(text.as_bytes())

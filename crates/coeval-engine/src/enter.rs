@@ -6,7 +6,7 @@ use coeval_store::Backend;
 use coeval_store::event::Event;
 use coeval_store::ledger::{Action, Happened, Ledger, Started};
 use coeval_store::lock::{Holder, Lock};
-use coeval_store::work::{Stop, Work};
+use coeval_store::work::Work;
 
 use crate::Result;
 use crate::decide::Goal;
@@ -35,6 +35,11 @@ pub(crate) async fn enter(backend: &dyn Backend, goal: Goal, me: &Holder, how: &
         if how.stop.is_stopped() {
             return Err(coeval_store::Error::Stopped.into());
         }
+        if let Some(started) = &helped
+            && let Some(over) = over(&backend.ledger().await?, started)
+        {
+            return over.map(Entered::Over);
+        }
         let before = backend.holder().await?;
         let holder = match backend.lock(me, how.pace.stale).await {
             Ok(lock) => {
@@ -51,11 +56,6 @@ pub(crate) async fn enter(backend: &dyn Backend, goal: Goal, me: &Holder, how: &
         }
         if how.wait == Wait::Join {
             let ledger = backend.ledger().await?;
-            if let Some(started) = &helped
-                && let Some(over) = over(&ledger, started)
-            {
-                return over.map(Entered::Over);
-            }
             match ledger.open() {
                 Some(open) if helped.as_ref() != Some(open) && ledger.undoing().is_none() && is(goal, open) => {
                     help(backend, open, me, how).await?;
@@ -99,7 +99,7 @@ fn over(ledger: &Ledger, started: &Started) -> Option<Result<Outcome>> {
 
 /// Executes the steps of a run that somebody else leads, as long as they lead it forward.
 async fn help(backend: &dyn Backend, started: &Started, me: &Holder, how: &How<'_>) -> Result<()> {
-    let stop = Stop::default();
+    let stop = how.stop.part();
     let work = async {
         for (index, step) in started.steps.iter().enumerate() {
             let name = index.to_string();
@@ -123,7 +123,7 @@ async fn help(backend: &dyn Backend, started: &Started, me: &Holder, how: &How<'
                 let goes_on = backend.ledger().await.is_ok_and(|ledger| {
                     ledger.undoing().is_none() && ledger.open().is_some_and(|open| open.run == started.run)
                 });
-                if !goes_on || how.stop.is_stopped() {
+                if !goes_on {
                     stop.stop();
                 }
             }

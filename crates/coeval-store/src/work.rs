@@ -52,17 +52,26 @@ pub enum Mode {
 
 /// Tells work to stop, from any thread. Work that was stopped can be resumed.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    told: Arc<AtomicBool>,
+    whole: Option<Arc<Self>>,
+}
 
 impl Stop {
+    /// Returns one for a part of the work: it stops with the whole, and can be stopped alone.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { told: Arc::default(), whole: Some(Arc::new(self.clone())) }
+    }
+
     /// Tells it to stop.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.told.store(true, Ordering::Relaxed);
     }
 
     /// Returns whether it was told to.
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.told.load(Ordering::Relaxed) || self.whole.as_ref().is_some_and(|whole| whole.is_stopped())
     }
 }
 

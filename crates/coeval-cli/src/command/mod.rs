@@ -2,19 +2,33 @@
 
 mod bytes;
 mod changes;
+mod check;
 mod completions;
 mod convert;
+mod delete;
 mod demo;
 mod diff;
 mod explain;
 mod freeze;
+mod get;
+mod history;
 mod import;
 mod init;
 mod lint;
+mod list;
 mod man;
+mod migrate;
+mod plan;
+mod put;
 mod rebase;
 mod reference;
+mod retire;
+mod rollback;
+mod status;
+mod survey;
+mod trial;
 mod validate;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -37,6 +51,18 @@ pub(crate) enum Command {
     Rebase(rebase::Args),
     Validate(validate::Args),
     Convert(convert::Args),
+    Migrate(migrate::Args),
+    Rollback(rollback::Args),
+    Retire(retire::Args),
+    Plan(plan::Args),
+    Status(status::Args),
+    History(history::Args),
+    Verify(verify::Args),
+    Check(check::Args),
+    Get(get::Args),
+    Put(put::Args),
+    List(list::Args),
+    Delete(delete::Args),
     Demo(demo::Args),
     Explain(explain::Args),
     Completions(completions::Args),
@@ -54,6 +80,18 @@ impl Command {
             Self::Rebase(_) => "rebase",
             Self::Validate(_) => "validate",
             Self::Convert(_) => "convert",
+            Self::Migrate(_) => "migrate",
+            Self::Rollback(_) => "rollback",
+            Self::Retire(_) => "retire",
+            Self::Plan(_) => "plan",
+            Self::Status(_) => "status",
+            Self::History(_) => "history",
+            Self::Verify(_) => "verify",
+            Self::Check(_) => "check",
+            Self::Get(_) => "get",
+            Self::Put(_) => "put",
+            Self::List(_) => "list",
+            Self::Delete(_) => "delete",
             Self::Demo(_) => "demo",
             Self::Explain(_) => "explain",
             Self::Completions(_) => "completions",
@@ -71,6 +109,18 @@ impl Command {
             Self::Rebase(args) => rebase::run(args, folder, ui),
             Self::Validate(args) => validate::run(args, folder, ui),
             Self::Convert(args) => convert::run(args, folder, ui),
+            Self::Migrate(args) => migrate::run(args, folder, ui),
+            Self::Rollback(args) => rollback::run(args, folder, ui),
+            Self::Retire(args) => retire::run(args, folder, ui),
+            Self::Plan(args) => plan::run(args, folder, ui),
+            Self::Status(args) => status::run(args, folder, ui),
+            Self::History(args) => history::run(args, folder, ui),
+            Self::Verify(args) => verify::run(args, folder, ui),
+            Self::Check(args) => check::run(args, folder, ui),
+            Self::Get(args) => get::run(args, folder, ui),
+            Self::Put(args) => put::run(args, folder, ui),
+            Self::List(args) => list::run(args, folder, ui),
+            Self::Delete(args) => delete::run(args, folder, ui),
             Self::Demo(args) => demo::run(args, ui),
             Self::Explain(args) => explain::run(args, ui),
             Self::Completions(args) => completions::run(args, ui),

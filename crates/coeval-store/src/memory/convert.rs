@@ -1,7 +1,6 @@
 //! What becomes of one record in a step.
 
-use coeval_core::history::History;
-use coeval_core::lens::{Refused, Stored};
+use coeval_core::lens::{Stored, Unmoved};
 use coeval_plan::Step;
 
 use crate::catalog::{Catalog, Era};
@@ -45,65 +44,43 @@ pub(super) fn eras<'c>(catalog: &'c Catalog, step: &Step) -> Result<Vec<&'c Era>
 pub(super) fn decide(era: &Era, stored: &Stored, step: &Step, origin: Option<u32>, undo: bool, policy: Policy) -> Verdict {
     match step {
         Step::MoveRecords { .. } if undo => match origin {
-            Some(origin) => moved(era, stored, origin, Policy::Quarantine),
+            Some(origin) => moved(era, stored, origin, None, Policy::Quarantine),
             None => Verdict::Same,
         },
-        Step::MoveRecords { to, .. } => moved(era, stored, era.shape(*to).unwrap_or(*to), policy),
+        Step::MoveRecords { from, to, .. } => moved(era, stored, era.shape(*to).unwrap_or(*to), Some(*from), policy),
         Step::ForgetRecords { before, .. } if era.end.is_some_and(|end| end <= *before) => Verdict::Goes,
         Step::ForgetRecords { before, to, .. } => forgotten(era, stored, *before, *to, policy),
     }
 }
 
-fn moved(era: &Era, stored: &Stored, to: u32, policy: Policy) -> Verdict {
+fn moved(era: &Era, stored: &Stored, to: u32, from: Option<u32>, policy: Policy) -> Verdict {
+    let history = &era.history;
     if stored.version == to {
         return Verdict::Same;
     }
-    let history = &era.history;
-    if history.model(stored.version).is_none() || stored.version > history.newest() {
+    if stored.version > history.newest() {
         let reason = format!("it says that it is at version {}, at which there is no such model", stored.version);
         return Verdict::Fails { kind: "unknown-version", reason };
     }
-    match history.claimed(stored, to) {
-        Ok(claimed) if claimed.is_empty() => {}
-        Ok(claimed) => {
-            let reason = format!(
-                "`{}` is not declared at version {}, and version {to} has a property of that name",
-                claimed.join("`, `"),
-                stored.version
-            );
-            return Verdict::Fails { kind: "claimed", reason };
-        }
-        Err(refused) => return Verdict::Fails { kind: "unreadable", reason: refused.to_string() },
-    }
-    match history.migrate(stored, to) {
-        Ok(moved) => Verdict::Becomes(Box::new(moved), 0),
-        Err(refused) => stays(history, stored, &refused, policy),
-    }
-}
-
-/// A record that cannot be shown: it stays if its operation, or the run, says so.
-fn stays(history: &History, stored: &Stored, refused: &Refused, policy: Policy) -> Verdict {
-    let reason = refused.to_string();
-    if matches!(refused, Refused::Quarantined { version, .. } if *version == stored.version) {
-        // What is wrong where it lies is no operation's fault.
-        return match policy {
-            Policy::Reject => Verdict::Fails { kind: "broken", reason },
-            Policy::Quarantine => Verdict::Stays { kind: "broken", reason },
-        };
-    }
-    let Refused::Quarantined { version: to, .. } = refused else { return Verdict::Fails { kind: "unreadable", reason } };
-    // What could not be written as it is, because a version on the way would reject it, is rejected; else the operations let it
-    // into quarantine.
-    let way = stored.version.min(*to)..=stored.version.max(*to);
-    let rejected = match history.create(stored.version, stored.document.clone()) {
-        Err(Refused::Rejected { version, .. }) => way.contains(&version),
-        Ok(_) | Err(_) => false,
+    let unmoved = match history.move_to(stored, to) {
+        Ok(moved) => return Verdict::Becomes(Box::new(moved), 0),
+        Err(unmoved) => unmoved,
     };
-    if !rejected || policy == Policy::Quarantine {
-        Verdict::Stays { kind: "quarantined", reason }
-    } else {
-        Verdict::Fails { kind: "rejected", reason }
-    }
+    let reason = unmoved.to_string();
+    let kind = match &unmoved {
+        Unmoved::NoVersion(_) => "unknown-version",
+        Unmoved::Broken { .. } => "broken",
+        Unmoved::Claimed { .. } => "claimed",
+        Unmoved::Rejected { .. } => "rejected",
+        Unmoved::Quarantined { .. } => "quarantined",
+    };
+    let stays = match &unmoved {
+        Unmoved::Quarantined { .. } => true,
+        // A version that was in force before could not show it either; whoever brought that into force let it stay.
+        Unmoved::Rejected { version, .. } => from.is_some_and(|from| from <= to && *version <= from),
+        Unmoved::NoVersion(_) | Unmoved::Broken { .. } | Unmoved::Claimed { .. } => false,
+    };
+    if stays || policy == Policy::Quarantine { Verdict::Stays { kind, reason } } else { Verdict::Fails { kind, reason } }
 }
 
 fn forgotten(era: &Era, stored: &Stored, before: u32, to: u32, policy: Policy) -> Verdict {
@@ -111,7 +88,7 @@ fn forgotten(era: &Era, stored: &Stored, before: u32, to: u32, policy: Policy) -
     // What the oldest version that stays looks like may be older than it.
     let oldest = shape(before.max(era.first));
     let mut out = if stored.version < oldest {
-        match moved(era, stored, shape(to.max(era.first)), policy) {
+        match moved(era, stored, shape(to.max(era.first)), None, policy) {
             Verdict::Becomes(moved, _) => *moved,
             other => return other,
         }

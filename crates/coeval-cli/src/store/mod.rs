@@ -1,0 +1,19 @@
+//! Stores: opened from what `coeval.yaml` says, run, and shown.
+
+mod event;
+mod fail;
+mod models;
+mod names;
+mod open;
+mod options;
+mod report;
+mod run;
+mod show;
+mod unsupported;
+
+pub(crate) use fail::{failed, refused};
+pub(crate) use open::{Store, block_on, open_all, open_model};
+pub(crate) use options::{Backends, OnFail, Speed, Watch};
+pub(crate) use run::{counts, records, run, try_out};
+pub(crate) use show::Show;
+pub(crate) use unsupported::refuse_unsupported;

@@ -1,0 +1,80 @@
+//! The models of the manifest by the backend that keeps them, compiled.
+
+use std::sync::Arc;
+
+use coeval_manifest::Diagnostic;
+use coeval_store::ledger::VersionId;
+use coeval_store::{Catalog, ModelEntry};
+
+use crate::error::{CommandError, Kind, Result};
+use crate::workspace::Workspace;
+
+/// The name of the backend of models that name none.
+const DEFAULT: &str = "default";
+
+/// The models, by backend.
+pub(crate) struct Models(Vec<(String, Vec<ModelEntry>)>);
+
+impl Models {
+    /// Compiles every model that was ever frozen.
+    ///
+    /// # Errors
+    /// What is wrong with the manifest, and models whose backend it does not have.
+    pub(crate) fn compile(workspace: &Workspace) -> Result<Self> {
+        if workspace.head() == 0 {
+            let help = "`coeval freeze` makes version 1 of the drafts";
+            return Err(CommandError::usage("no-version", "nothing is frozen yet", help));
+        }
+        let mut out = Self(Vec::new());
+        for file in &workspace.manifest.files {
+            let eras = workspace.compile(file)?;
+            let Some(last) = eras.last() else { continue };
+            let Some(model) = last.history.model(last.history.newest()) else { continue };
+            let said = model.options.get("backend").and_then(|backend| backend.as_str());
+            let backend = choose(workspace, said, &model.name)?;
+            let entry = ModelEntry { name: model.name.clone(), eras };
+            match out.0.iter_mut().find(|(name, _)| *name == backend) {
+                Some((_, models)) => models.push(entry),
+                None => out.0.push((backend, vec![entry])),
+            }
+        }
+        Ok(out)
+    }
+
+    /// Returns the backends that keep a model, in the order of `coeval.yaml`, each with its catalog.
+    pub(crate) fn catalogs(self, workspace: &Workspace) -> Vec<(String, Arc<Catalog>)> {
+        let versions = workspace.manifest.versions.all.iter();
+        let versions: Vec<VersionId> = versions.map(|v| VersionId { number: v.number, id: v.id.clone() }).collect();
+        let order = |name: &str| workspace.manifest.config.backends.iter().position(|(known, _)| known == name);
+        let mut backends = self.0;
+        backends.sort_by_key(|(name, _)| order(name));
+        let catalog = |models| Arc::new(Catalog { versions: versions.clone(), models });
+        backends.into_iter().map(|(name, models)| (name, catalog(models))).collect()
+    }
+}
+
+/// The backend of a model: the one it names, else `default`, else the only one.
+fn choose(workspace: &Workspace, said: Option<&str>, model: &str) -> Result<String> {
+    let backends = &workspace.manifest.config.backends;
+    let names = || backends.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    match (said, backends.as_slice()) {
+        (Some(name), _) if workspace.manifest.config.backend(name).is_some() => Ok(name.to_owned()),
+        (None, _) if workspace.manifest.config.backend(DEFAULT).is_some() => Ok(DEFAULT.to_owned()),
+        (None, [(only, _)]) => Ok(only.clone()),
+        (_, []) => {
+            let diagnostic = Diagnostic::error("no-backend", "coeval.yaml does not say where the records are");
+            let help = "add for example `backends: {default: {url: \"file:data\"}}`";
+            Err(CommandError::new(Kind::Refused, diagnostic.help(help)))
+        }
+        (Some(name), _) => {
+            let message = format!("the model `{model}` is kept by the backend `{name}`, which coeval.yaml does not have");
+            let diagnostic = Diagnostic::error("no-backend", message).help(format!("it has {}", names()));
+            Err(CommandError::new(Kind::Refused, diagnostic))
+        }
+        (None, _) => {
+            let message = format!("coeval.yaml has several backends, and the model `{model}` names none");
+            let help = format!("call one of them `default`, or say `backend:` in the model: {}", names());
+            Err(CommandError::new(Kind::Refused, Diagnostic::error("no-backend", message).help(help)))
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Opening stores.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use coeval_core::Object;
+use coeval_core::invalid::nearest;
+use coeval_manifest::Diagnostic;
+use coeval_store::{Backend, Catalog, MemoryBackend};
+
+use super::fail::refused;
+use super::models::Models;
+use super::names::{expand, expand_all};
+use crate::error::{CommandError, Kind, Result};
+use crate::workspace::Workspace;
+
+/// The beginnings of addresses of document stores.
+const DOCUMENTS: [&str; 5] = ["file", "s3", "gs", "az", "memory"];
+/// The beginnings of addresses of databases.
+const DATABASES: [&str; 3] = ["sqlite", "postgres", "postgresql"];
+
+/// An open store.
+pub(crate) struct Store {
+    /// What `coeval.yaml` calls it.
+    pub(crate) name: String,
+    /// The store.
+    pub(crate) backend: Box<dyn Backend>,
+}
+
+/// Opens a store by its address, with the variables of the environment in their places. Paths are relative to `root`.
+///
+/// # Errors
+/// An address that nothing answers to.
+#[allow(clippy::unused_async, reason = "opening a store in memory does not wait for anything; opening others does")]
+async fn open_backend(root: &Path, url: &str, options: &Object, catalog: Arc<Catalog>) -> coeval_store::Result<Box<dyn Backend>> {
+    // What a store in memory does not need, others will.
+    let _ = (root, options);
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    let unsupported = |reason: String| coeval_store::Error::Unsupported { what: address(url), reason };
+    match scheme {
+        "memory" => Ok(Box::new(MemoryBackend::new(catalog))),
+        scheme if DOCUMENTS.contains(&scheme) => Err(unsupported("stores of this kind are not there yet".to_owned())),
+        scheme if DATABASES.contains(&scheme) => {
+            Err(unsupported("databases are not there yet; stores of documents are".to_owned()))
+        }
+        scheme => {
+            let near = nearest(scheme, DOCUMENTS.iter().chain(&DATABASES).copied());
+            let near = near.map(|near| format!("; did you mean `{near}:`?")).unwrap_or_default();
+            Err(unsupported(format!("an address begins with one of {}{near}", DOCUMENTS.map(|s| format!("`{s}:`")).join(", "))))
+        }
+    }
+}
+
+/// An address without what is secret in it.
+fn address(url: &str) -> String {
+    match (url.split_once("://"), url.split_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+async fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Result<Store> {
+    let missing = || CommandError::new(Kind::Refused, Diagnostic::error("no-backend", format!("there is no backend `{name}`")));
+    let said = workspace.manifest.config.backend(&name).ok_or_else(missing)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let unset = |variable: String| {
+        let message = format!("the backend `{name}` in coeval.yaml needs the variable {variable}, which is not set");
+        CommandError::usage("no-variable", message, format!("set it: `export {variable}=…`"))
+    };
+    let url = expand(&said.url, &variable).map_err(unset)?;
+    let options = expand_all(&said.options, &variable).map_err(unset)?;
+    let backend = open_backend(&workspace.root, &url, &options, catalog).await.map_err(|e| refused(&e, &name))?;
+    Ok(Store { name, backend })
+}
+
+/// Opens all stores that keep a model, or the one that is named.
+///
+/// # Errors
+/// What keeps one of them from being opened.
+pub(crate) async fn open_all(workspace: &Workspace, only: Option<&str>) -> Result<Vec<Store>> {
+    let catalogs = Models::compile(workspace)?.catalogs(workspace);
+    if let Some(only) = only
+        && catalogs.iter().all(|(name, _)| name != only)
+    {
+        let names: Vec<&str> = catalogs.iter().map(|(name, _)| name.as_str()).collect();
+        let message = match workspace.manifest.config.backend(only) {
+            Some(_) => format!("the backend `{only}` keeps no model that was ever frozen"),
+            None => format!("there is no backend `{only}`"),
+        };
+        return Err(CommandError::usage("no-backend", message, format!("backends that keep models: {}", names.join(", "))));
+    }
+    let mut out = Vec::new();
+    for (name, catalog) in catalogs.into_iter().filter(|(name, _)| only.is_none_or(|only| only == name)) {
+        out.push(open(workspace, name, catalog).await?);
+    }
+    Ok(out)
+}
+
+/// Opens the store that keeps a model.
+///
+/// # Errors
+/// There is no such model, and what keeps its store from being opened.
+pub(crate) async fn open_model(workspace: &Workspace, model: &str) -> Result<Store> {
+    workspace.model(Some(model))?;
+    let catalogs = Models::compile(workspace)?.catalogs(workspace);
+    let found = catalogs.into_iter().find(|(_, catalog)| catalog.models.iter().any(|entry| entry.name == model));
+    let Some((name, catalog)) = found else {
+        let help = "`coeval freeze` makes a version of its draft";
+        return Err(CommandError::usage("no-version", format!("the model `{model}` was never frozen"), help));
+    };
+    open(workspace, name, catalog).await
+}
+
+/// Runs what waits for stores.
+///
+/// # Errors
+/// As the work, and where the system gives no threads.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|e| CommandError::io("starting threads", &e))?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (url, shown) in [
+            ("file:data", "file:data"),
+            ("postgres://me:secret@host/db", "postgres://…@host/db"),
+            ("s3://bucket/prefix", "s3://bucket/prefix"),
+        ] {
+            assert_eq!(address(url), shown);
+        }
+    }
+}
