@@ -164,7 +164,7 @@ fn normal(folder: &Path, text: &str) -> String {
             && rest[..36].char_indices().all(|(i, c)| if matches!(i, 8 | 13 | 18 | 23) { c == '-' } else { hex(c) });
         let now = rest.len() >= 20
             && rest.is_char_boundary(20)
-            && rest[..20].ends_with('Z')
+            && rest[..20].ends_with(['Z', '.'])
             && rest[..10].chars().all(|c| c.is_ascii_digit() || c == '-')
             && rest.as_bytes()[10] == b'T'
             && !rest.starts_with("2026-11-21T10:00:00Z");
@@ -173,7 +173,8 @@ fn normal(folder: &Path, text: &str) -> String {
             rest = &rest[36..];
         } else if starts && now {
             out.push_str("<now>");
-            rest = &rest[20..];
+            // With milliseconds or without.
+            rest = rest[19..].trim_start_matches(|c: char| c == '.' || c.is_ascii_digit()).trim_start_matches('Z');
         } else if let Some(digest) = rest.strip_prefix("sha256:") {
             out.push_str("sha256:<digest>");
             rest = digest.trim_start_matches(hex).trim_start_matches('…');
@@ -182,7 +183,13 @@ fn normal(folder: &Path, text: &str) -> String {
             rest = &rest[c.len_utf8()..];
         }
     }
-    out
+    out.lines().fold(String::new(), |mut out, line| {
+        // Who runs is another process on another machine each time.
+        let whom = line.find(", by coeval ").filter(|_| line.contains(", process "));
+        out.push_str(whom.map_or(line, |at| &line[..at]));
+        out.push_str(if whom.is_some() { ", by <whom>\n" } else { "\n" });
+        out
+    })
 }
 
 #[test]

@@ -27,7 +27,7 @@ use coeval_core::table::Tables;
 use coeval_core::value::{Object, Value};
 use coeval_objects::documents::Documents;
 use coeval_store::ledger::{Happened, VersionId};
-use coeval_store::objects::wrap::{RetryPolicy, Retrying};
+use coeval_store::objects::wrap::{RetryNotice, RetryPolicy, Retrying};
 use coeval_store::objects::{Attributes, Condition, Objects};
 use coeval_store::records::{Change, Expect, Key, Records};
 use coeval_store::{Backend, Catalog, Era, ModelEntry};
@@ -53,7 +53,9 @@ fn draft(version: usize) -> String {
     let shaped = match version {
         0 => return base.to_owned(),
         1 => base.replace("  name:", "  title:").replace("  n0:", "  m0:"),
-        2 => base.replace("  name:", "  title:").replace("  n0:", "  m0:").replace("price: {type: number", "price: {type: integer"),
+        2 => {
+            base.replace("  name:", "  title:").replace("  n0:", "  m0:").replace("price: {type: number", "price: {type: integer")
+        }
         _ => base
             .replace("  name:", "  title:")
             .replace("  n0:", "  zero:")
@@ -64,7 +66,8 @@ fn draft(version: usize) -> String {
 }
 
 fn server() -> BTreeMap<String, String> {
-    let text = std::env::var("COEVAL_TEST_S3").expect("needs an S3 server: run it by `testing/s3 cargo nextest run …`, or `./test`");
+    let text =
+        std::env::var("COEVAL_TEST_S3").expect("needs an S3 server: run it by `testing/s3 cargo nextest run …`, or `./test`");
     let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
     pairs.filter(|(name, _)| !name.starts_with("reader_")).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
@@ -96,10 +99,7 @@ fn catalog() -> Arc<Catalog> {
         "n2": {"type": "integer", "required": true}, "n3": {"type": "integer", "required": true}, "note": "string"}}"#,
     );
     let operations: [&[&str]; 3] = [
-        &[
-            r#"{"rename_property": {"from": "name", "to": "title"}}"#,
-            r#"{"rename_property": {"from": "n0", "to": "m0"}}"#,
-        ],
+        &[r#"{"rename_property": {"from": "name", "to": "title"}}"#, r#"{"rename_property": {"from": "n0", "to": "m0"}}"#],
         &[r#"{"retype_property": {"path": "price", "schema": {"type": "integer", "required": true},
             "up": "cast(price * 100 as integer)", "down": "cast(price as number) / 100"}}"#],
         &[r#"{"remove_property": {"path": "note"}}"#, r#"{"rename_property": {"from": "m0", "to": "zero"}}"#],
@@ -112,8 +112,7 @@ fn catalog() -> Arc<Catalog> {
     };
     let releases: Vec<Release> = operations.into_iter().zip(2..).map(release).collect();
     let model = Model::from_value(&model.unwrap(), &no_shared_types).unwrap();
-    let history =
-        History::new(1, model, &releases, &Context { tables: &Tables::new(), rewrites: &Rewrites::new() }).unwrap();
+    let history = History::new(1, model, &releases, &Context { tables: &Tables::new(), rewrites: &Rewrites::new() }).unwrap();
     let versions = (1..=4).map(|number| VersionId { number, id: format!("id-{number}") }).collect();
     let models = vec![ModelEntry { name: "product".to_owned(), eras: vec![Era { first: 1, end: None, history }] }];
     Arc::new(Catalog { versions, models })
@@ -123,7 +122,7 @@ fn objects(prefix: &str, server: &BTreeMap<String, String>) -> Arc<dyn Objects> 
     let mut options = server.clone();
     let url = options.remove("url").unwrap();
     let objects = coeval_objects::open(&format!("{}/{prefix}", url.trim_end_matches('/')), &options).unwrap();
-    Arc::new(Retrying::new(objects, RetryPolicy::default(), |_| {}))
+    Arc::new(Retrying::new(objects, RetryPolicy::default(), Arc::new(|_: &RetryNotice| {})))
 }
 
 fn id(record: usize) -> String {
@@ -278,7 +277,9 @@ async fn a_hundred_kills_lose_nothing() {
         let ended: Vec<_> = runners.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         let carried = finish(world);
         stop.store(true, Ordering::Relaxed);
-        ended.into_iter().for_each(|ended| ended.unwrap());
+        for ended in ended {
+            ended.unwrap();
+        }
         carried.unwrap_or_else(|said| panic!("{said}"));
         clients.join().unwrap()
     });

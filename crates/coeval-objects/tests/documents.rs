@@ -318,10 +318,10 @@ async fn versions_that_are_not_in_force_are_refused() {
         other => other.to_string(),
     };
     let error = store.records().get("product", &key("a"), 1).await.unwrap_err();
-    assert_eq!(told(error), "no version is in force in memory: yet; `coeval migrate` brings one into force");
+    assert_eq!(told(error), "the store has not come to version 1; no version is in force yet: migrate it");
     in_force(&store, 0, 2).await;
     let error = store.records().get("product", &key("a"), 3).await.unwrap_err();
-    assert_eq!(told(error), "version 3 is not in force in memory:; it is at version 2; `coeval migrate --to 3` brings it there");
+    assert_eq!(told(error), "the store has not come to version 3; the newest version that clients may use is 2; migrate it");
     let error = store.records().get("nothing", &key("a"), 2).await.unwrap_err();
     assert_eq!(told(error), "the store keeps no model `nothing`; it keeps product");
     let page = store.records().list("product", 2, None, 1).await.unwrap();

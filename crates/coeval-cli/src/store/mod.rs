@@ -7,6 +7,7 @@ mod names;
 mod open;
 mod options;
 mod report;
+mod retries;
 mod run;
 mod show;
 mod unsupported;

@@ -1,16 +1,20 @@
 //! Opening stores.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use coeval_core::Object;
 use coeval_core::invalid::nearest;
+use coeval_core::{Object, Value};
 use coeval_manifest::Diagnostic;
-use coeval_store::{Backend, Catalog, MemoryBackend};
+use coeval_objects::documents::Documents;
+use coeval_store::objects::wrap::{RetryNotice, RetryPolicy, Retrying};
+use coeval_store::{Backend, Catalog};
 
 use super::fail::refused;
 use super::models::Models;
 use super::names::{expand, expand_all};
+use super::retries::Retries;
 use crate::error::{CommandError, Kind, Result};
 use crate::workspace::Workspace;
 
@@ -25,21 +29,30 @@ pub(crate) struct Store {
     pub(crate) name: String,
     /// The store.
     pub(crate) backend: Box<dyn Backend>,
+    /// Where requests are told that are repeated.
+    pub(crate) retries: Arc<Retries>,
 }
 
 /// Opens a store by its address, with the variables of the environment in their places. Paths are relative to `root`.
 ///
 /// # Errors
 /// An address that nothing answers to.
-#[allow(clippy::unused_async, reason = "opening a store in memory does not wait for anything; opening others does")]
-async fn open_backend(root: &Path, url: &str, options: &Object, catalog: Arc<Catalog>) -> coeval_store::Result<Box<dyn Backend>> {
-    // What a store in memory does not need, others will.
-    let _ = (root, options);
+fn open_backend(
+    root: &Path,
+    url: &str,
+    options: &Object,
+    catalog: Arc<Catalog>,
+    retries: &Arc<Retries>,
+) -> coeval_store::Result<Box<dyn Backend>> {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     let unsupported = |reason: String| coeval_store::Error::Unsupported { what: address(url), reason };
     match scheme {
-        "memory" => Ok(Box::new(MemoryBackend::new(catalog))),
-        scheme if DOCUMENTS.contains(&scheme) => Err(unsupported("stores of this kind are not there yet".to_owned())),
+        scheme if DOCUMENTS.contains(&scheme) => {
+            let objects = coeval_objects::open(&beneath(root, url), &texts(url, options)?)?;
+            let told = Arc::clone(retries);
+            let objects = Retrying::new(objects, RetryPolicy::default(), Arc::new(move |notice: &RetryNotice| told.tell(notice)));
+            Ok(Box::new(Documents::open(Arc::new(objects), catalog)?))
+        }
         scheme if DATABASES.contains(&scheme) => {
             Err(unsupported("databases are not there yet; stores of documents are".to_owned()))
         }
@@ -49,6 +62,41 @@ async fn open_backend(root: &Path, url: &str, options: &Object, catalog: Arc<Cat
             Err(unsupported(format!("an address begins with one of {}{near}", DOCUMENTS.map(|s| format!("`{s}:`")).join(", "))))
         }
     }
+}
+
+/// Lets a relative path begin at the folder of the manifest, wherever the command is run.
+fn beneath(root: &Path, url: &str) -> String {
+    match url.strip_prefix("file:") {
+        Some(path) if !path.is_empty() && !path.starts_with('/') => format!("file:{}", root.join(path).display()),
+        _ => url.to_owned(),
+    }
+}
+
+/// Returns the options as texts. What the environment says holds where they say nothing.
+fn texts(url: &str, options: &Object) -> coeval_store::Result<BTreeMap<String, String>> {
+    let mut out = BTreeMap::new();
+    for (name, value) in options {
+        let text = match value {
+            Value::String(text) => text.as_str().to_owned(),
+            Value::Number(number) => number.as_str().to_owned(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Null | Value::List(_) | Value::Object(_) => {
+                return Err(coeval_store::Error::failed(
+                    address(url),
+                    format!("the option `{}` is a text, a number or a flag", name.as_str()),
+                ));
+            }
+        };
+        out.insert(name.to_string(), text);
+    }
+    for (variable, option) in coeval_objects::environment(url) {
+        if !out.contains_key(option)
+            && let Ok(text) = std::env::var(variable)
+        {
+            out.insert(option.to_owned(), text);
+        }
+    }
+    Ok(out)
 }
 
 /// An address without what is secret in it.
@@ -69,8 +117,9 @@ async fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Res
     };
     let url = expand(&said.url, &variable).map_err(unset)?;
     let options = expand_all(&said.options, &variable).map_err(unset)?;
-    let backend = open_backend(&workspace.root, &url, &options, catalog).await.map_err(|e| refused(&e, &name))?;
-    Ok(Store { name, backend })
+    let retries = Arc::new(Retries::default());
+    let backend = open_backend(&workspace.root, &url, &options, catalog, &retries).map_err(|e| refused(&e, &name))?;
+    Ok(Store { name, backend, retries })
 }
 
 /// Opens all stores that keep a model, or the one that is named.

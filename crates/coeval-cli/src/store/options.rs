@@ -75,15 +75,13 @@ impl OnFail {
 }
 
 impl Speed {
-    /// Returns how fast each of the workers is.
+    /// Returns how fast, and how many.
     pub(crate) fn pace(&self) -> Pace {
         let usual = Pace::default();
-        let workers = self.workers.map_or(1, NonZeroUsize::get);
-        #[allow(clippy::cast_precision_loss, reason = "nobody has 2^52 workers")]
-        let share = workers as f64;
         Pace {
-            concurrency: NonZeroUsize::new(self.concurrency.get() / workers).unwrap_or(NonZeroUsize::MIN),
-            rate: self.rate.map(|rate| rate / share),
+            concurrency: self.concurrency,
+            workers: self.workers.unwrap_or(usual.workers),
+            rate: self.rate,
             shard: self.shard.unwrap_or(usual.shard),
             stale: self.lock_stale.map_or(usual.stale, Duration::from_secs_f64),
         }

@@ -1,12 +1,12 @@
 //! Running what leads all stores to a goal, one store after the other.
 
+use std::sync::Arc;
+
 use coeval_core::{Object, Value};
 use coeval_engine::{Done, Goal, How, Outcome as Ended, SystemClock, Trial, Wait};
 use coeval_store::event::Tally;
 use coeval_store::ledger::Action;
 use coeval_store::work::Stop;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 
 use super::event::put_tally;
 use super::fail::failed;
@@ -89,38 +89,20 @@ fn listen(stop: &Stop, json: bool) {
     });
 }
 
-/// Shares a run between workers. What the first of them says of it holds for all: who comes later would begin anew.
-async fn shared(store: &Store, goal: Goal, workers: usize, how: &How<'_>) -> coeval_engine::Result<Ended> {
-    let how = How { stop: how.stop.part(), ..how.clone() };
-    let mut all: FuturesUnordered<_> = (0..workers).map(|_| coeval_engine::run(&*store.backend, goal, &how)).collect();
-    let mut out = None;
-    while let Some(outcome) = all.next().await {
-        let over = !matches!(outcome, Ok(Ended::Nothing { .. }));
-        if out.is_none() || over && matches!(out, Some(Ok(Ended::Nothing { .. }))) {
-            out = Some(outcome);
-        }
-        if over {
-            how.stop.stop();
-        }
-    }
-    // There is at least one worker.
-    out.unwrap_or(Ok(Ended::Nothing { version: 0 }))
-}
-
 /// Leads all stores to a goal. What the first ones did is undone where a later one fails.
 ///
 /// # Errors
 /// How the one that failed did.
 pub(crate) async fn run(stores: &[Store], goal: Goal, speed: &Speed, watch: &Watch, ui: &mut Ui) -> Result<Outcome> {
-    let show = Show::start(ui.is_json(), watch.report.as_deref())?;
+    let show = Arc::new(Show::start(ui.is_json(), watch.report.as_deref())?);
+    stores.iter().for_each(|store| store.retries.show(&show));
     let stop = Stop::default();
     listen(&stop, ui.is_json());
     let how = how(speed, watch, &show, &stop);
-    let workers = speed.workers.map_or(1, std::num::NonZeroUsize::get);
     let (mut ended, mut failure) = (Vec::new(), None);
     for store in stores {
         show.store(&store.name);
-        match shared(store, goal, workers, &how).await {
+        match coeval_engine::run(&*store.backend, goal, &how).await {
             Ok(outcome) => ended.push((store, outcome)),
             Err(error) => {
                 failure = Some(failed(&error, &store.name));
@@ -217,7 +199,8 @@ pub(crate) async fn try_out(
     watch: &Watch,
     ui: &mut Ui,
 ) -> Result<Vec<(String, Option<Trial>)>> {
-    let show = Show::start(ui.is_json(), watch.report.as_deref())?;
+    let show = Arc::new(Show::start(ui.is_json(), watch.report.as_deref())?);
+    stores.iter().for_each(|store| store.retries.show(&show));
     let stop = Stop::default();
     listen(&stop, ui.is_json());
     let how = how(speed, watch, &show, &stop);

@@ -185,8 +185,10 @@ fn fate(subject: &Subject<'_>, goal: Goal, policy: Policy, place: &dyn Fn() -> S
         Err(unmoved) => {
             let (kind, reason) = told(&unmoved);
             let key = name(&document);
-            // An operation's own policy says that such records stay; all others are for the run to decide.
-            return if kind == QUARANTINED {
+            // An operation's own policy says that such records stay, and what a version that was in force already cannot show is not
+            // this run's doing; all others are for the run to decide.
+            let old = matches!((&unmoved, goal), (Unmoved::Rejected { version, .. }, Goal::Move { home, to }) if *version <= home && home <= to);
+            return if old || kind == QUARANTINED {
                 Fate::Stays(failure(subject.model, key, kind, reason))
             } else {
                 in_the_way(key, kind, reason)

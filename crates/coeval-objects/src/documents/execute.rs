@@ -21,7 +21,7 @@ use super::limit::Limiter;
 use super::listing::{self, Sample};
 use super::shard::{Done, Notes, Shard};
 use super::workers;
-use super::{Documents, Place, STAMP, revision};
+use super::{Documents, Place, STAMP, barrier, revision};
 
 /// How many bytes of objects are in memory at the same time, in units that a semaphore counts.
 const UNIT: u64 = 64 << 10;
@@ -58,7 +58,12 @@ pub(super) async fn execute(store: &Documents, step: &Step, work: &Work<'_>) -> 
             };
             job.objects(keys, work.pace.concurrency.get(), None).await?
         }
-        Mode::Write => workers::run(&job).await?,
+        Mode::Write => {
+            if work.undo {
+                barrier::close(&job).await?;
+            }
+            workers::run(&job).await?
+        }
     };
     job.tell(None);
     // A trial is told what it found; a run is stopped by it.

@@ -4,6 +4,7 @@
 //! version, and what that version does not show. Everything else that coeval needs lies under `_coeval/` in the same store,
 //! as objects that are created once, or replaced on a condition.
 
+mod barrier;
 mod convert;
 mod execute;
 mod history;

@@ -40,19 +40,8 @@ impl Documents {
     pub(super) async fn view(&self, model: &str, at: u32) -> Result<View<'_>> {
         let place = self.place(model)?;
         let ledger = self.known().await?;
-        let unknown = |message: String, help: String| Error::Unknown { message, help: Some(help) };
-        let Some(newest) = ledger.newest() else {
-            let message = format!("no version is in force in {} yet", self.objects.name());
-            return Err(unknown(message, "`coeval migrate` brings one into force".to_owned()));
-        };
-        if at > newest {
-            let message = format!("version {at} is not in force in {}", self.objects.name());
-            return Err(unknown(message, format!("it is at version {newest}; `coeval migrate --to {at}` brings it there")));
-        }
-        if at < ledger.oldest() {
-            let message = format!("version {at} was retired");
-            return Err(unknown(message, format!("versions {} to {newest} are live", ledger.oldest())));
-        }
+        ledger.admit(at)?;
+        let newest = ledger.newest().unwrap_or(at);
         let catalog = self.live(ledger.oldest());
         let index = catalog.index(model, at)?;
         let era = &catalog.models[index.0].eras[index.1];

@@ -89,7 +89,7 @@ fn changed(view: &View<'_>, lying: Option<&Lying>, change: &Change) -> Result<Op
     };
     let Some(lying) = lying else {
         let Change::Put(text) = change else {
-            return Err(Error::Conflict { what: "there is no record to patch; it".to_owned() });
+            return Err(Error::Conflict { what: "there is no record to patch".to_owned() });
         };
         let value = parsed(text)?;
         let mut stored = history.create(view.at, value.clone())?;
@@ -139,7 +139,7 @@ fn partition(view: &View<'_>, change: &Change) -> Result<String> {
         return Ok(String::new());
     }
     let Change::Put(text) = change else {
-        return Err(Error::Conflict { what: "there is no record to patch; it".to_owned() });
+        return Err(Error::Conflict { what: "there is no record to patch".to_owned() });
     };
     let bad = |reason: String| Error::BadRecord { key: "the document".to_owned(), reason };
     let value = json::parse(text.as_bytes()).map_err(|error| bad(error.to_string()))?;
@@ -154,8 +154,8 @@ fn partition(view: &View<'_>, change: &Change) -> Result<String> {
 pub(super) fn expected(expect: &Expect, token: Option<&Token>, key: &Key) -> Result<()> {
     let conflict = |what: String| Err(Error::Conflict { what });
     match (expect, token) {
-        (Expect::Absent, Some(_)) => conflict(format!("`{key}` is there already; it")),
-        (Expect::Present | Expect::Unchanged(_), None) => conflict(format!("`{key}` is not there; it")),
+        (Expect::Absent, Some(_)) => conflict(format!("`{key}` is there already")),
+        (Expect::Present | Expect::Unchanged(_), None) => conflict(format!("`{key}` is not there")),
         (Expect::Unchanged(state), Some(token)) if state.0 != token.0 => conflict(format!("`{key}`")),
         _ => Ok(()),
     }

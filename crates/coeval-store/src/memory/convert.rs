@@ -68,7 +68,7 @@ fn moved(era: &Era, stored: &Stored, to: u32, from: Option<u32>, policy: Policy)
     };
     let reason = unmoved.to_string();
     let kind = match &unmoved {
-        Unmoved::NoVersion(_) => "unknown-version",
+        Unmoved::NoVersion(_) | Unmoved::Retired(_) => "unknown-version",
         Unmoved::Broken { .. } => "broken",
         Unmoved::Claimed { .. } => "claimed",
         Unmoved::Rejected { .. } => "rejected",
@@ -78,7 +78,7 @@ fn moved(era: &Era, stored: &Stored, to: u32, from: Option<u32>, policy: Policy)
         Unmoved::Quarantined { .. } => true,
         // A version that was in force before could not show it either; whoever brought that into force let it stay.
         Unmoved::Rejected { version, .. } => from.is_some_and(|from| from <= to && *version <= from),
-        Unmoved::NoVersion(_) | Unmoved::Broken { .. } | Unmoved::Claimed { .. } => false,
+        Unmoved::NoVersion(_) | Unmoved::Retired(_) | Unmoved::Broken { .. } | Unmoved::Claimed { .. } => false,
     };
     if stays || policy == Policy::Quarantine { Verdict::Stays { kind, reason } } else { Verdict::Fails { kind, reason } }
 }
