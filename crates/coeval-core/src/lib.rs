@@ -40,6 +40,8 @@
 //!   same as a write.
 //! - **Migrate**: the same state, stored at another version. A record that cannot be shown there, or is broken where it lies,
 //!   stays as it is.
+//! - **Retire**: the versions before one are gone, and no client reads or writes at them. A node that had ended by then holds what
+//!   its recipe gives, and nothing is kept of it; no read at a version that lives changes ([`history::History::forget`]).
 //! - **Lists and maps** with operations beneath them: each element is a state of its own under the same rules. Items are matched
 //!   by the declared key, else by a patch's indices, else by content ([`lens::align`]).
 //!

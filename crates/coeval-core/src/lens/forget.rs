@@ -146,7 +146,8 @@ impl Forgetting<'_> {
         let dead = |home: Option<LineageId>| home.filter(|lineage| scope.is_dead_lineage(*lineage));
         for (home, object) in &state.extras {
             let Some(lineage) = dead(*home) else { continue };
-            let nodes = (0..scope.nodes.len()).filter(|node| scope.nodes[*node].lineage == Some(lineage));
+            let seen = |node: &NodeId| self.last_seen(scope, *node).is_some();
+            let nodes = (0..scope.nodes.len()).filter(|node| scope.nodes[*node].lineage == Some(lineage)).filter(seen);
             if let Some(last) = nodes.max_by_key(|node| scope.nodes[*node].end) {
                 object.iter().for_each(|(name, _)| self.lose(scope, last, name, trail));
             }
@@ -156,13 +157,18 @@ impl Forgetting<'_> {
 
     /// Notes the loss of a value that a version could see; `within` names what lay in it without being declared.
     fn lose(&mut self, scope: &Scope, node: NodeId, within: &str, trail: &Trail<'_>) {
-        let dead = &scope.nodes[node];
-        let Some((version, t)) = self.cuts.last_before(dead.end).filter(|(_, t)| dead.alive(*t)) else { return };
+        let Some((version, t)) = self.last_seen(scope, node) else { return };
         let mut path = String::new();
         for (scope, list, place) in trail {
             path = join(&path, &path_of(scope, *list, scope.nodes[*list].nearest(t))) + place;
         }
         let path = join(&join(&path, &path_of(scope, node, t)), within);
-        self.lost.push(Lost { key: dead.key.clone(), path, version });
+        self.lost.push(Lost { key: scope.nodes[node].key.clone(), path, version });
+    }
+
+    /// The newest version that showed a dead node, and its moment.
+    fn last_seen(&self, scope: &Scope, node: NodeId) -> Option<(u32, Time)> {
+        let dead = &scope.nodes[node];
+        self.cuts.last_before(dead.end).filter(|(_, t)| dead.alive(*t))
     }
 }

@@ -155,7 +155,8 @@ impl Runner {
     fn retire(&mut self, before: u32) -> Result<Verdict, Failure> {
         let Some(record) = &self.record else { return Ok(Verdict::Refused) };
         let Some(to) = self.retired.begin(before, &self.history, &record.stored)? else { return Ok(Verdict::Refused) };
-        self.happen(&Event::Migrate { to })
+        // All of them lie there, and were written now: of several edits from outside none is the first one's continuation.
+        self.step(&Event::Migrate { to })
     }
 
     fn happen(&mut self, event: &Event) -> Result<Verdict, Failure> {
