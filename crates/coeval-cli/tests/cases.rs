@@ -164,6 +164,7 @@ fn normal(folder: &Path, text: &str) -> String {
             && rest[..36].char_indices().all(|(i, c)| if matches!(i, 8 | 13 | 18 | 23) { c == '-' } else { hex(c) });
         let now = rest.len() >= 20
             && rest.is_char_boundary(20)
+            && rest.is_char_boundary(10)
             && rest[..20].ends_with(['Z', '.'])
             && rest[..10].chars().all(|c| c.is_ascii_digit() || c == '-')
             && rest.as_bytes()[10] == b'T'
