@@ -12,7 +12,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -197,35 +197,54 @@ async fn client(number_of: usize, records: &dyn Records, catalog: &Catalog, stop
 /// Starts a runner that takes the store where it is wanted next.
 fn runner(world: &World, to_four: bool) -> Child {
     let goal: &[&str] = if to_four { &["migrate", "--to", "4"] } else { &["rollback", "--to", "3"] };
-    let speed = ["--lock-stale", "1", "--shard", "7", "--workers", "2", "--concurrency", "4", "--rate", "60"];
+    let speed = ["--format", "json", "--lock-stale", "1", "--shard", "7", "--workers", "2", "--concurrency", "4", "--rate", "60"];
     world.command(&[goal, &speed].concat()).spawn().unwrap()
+}
+
+/// Waits for a runner to end, or kills it: in most cases a random time after its run began, else a random time after its birth.
+fn await_or_kill(mut child: Child) -> Option<bool> {
+    let began = Arc::new(AtomicBool::new(false));
+    let (stdout, seen) = (child.stdout.take().unwrap(), Arc::clone(&began));
+    let reading = std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if line.contains("run-started") || line.contains("step-started") {
+                seen.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    let mut rng = rand::rng();
+    let at_birth = rng.random_bool(0.3);
+    let patience = Duration::from_millis(if at_birth { rng.random_range(20..2500) } else { rng.random_range(0..1500) });
+    let mut since = at_birth.then(Instant::now);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status.success());
+        }
+        if since.is_none() && began.load(Ordering::Relaxed) {
+            since = Some(Instant::now());
+        }
+        if since.is_some_and(|since| since.elapsed() >= patience) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    reading.join().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(!said.contains("panicked") && !said.contains("internal"), "{said}");
+    status
 }
 
 /// Lets runners run and kills them; a goal that is reached makes the other one the next.
 fn run_and_kill(world: &World, kills: &AtomicU32, done: &AtomicU32, to_four: &AtomicBool) {
     while kills.load(Ordering::Relaxed) < KILLS {
         let goal = to_four.load(Ordering::Relaxed);
-        let mut child = runner(world, goal);
-        let life = Duration::from_millis(rand::rng().random_range(20..2500));
-        let born = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break Some(status);
-            }
-            if born.elapsed() >= life {
-                child.kill().unwrap();
-                kills.fetch_add(1, Ordering::Relaxed);
-                child.wait().unwrap();
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(!said.contains("panicked") && !said.contains("internal"), "{said}");
-        if status.is_some_and(|status| status.success()) && to_four.load(Ordering::Relaxed) == goal {
-            to_four.store(!goal, Ordering::Relaxed);
-            done.fetch_add(1, Ordering::Relaxed);
+        match await_or_kill(runner(world, goal)) {
+            None => drop(kills.fetch_add(1, Ordering::Relaxed)),
+            Some(true) if to_four.swap(!goal, Ordering::Relaxed) == goal => drop(done.fetch_add(1, Ordering::Relaxed)),
+            Some(_) => {}
         }
     }
 }
@@ -286,15 +305,19 @@ async fn a_hundred_kills_lose_nothing() {
     verify(&stores[0], &catalog, &logs).await;
     let ledger = stores[0].ledger().await.unwrap();
     let count = |wanted: fn(&Happened) -> bool| ledger.entries().iter().filter(|entry| wanted(&entry.happened)).count();
+    let (kills, done) = (kills.into_inner(), done.into_inner());
+    let begun = count(|h| matches!(h, Happened::Started(_)));
     println!(
         "{} kills, {} goals reached, {} runs begun, {} finished; {} reads and {} writes by clients",
-        kills.into_inner(),
-        done.into_inner(),
-        count(|h| matches!(h, Happened::Started(_))),
+        kills,
+        done,
+        begun,
         count(|h| matches!(h, Happened::Finished { .. })),
         logs.iter().map(|log| log.reads).sum::<u64>(),
         logs.iter().map(|log| log.writes).sum::<u64>(),
     );
+    // A hundred kills of runs that never did anything would show nothing.
+    assert!(kills >= KILLS && begun > 6 && done > 3, "{kills} kills, {begun} runs begun, {done} goals reached");
 }
 
 /// Holds the clients' logs against the store.

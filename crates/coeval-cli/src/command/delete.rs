@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     let key = Key(args.key.clone());
     let expect = args.if_match.as_ref().map_or(Expect::Anything, |state| Expect::Unchanged(State(state.clone())));
     let there = block_on(async {
-        let store = open_model(&workspace, &args.model).await?;
+        let store = open_model(&workspace, &args.model)?;
         let done = store.backend.records().delete(&args.model, &key, at, &expect).await;
         done.map_err(|e| store::refused(&e, &store.name))
     })?;

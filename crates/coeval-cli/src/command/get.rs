@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     let at = workspace.version(args.at)?;
     let key = Key(args.key.clone());
     let found = block_on(async {
-        let store = open_model(&workspace, &args.model).await?;
+        let store = open_model(&workspace, &args.model)?;
         let records = store.backend.records();
         let found = match &args.revision {
             Some(id) => records.revision(&args.model, &key, id, at).await,

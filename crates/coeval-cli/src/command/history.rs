@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             return revisions(&workspace, model, &Key(args.record.clone()), ui).await;
         }
         let mut values = Vec::new();
-        let stores = open_all(&workspace, args.backends.backend.as_deref()).await?;
+        let stores = open_all(&workspace, args.backends.backend.as_deref())?;
         for store in &stores {
             let ledger = store.backend.ledger().await.map_err(|e| store::refused(&e, &store.name))?;
             ui.say(&ui.paint("1", &format!("{} ({})", store.name, store.backend.name())))?;
@@ -76,7 +76,7 @@ fn told(entry: &Entry) -> String {
 }
 
 async fn revisions(workspace: &Workspace, model: &str, key: &Key, ui: &mut Ui) -> Result<Outcome> {
-    let store = open_model(workspace, model).await?;
+    let store = open_model(workspace, model)?;
     let revisions = store.backend.records().revisions(model, key).await.map_err(|e| store::refused(&e, &store.name))?;
     if revisions.is_empty() {
         ui.say(&format!("no revision of {key} is kept; a model keeps them that says `revisions: true`"))?;

@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     ui.stdout_holds_records();
     let (mut after, mut shown, mut hidden) = (args.after.clone(), 0, 0);
     block_on(async {
-        let store = open_model(&workspace, &args.model).await?;
+        let store = open_model(&workspace, &args.model)?;
         loop {
             let left = args.limit.map_or(PAGE, |limit| (limit - shown).min(PAGE));
             if left == 0 {

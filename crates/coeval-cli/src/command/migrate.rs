@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     let to = if args.to == Some(Wanted::Latest) { None } else { to };
     let goal = Goal::Migrate { to, scan: args.scan };
     block_on(async {
-        let stores = open_all(&workspace, args.backends.backend.as_deref()).await?;
+        let stores = open_all(&workspace, args.backends.backend.as_deref())?;
         refuse_unsupported(&workspace, args.backends.backend.as_deref(), &stores, ui)?;
         if args.dry_run {
             return super::trial::run(&stores, goal, args.sample, &args.speed, &args.watch, ui).await;

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     let workspace = Workspace::open(folder, ui)?;
     let to = args.to.map(|wanted| workspace.version(wanted)).transpose()?;
     block_on(async {
-        let stores = open_all(&workspace, args.backends.backend.as_deref()).await?;
+        let stores = open_all(&workspace, args.backends.backend.as_deref())?;
         refuse_unsupported(&workspace, args.backends.backend.as_deref(), &stores, ui)?;
         let mut values = Vec::new();
         for store in &stores {

@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         (None, false) => Expect::Anything,
     };
     let done = block_on(async {
-        let store = open_model(&workspace, &args.model).await?;
+        let store = open_model(&workspace, &args.model)?;
         let done = store.backend.records().write(&args.model, key.as_ref(), at, &change, &expect).await;
         done.map_err(|e| store::refused(&e, &store.name))
     })?;

@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     let before = workspace.version(args.before)?;
     let goal = Goal::Retire { before };
     block_on(async {
-        let stores = open_all(&workspace, args.backends.backend.as_deref()).await?;
+        let stores = open_all(&workspace, args.backends.backend.as_deref())?;
         let (mut lost, mut failed, mut left) = (0, 0, false);
         for (name, trial) in try_out(&stores, goal, None, &args.speed, &args.watch, ui).await? {
             let Some(trial) = trial else {

@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     let workspace = Workspace::open(folder, ui)?;
     let to = args.to.map(|wanted| workspace.version(wanted)).transpose()?;
     block_on(async {
-        let stores = open_all(&workspace, args.backends.backend.as_deref()).await?;
+        let stores = open_all(&workspace, args.backends.backend.as_deref())?;
         store::run(&stores, Goal::Rollback { to }, &args.speed, &args.watch, ui).await
     })
 }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Outcome> {
     let workspace = Workspace::open(folder, ui)?;
     block_on(async {
-        let stores = open_all(&workspace, args.backends.backend.as_deref()).await?;
+        let stores = open_all(&workspace, args.backends.backend.as_deref())?;
         let (mut values, mut outcome) = (Vec::new(), Outcome::Done);
         for store in &stores {
             let found = status(&*store.backend).await.map_err(|e| store::failed(&e, &store.name))?;

@@ -25,7 +25,7 @@ pub(super) fn run(
     let show = Show::start(ui.is_json(), report)?;
     let (mut values, mut problems) = (Vec::new(), 0);
     block_on(async {
-        for store in &open_all(&workspace, backends.backend.as_deref()).await? {
+        for store in &open_all(&workspace, backends.backend.as_deref())? {
             show.store(&store.name);
             let how = How { observer: &show, ..How::quietly() };
             let found = coeval_engine::survey(&*store.backend, closely, sample, &how).await;

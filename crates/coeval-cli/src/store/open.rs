@@ -107,7 +107,7 @@ fn address(url: &str) -> String {
     }
 }
 
-async fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Result<Store> {
+fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Result<Store> {
     let missing = || CommandError::new(Kind::Refused, Diagnostic::error("no-backend", format!("there is no backend `{name}`")));
     let said = workspace.manifest.config.backend(&name).ok_or_else(missing)?;
     let variable = |name: &str| std::env::var(name).ok();
@@ -126,7 +126,7 @@ async fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Res
 ///
 /// # Errors
 /// What keeps one of them from being opened.
-pub(crate) async fn open_all(workspace: &Workspace, only: Option<&str>) -> Result<Vec<Store>> {
+pub(crate) fn open_all(workspace: &Workspace, only: Option<&str>) -> Result<Vec<Store>> {
     let catalogs = Models::compile(workspace)?.catalogs(workspace);
     if let Some(only) = only
         && catalogs.iter().all(|(name, _)| name != only)
@@ -140,7 +140,7 @@ pub(crate) async fn open_all(workspace: &Workspace, only: Option<&str>) -> Resul
     }
     let mut out = Vec::new();
     for (name, catalog) in catalogs.into_iter().filter(|(name, _)| only.is_none_or(|only| only == name)) {
-        out.push(open(workspace, name, catalog).await?);
+        out.push(open(workspace, name, catalog)?);
     }
     Ok(out)
 }
@@ -149,7 +149,7 @@ pub(crate) async fn open_all(workspace: &Workspace, only: Option<&str>) -> Resul
 ///
 /// # Errors
 /// There is no such model, and what keeps its store from being opened.
-pub(crate) async fn open_model(workspace: &Workspace, model: &str) -> Result<Store> {
+pub(crate) fn open_model(workspace: &Workspace, model: &str) -> Result<Store> {
     workspace.model(Some(model))?;
     let catalogs = Models::compile(workspace)?.catalogs(workspace);
     let found = catalogs.into_iter().find(|(_, catalog)| catalog.models.iter().any(|entry| entry.name == model));
@@ -157,7 +157,7 @@ pub(crate) async fn open_model(workspace: &Workspace, model: &str) -> Result<Sto
         let help = "`coeval freeze` makes a version of its draft";
         return Err(CommandError::usage("no-version", format!("the model `{model}` was never frozen"), help));
     };
-    open(workspace, name, catalog).await
+    open(workspace, name, catalog)
 }
 
 /// Runs what waits for stores.

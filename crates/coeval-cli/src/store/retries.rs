@@ -22,13 +22,12 @@ impl Retries {
     pub(crate) fn tell(&self, notice: &RetryNotice) {
         let RetryNotice { what, reason, attempt, wait } = notice.clone();
         let show = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match show {
-            Some(show) => show.event(Event::Retry { what, reason, attempt, wait }),
-            None => {
-                let wait = wait.as_secs_f64();
-                // Nothing can be told where standard error is closed.
-                let _ = writeln!(std::io::stderr().lock(), "{what}: {reason}; asking again in {wait:.1} s (attempt {attempt})");
-            }
+        if let Some(show) = show {
+            show.event(Event::Retry { what, reason, attempt, wait });
+        } else {
+            let wait = wait.as_secs_f64();
+            // Nothing can be told where standard error is closed.
+            let _ = writeln!(std::io::stderr().lock(), "{what}: {reason}; asking again in {wait:.1} s (attempt {attempt})");
         }
     }
 }

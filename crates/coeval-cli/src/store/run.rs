@@ -95,7 +95,9 @@ fn listen(stop: &Stop, json: bool) {
 /// How the one that failed did.
 pub(crate) async fn run(stores: &[Store], goal: Goal, speed: &Speed, watch: &Watch, ui: &mut Ui) -> Result<Outcome> {
     let show = Arc::new(Show::start(ui.is_json(), watch.report.as_deref())?);
-    stores.iter().for_each(|store| store.retries.show(&show));
+    for store in stores {
+        store.retries.show(&show);
+    }
     let stop = Stop::default();
     listen(&stop, ui.is_json());
     let how = how(speed, watch, &show, &stop);
@@ -200,7 +202,9 @@ pub(crate) async fn try_out(
     ui: &mut Ui,
 ) -> Result<Vec<(String, Option<Trial>)>> {
     let show = Arc::new(Show::start(ui.is_json(), watch.report.as_deref())?);
-    stores.iter().for_each(|store| store.retries.show(&show));
+    for store in stores {
+        store.retries.show(&show);
+    }
     let stop = Stop::default();
     listen(&stop, ui.is_json());
     let how = how(speed, watch, &show, &stop);

@@ -1,6 +1,7 @@
 //! `coeval demo`: what coeval does, shown on real data in half a minute.
 
 mod example;
+mod store;
 
 use std::fs;
 use std::num::NonZero;
@@ -41,6 +42,7 @@ const WIDTH: usize = 110;
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Outcome> {
     let dir = folder(args.dir.as_deref())?;
     write(&dir, EXAMPLE.manifest.iter().chain(EXAMPLE.releases))?;
+    store_to_play(&dir)?;
     let workspace = Workspace::open(Some(&dir), ui)?;
     let head = workspace.head();
     let file = workspace.model(Some(EXAMPLE.model))?;
@@ -48,6 +50,8 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Outcome> {
     let releases = EXAMPLE.releases.iter().map(unpacked).collect::<Result<Vec<_>>>()?;
     ui.say(&ui.paint("1", &format!("{}: {}", EXAMPLE.model, EXAMPLE.about)))?;
     there_and_back(&era.history, &releases, args.records, ui)?;
+    let lines: Vec<Vec<&str>> = releases.iter().map(|text| text.lines().take(args.records).collect()).collect();
+    store::run(&dir.join("releases"), &workspace, file, &lines, ui)?;
     let record = find(&EXAMPLE, &releases)?;
     let stored = Stored::plain(head, record);
     shown(&era.history, &stored, ui)?;
@@ -77,6 +81,24 @@ fn write<'a>(dir: &Path, files: impl Iterator<Item = &'a File>) -> Result<()> {
         let fail = |e: std::io::Error| CommandError::io(&path.display().to_string(), &e);
         fs::create_dir_all(path.parent().unwrap_or(dir)).map_err(fail)?;
         fs::write(&path, bytes).map_err(fail)?;
+    }
+    Ok(())
+}
+
+/// Leaves a store: a folder that the manifest names, with the oldest release in it, an object a record.
+fn store_to_play(dir: &Path) -> Result<()> {
+    let fail = |path: &Path, e: &std::io::Error| CommandError::io(&path.display().to_string(), e);
+    let config = dir.join("coeval.yaml");
+    let text = fs::read_to_string(&config).map_err(|e| fail(&config, &e))?;
+    fs::write(&config, format!("{text}backends: {{default: \"file:store\"}}\n")).map_err(|e| fail(&config, &e))?;
+    let folder = dir.join("store").join(EXAMPLE.model);
+    fs::create_dir_all(&folder).map_err(|e| fail(&folder, &e))?;
+    let Some(oldest) = EXAMPLE.releases.first() else { return Ok(()) };
+    for line in unpacked(oldest)?.lines() {
+        let record = json::parse(line.as_bytes()).ok();
+        let name = record.as_ref().and_then(|record| record.as_object()?.get(EXAMPLE.record.0)?.as_str());
+        let path = folder.join(format!("{}.json", name.unwrap_or_default()));
+        fs::write(&path, line).map_err(|e| fail(&path, &e))?;
     }
     Ok(())
 }
@@ -194,6 +216,9 @@ fn next(dir: &Path, ui: &Ui) -> Result<()> {
     let try_out = [
         ("coeval diff --from 1 --to 2".to_owned(), "what changed, and what it means for clients"),
         (format!("coeval convert --from 9 --to 1 {newest}"), "what an old client reads"),
+        ("coeval migrate".to_owned(), "takes the 250 objects in store/ to version 9"),
+        ("coeval get country ISL --at 1".to_owned(), "one of them, as an old client reads it"),
+        ("coeval rollback --to 1".to_owned(), "and back"),
         (format!("coeval validate --at 9 {newest}"), "which records do not fit"),
         ("$EDITOR models/country.yaml; coeval freeze".to_owned(), "version 10"),
     ];
