@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,31 +17,50 @@ use coeval_store::records::Key;
 use coeval_store::{Era, ModelEntry};
 use coeval_testkit::laws::generate::{Aim, Counts, play};
 use coeval_testkit::laws::scenario::Scenario;
-use coeval_testkit::laws::stored::{Outside, Replay};
+use coeval_testkit::laws::stored::{Left, Outside, Replay};
 
 use common::{catalog, in_force};
 
-/// Rewrites objects as another tool does.
-struct Tool(Arc<dyn Objects>);
+/// Rewrites objects as another tool does; in the end with all notes, or without some.
+struct Tool {
+    objects: Arc<dyn Objects>,
+    /// How many edits there were.
+    edits: Cell<u32>,
+    careless: bool,
+}
 
 impl Outside for Tool {
-    async fn replace(&self, key: &Key, document: &Value) {
+    async fn replace(&self, key: &Key, document: &Value) -> Left {
         let name = format!("thing/{key}.json");
-        let object = self.0.get(&name).await.unwrap().unwrap();
-        let read = Document::read(&object.bytes, &Format::default()).unwrap();
-        let mut edited = read.stored.clone();
-        edited.document = document.clone();
-        let bytes = read.write(&edited).unwrap();
-        self.0.put(&name, Bytes::from(bytes), &object.attributes, &Condition::None).await.unwrap();
+        let mut object = self.objects.get(&name).await.unwrap().unwrap();
+        self.edits.set(self.edits.get() + 1);
+        let left = match self.edits.get() % 3 {
+            1 if self.careless => Left::Version,
+            2 if self.careless => Left::Nothing,
+            _ => Left::Notes,
+        };
+        let bytes = match left {
+            Left::Notes => {
+                let read = Document::read(&object.bytes, &Format::default()).unwrap();
+                let edited = coeval_core::lens::Stored { document: document.clone(), ..read.stored.clone() };
+                read.write(&edited).unwrap()
+            }
+            Left::Version | Left::Nothing => document.to_string().into_bytes(),
+        };
+        if left == Left::Nothing {
+            object.attributes.metadata.clear();
+        }
+        self.objects.put(&name, Bytes::from(bytes), &object.attributes, &Condition::None).await.unwrap();
+        left
     }
 }
 
-async fn replay(scenario: &Scenario, objects: Arc<dyn Objects>) -> Result<u64, String> {
+async fn replay(scenario: &Scenario, objects: Arc<dyn Objects>, careless: bool) -> Result<u64, String> {
     let history = scenario.history().map_err(|fault| fault.to_string())?;
     let entry = ModelEntry { name: "thing".to_owned(), eras: vec![Era { first: 1, end: None, history }] };
     let store = Documents::open(Arc::clone(&objects), catalog(vec![entry], scenario.newest())).unwrap();
     in_force(&store, 0, scenario.newest()).await;
-    let tool = Tool(objects);
+    let tool = Tool { objects, edits: Cell::new(0), careless };
     let mut replay = Replay::new(&store, &tool, scenario, Key(vec!["r".to_owned()])).map_err(|e| e.to_string())?;
     for event in &scenario.events {
         replay.step(event).await.map_err(|failure| format!("{failure}\n{}", scenario.to_text()))?;
@@ -57,10 +77,14 @@ fn scenario(seed: u64, aim: Aim) -> Scenario {
 }
 
 async fn hold(aim: Aim, chains: u64) {
+    hold_with(aim, chains, false).await;
+}
+
+async fn hold_with(aim: Aim, chains: u64, careless: bool) {
     let mut reads = 0;
     for seed in 0..chains {
         let objects = Arc::new(MemoryObjects::new());
-        reads += replay(&scenario(seed, aim), objects).await.unwrap_or_else(|e| panic!("seed {seed}, {aim:?}: {e}"));
+        reads += replay(&scenario(seed, aim), objects, careless).await.unwrap_or_else(|e| panic!("seed {seed}, {aim:?}: {e}"));
     }
     assert!(reads > chains, "{reads} reads of {chains} chains");
 }
@@ -91,6 +115,11 @@ async fn l16_an_edit_from_outside_is_a_write() {
 }
 
 #[tokio::test]
+async fn l16_holds_where_the_notes_were_dropped_too() {
+    hold_with(Aim::Outside, 200, true).await;
+}
+
+#[tokio::test]
 async fn what_retires_changes_nothing_at_a_version_that_lives() {
     hold(Aim::Retire, 150).await;
 }
@@ -102,7 +131,7 @@ async fn every_law_holds_in_a_directory_and_on_s3() {
         let directory = Arc::new(coeval_objects::Directory::open(folder.path()).unwrap());
         for objects in [directory as Arc<dyn Objects>, common::s3(&uuid::Uuid::now_v7().to_string())] {
             let name = objects.name();
-            replay(&scenario(seed, Aim::Any), objects).await.unwrap_or_else(|e| panic!("seed {seed} in {name}: {e}"));
+            replay(&scenario(seed, Aim::Any), objects, false).await.unwrap_or_else(|e| panic!("seed {seed} in {name}: {e}"));
         }
     }
 }

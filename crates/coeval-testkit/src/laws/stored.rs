@@ -19,10 +19,21 @@ use coeval_store::{Backend, Error};
 use super::run::Failure;
 use super::scenario::{Event, Scenario};
 
-/// Does what another tool does to a record in a store: replaces its natural document where it lies, and leaves the notes.
+/// What another tool leaves of coeval's notes when it replaces a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// All of them.
+    Notes,
+    /// The version, beside the document; what was kept is lost.
+    Version,
+    /// Nothing: the record is where records are that carry no version.
+    Nothing,
+}
+
+/// Does what another tool does to a record in a store: replaces its natural document where it lies.
 pub trait Outside {
     /// Replaces the document of a record.
-    fn replace(&self, key: &Key, document: &Value) -> impl Future<Output = ()>;
+    fn replace(&self, key: &Key, document: &Value) -> impl Future<Output = Left>;
 }
 
 /// A record in a store, and beside it.
@@ -78,8 +89,11 @@ impl<'b, O: Outside> Replay<'b, O> {
             Event::Round { route } => self.round(route).await?,
             Event::Outside { document } => {
                 let Some(stored) = &mut self.stored else { return Ok(()) };
-                self.outside.replace(&self.key, document).await;
-                *stored = self.history.edit_outside(stored, document.clone());
+                *stored = match self.outside.replace(&self.key, document).await {
+                    Left::Notes => self.history.edit_outside(stored, document.clone()),
+                    Left::Version => Stored::plain(stored.version, document.clone()),
+                    Left::Nothing => Stored::plain(1, document.clone()),
+                };
             }
         }
         self.compare().await
