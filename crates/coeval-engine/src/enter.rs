@@ -103,7 +103,7 @@ async fn help(backend: &dyn Backend, started: &Started, me: &Holder, how: &How<'
     let work = async {
         for (index, step) in started.steps.iter().enumerate() {
             let name = index.to_string();
-            let work = Work { stop: &stop, ..how.work(&started.run, &name, me, None) };
+            let work = Work { stop: &stop, policy: started.policy, ..how.work(&started.run, &name, me, None) };
             how.observer.event(Event::StepStarted {
                 step: index,
                 steps: started.steps.len(),

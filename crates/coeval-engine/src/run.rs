@@ -4,6 +4,7 @@ use coeval_store::Backend;
 use coeval_store::event::{Event, Tally};
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::{Holder, Lock};
+use coeval_store::work::Work;
 use coeval_store::{Step, ledger::Ledger};
 
 use crate::Result;
@@ -162,6 +163,7 @@ impl Run<'_> {
             from,
             to,
             steps: lower(catalog, action, from, to, scan),
+            policy: self.how.policy,
             versions: catalog.versions.iter().filter(|version| version.number <= from.max(to)).cloned().collect(),
         };
         if let Some(Happened::Finished { run, .. } | Happened::Undone { run, .. }) = ledger.entries().last().map(|e| &e.happened)
@@ -216,7 +218,7 @@ impl Run<'_> {
 
     async fn step(&self, started: &Started, index: usize, step: &Step) -> Result<Tally, coeval_store::Error> {
         let name = index.to_string();
-        let work = self.how.work(&started.run, &name, self.me, Some(self.lock));
+        let work = Work { policy: started.policy, ..self.how.work(&started.run, &name, self.me, Some(self.lock)) };
         work.go_on()?;
         let (steps, what) = (started.steps.len(), step.to_string());
         self.how.observer.event(Event::StepStarted { step: index, steps, what, undo: false });

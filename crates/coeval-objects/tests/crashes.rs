@@ -189,3 +189,31 @@ enumerated! {
     a_migration_with_revisions_that_dies_anywhere_is_carried_on: 3, false;
     a_migration_with_revisions_that_dies_while_clients_write: 3, true;
 }
+
+/// What becomes of records in the way is said once, when a run begins; whoever carries it on does as was said.
+#[tokio::test(start_paused = true)]
+async fn what_was_said_about_records_in_the_way_outlives_who_said_it() {
+    let case = CASES[0].1;
+    let catalog = catalog(vec![product("")], 4);
+    let lenient = How { policy: coeval_store::work::Policy::Quarantine, ..how() };
+    let broken = "{\"id\":\"02\",\"name\":\"n\",\"price\":\"none\"}";
+    let whole = store(&case, &catalog).await;
+    common::put(&whole, "product/02.json", broken).await;
+    let counted = Arc::new(Crashing::never(whole.clone()));
+    run(&open(counted.clone(), &catalog), case.goal, &lenient).await.unwrap();
+    let expected = state(&whole, &catalog).await;
+    // From the entry that begins the run on.
+    for call in (20..counted.calls()).step_by(9) {
+        let objects = store(&case, &catalog).await;
+        common::put(&objects, "product/02.json", broken).await;
+        let dying = Arc::new(Crashing::at(objects.clone(), call, Crash::Before));
+        assert!(run(&open(dying.clone(), &catalog), case.goal, &lenient).await.is_err());
+        let ledger = open(Arc::new(objects.clone()), &catalog).ledger().await.unwrap();
+        if ledger.open().is_none() {
+            continue;
+        }
+        let after = run(&open(Arc::new(objects.clone()), &catalog), case.goal, &how()).await;
+        after.unwrap_or_else(|e| panic!("call {call}, {:?}: {e:?}", dying.fatal()));
+        assert_eq!(state(&objects, &catalog).await, expected, "call {call}");
+    }
+}

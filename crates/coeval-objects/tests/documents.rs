@@ -329,3 +329,39 @@ async fn versions_that_are_not_in_force_are_refused() {
     let error = store.records().list("product", 1, Some("2:0:product/a.json"), 1).await.unwrap_err();
     assert_eq!(told(error), "this place is in a list at version 2, not 1; take the one that the last part ended with");
 }
+
+#[tokio::test]
+async fn models_whose_records_could_not_be_told_apart_are_refused() {
+    let told = |models: Vec<coeval_store::ModelEntry>, head| match Documents::open(
+        Arc::new(MemoryObjects::new()),
+        catalog(models, head),
+    ) {
+        Err(Error::Unknown { message, .. }) => message,
+        other => panic!("{other:?}"),
+    };
+    let other = |options: &str, releases: &[&[&str]]| {
+        let text = format!(
+            r#"{{"type": "model", "name": "other", "key": ["id"], {options} "properties": {{
+                "id": {{"type": "string", "required": true}}, "n": "integer"}}}}"#
+        );
+        common::entry(&text, releases)
+    };
+    let message = told(vec![product(""), other("\"objects\": \"product/{id}.x.json\",", &[])], 4);
+    let expected = "objects of the model `product` (product/{id}.json) would be taken for objects of the model `other` (product/{id}.x.json)";
+    assert_eq!(message, expected);
+    let message = told(vec![other("\"objects\": \"o/{id}.jsonl\", \"revisions\": true,", &[])], 1);
+    assert_eq!(message, "model `other`: `revisions` needs an object for each record, not o/{id}.jsonl");
+    let message = told(vec![other("\"unversioned\": \"one\",", &[])], 1);
+    assert_eq!(message, "model `other`: `unversioned` is the number of a version (version 1)");
+    // A key that is renamed, and a model: the records stay where they are.
+    let renamed = other(
+        "",
+        &[&[r#"{"rename_property": {"from": "id", "to": "code"}}"#], &[r#"{"rename_model": {"from": "other", "to": "third"}}"#]],
+    );
+    let objects = MemoryObjects::new();
+    let store = Documents::open(Arc::new(objects.clone()), catalog(vec![renamed], 3)).unwrap();
+    put(&objects, "other/a.json", "{\"id\":\"a\",\"n\":1}").await;
+    in_force(&store, 0, 3).await;
+    let found = store.records().get("other", &key("a"), 3).await.unwrap().unwrap();
+    assert_eq!(found.text, "{\"code\":\"a\",\"n\":1}");
+}

@@ -36,7 +36,7 @@ use coeval_store::lock::{Holder, Lock};
 use coeval_store::objects::{Attributes, Condition, Objects};
 use coeval_store::records::Records;
 use coeval_store::work::Work;
-use coeval_store::{Capabilities, Catalog, Error, Result, Step};
+use coeval_store::{Capabilities, Catalog, Error, ModelEntry, Result, Step};
 use futures::TryStreamExt;
 use tokio::time::Instant;
 
@@ -65,7 +65,30 @@ struct Place {
 }
 
 impl Place {
-    fn of(model: &Model) -> Result<Self, String> {
+    /// Finds out where the records of a model lie that the catalog has.
+    fn of(entry: &ModelEntry) -> Result<Option<Self>, String> {
+        let Some(era) = entry.eras.last() else { return Ok(None) };
+        let mut places = Vec::new();
+        // A model that is renamed keeps its records, which lie where its first name says.
+        let first = era.history.model(era.first).map_or(entry.name.as_str(), |model| model.name.as_str());
+        for version in era.history.versions() {
+            if let Some(model) = era.history.model(version) {
+                places.push((version, Self::at(model, first).map_err(|reason| format!("{reason} (version {version})"))?));
+            }
+        }
+        for pair in places.windows(2) {
+            let [(older, before), (newer, after)] = pair else { continue };
+            if before.template.shape() != after.template.shape() {
+                return Err(format!(
+                    "its records lie at `{}` at version {older} and at `{}` at version {newer}, and no run moves them there",
+                    before.template, after.template
+                ));
+            }
+        }
+        Ok(places.pop().map(|(_, place)| Self { model: entry.name.clone(), ..place }))
+    }
+
+    fn at(model: &Model, name: &str) -> Result<Self, String> {
         let version = |name: &str| match model.options.get(name) {
             None => Ok(None),
             Some(value) => match value.as_i64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0) {
@@ -81,7 +104,7 @@ impl Place {
         let meta = model.options.get("meta_property").map_or(Some(coeval_core::lens::META), |value| value.as_str());
         Ok(Self {
             model: model.name.clone(),
-            template: Template::of(model)?,
+            template: Template::of(model, name)?,
             meta: meta.ok_or("`meta_property` is the name of a property")?.to_owned(),
             unversioned: version("unversioned")?.unwrap_or(1),
             store_at: version("store_at")?,
@@ -120,22 +143,29 @@ impl Documents {
     pub fn open(objects: Arc<dyn Objects>, catalog: Arc<Catalog>) -> Result<Self> {
         let mut places: Vec<Place> = Vec::new();
         for entry in &catalog.models {
-            let Some(model) = entry.newest() else { continue };
-            let place = Place::of(model);
+            let place = Place::of(entry);
             let place =
                 place.map_err(|reason| Error::Unknown { message: format!("model `{}`: {reason}", entry.name), help: None })?;
-            if let Some(other) = places.iter().find(|other| other.template.shape() == place.template.shape()) {
+            let Some(place) = place else { continue };
+            if let Some(other) = places.iter().find(|other| other.template.overlaps(&place.template)) {
                 let message = format!(
-                    "the models `{}` and `{}` would keep their records in the same objects: {}",
-                    other.model, place.model, place.template
+                    "objects of the model `{}` ({}) would be taken for objects of the model `{}` ({})",
+                    other.model, other.template, place.model, place.template
                 );
-                return Err(Error::Unknown { message, help: Some("give each its own `objects:`".to_owned()) });
+                return Err(Error::Unknown {
+                    message,
+                    help: Some("give each its own folder: `objects:` in the model".to_owned()),
+                });
             }
-            places.push(Place { model: entry.name.clone(), ..place });
+            if place.revisions && place.template.lines {
+                let message =
+                    format!("model `{}`: `revisions` needs an object for each record, not {}", entry.name, place.template);
+                return Err(Error::Unknown { message, help: None });
+            }
+            places.push(place);
         }
-        let ledger = RwLock::new((None, Arc::default()));
         let retired = RwLock::new((1, Arc::clone(&catalog)));
-        Ok(Self { objects, catalog, retired, places, fresh: Duration::from_secs(2), ledger })
+        Ok(Self { objects, catalog, retired, places, fresh: Duration::from_secs(2), ledger: RwLock::default() })
     }
 
     /// Sets for how long clients go by what they know about the versions in force before they look again; two seconds by default.

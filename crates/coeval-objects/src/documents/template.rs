@@ -44,16 +44,16 @@ pub(crate) fn key_names(model: &Model) -> Vec<String> {
 }
 
 impl Template {
-    /// Reads the template of a model: its `objects`, else `MODEL/{key}.json`.
+    /// Reads the template of a model: its `objects`, else `NAME/{key}.json`.
     ///
     /// # Errors
     /// What is wrong with it, for people.
-    pub(crate) fn of(model: &Model) -> Result<Self, String> {
+    pub(crate) fn of(model: &Model, name: &str) -> Result<Self, String> {
         let key = key_names(model);
         match model.options.get("objects") {
             None => {
                 let names: Vec<String> = key.iter().map(|name| format!("{{{name}}}")).collect();
-                Self::read(&format!("{}/{}.json", model.name, names.join("/")), &key)
+                Self::read(&format!("{name}/{}.json", names.join("/")), &key)
             }
             Some(value) => match value.as_str() {
                 Some(text) => Self::read(text, &key),
@@ -108,6 +108,16 @@ impl Template {
             Part::Property(_) => "{}".to_owned(),
         };
         self.parts.iter().map(part).collect()
+    }
+
+    /// Returns a name that an object of the template could have.
+    fn example(&self) -> String {
+        self.shape().replace("{}", "x")
+    }
+
+    /// Returns whether an object of one of two templates would be taken for one of the other.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.matches(&other.example()) || other.matches(&self.example())
     }
 
     /// Returns the key of the object that holds a record; `None` where properties beside its key decide.
@@ -298,6 +308,11 @@ mod tests {
         assert!(log.lines && log.packing == Packing::Zstd && log.matches("log/2024-01-01.jsonl.zst"));
         assert_eq!((log.object_of(&key(&["1"])), log.prefix(), log.shape().as_str()), (None, "log/", "log/{}.jsonl.zst"));
         assert_eq!(log.object_with(&|name| Some(name.to_uppercase())).as_deref(), Some("log/DAY.jsonl.zst"));
+        let one = template("a/{id}.json", &["id"]);
+        for (other, overlaps) in [("a/{id}.x.json", true), ("a/b/{id}.json", false), ("b/{id}.json", false), ("{id}.json", false)]
+        {
+            assert_eq!(one.overlaps(&template(other, &["id"])), overlaps, "{other}");
+        }
         assert_eq!(template("all.jsonl", &["id"]).object_of(&key(&["1"])).as_deref(), Some("all.jsonl"));
     }
 

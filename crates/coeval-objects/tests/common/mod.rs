@@ -142,7 +142,7 @@ pub(crate) fn step(from: u32, to: u32) -> Step {
 pub(crate) async fn in_force(store: &Documents, from: u32, to: u32) {
     let action = if from > to { Action::Rollback } else { Action::Migrate };
     let run = format!("run-{from}-{to}");
-    let started = Started { run: run.clone(), action, from, to, steps: vec![], versions: vec![] };
+    let started = Started { run: run.clone(), action, from, to, steps: vec![], policy: Policy::Reject, versions: vec![] };
     for happened in [Happened::Started(started), Happened::Finished { run, tallies: vec![] }] {
         let number = store.ledger().await.unwrap().next();
         let entry = Entry { number, at: "2026-01-01T00:00:00Z".to_owned(), by: "test".to_owned(), happened };

@@ -145,7 +145,7 @@ fn entry(number: u64, happened: Happened) -> Entry {
 
 fn started(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32) -> Happened {
     let versions = backend.catalog().versions.iter().filter(|version| version.number <= from.max(to)).cloned().collect();
-    Happened::Started(Started { run: run.to_owned(), action, from, to, steps: Vec::new(), versions })
+    Happened::Started(Started { run: run.to_owned(), action, from, to, steps: Vec::new(), policy: Policy::Reject, versions })
 }
 
 /// Makes a version the one in force, by the ledger alone.

@@ -6,6 +6,7 @@ use coeval_plan::Step;
 
 use crate::error::{Error, Result};
 use crate::event::Tally;
+use crate::work::Policy;
 
 /// The format of the entries that this release writes; those of a larger number are a newer release's.
 const FORMAT: i64 = 1;
@@ -76,6 +77,8 @@ pub struct Started {
     pub to: u32,
     /// What it does.
     pub steps: Vec<Step>,
+    /// What becomes of records in the way, also where another process carries the run on.
+    pub policy: Policy,
     /// The versions up to the larger of `from` and `to`, by which a later run knows that it has the same ones.
     pub versions: Vec<VersionId>,
 }
@@ -154,6 +157,18 @@ fn step_value(step: &Step) -> Value {
     Object::from_iter([(name.into(), inner.into())]).into()
 }
 
+const fn policy_name(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Reject => "reject",
+        Policy::Quarantine => "quarantine",
+    }
+}
+
+fn policy(name: &str) -> Result<Policy, Invalid> {
+    let known = [Policy::Reject, Policy::Quarantine].into_iter().find(|policy| policy_name(*policy) == name);
+    known.ok_or_else(|| Invalid::new(format!("unknown policy `{name}`")))
+}
+
 fn versions_value(versions: &[VersionId]) -> Value {
     versions.iter().map(|v| (v.number.to_string().into(), v.id.as_str().into())).collect::<Object>().into()
 }
@@ -177,6 +192,7 @@ impl Entry {
                 out.insert("from", i64::from(started.from).into());
                 out.insert("to", i64::from(started.to).into());
                 out.insert("steps", Value::List(started.steps.iter().map(step_value).collect()));
+                out.insert("on_fail", policy_name(started.policy).into());
                 out.insert("versions", versions_value(&started.versions));
             }
             Happened::Finished { run, tallies } => {
@@ -239,6 +255,7 @@ impl Entry {
                 from: version(entry, "from")?,
                 to: version(entry, "to")?,
                 steps: list(entry, "steps")?.iter().map(step).collect::<Result<_, _>>()?,
+                policy: policy(string(entry, "on_fail")?)?,
                 versions: versions(entry)?,
             }),
             "finished" => Happened::Finished {

@@ -163,7 +163,15 @@ impl<'b, O: Outside> Replay<'b, O> {
         let run = format!("retire-{}", self.runs);
         let steps = vec![step.clone()];
         let action = Action::Retire { before };
-        let started = Started { run: run.clone(), action, from: newest, to: newest, steps, versions: Vec::new() };
+        let started = Started {
+            run: run.clone(),
+            action,
+            from: newest,
+            to: newest,
+            steps,
+            policy: Policy::Quarantine,
+            versions: Vec::new(),
+        };
         self.note(Happened::Started(started)).await.map_err(error)?;
         self.execute(&step).await?;
         self.note(Happened::Finished { run, tallies: Vec::new() }).await.map_err(error)?;
