@@ -40,11 +40,10 @@ pub(crate) async fn enter(backend: &dyn Backend, goal: Goal, me: &Holder, how: &
         {
             return over.map(Entered::Over);
         }
-        let before = backend.holder().await?;
         let holder = match backend.lock(me, how.pace.stale).await {
             Ok(lock) => {
-                if let Some(holder) = before {
-                    how.observer.event(Event::TakenOver { holder });
+                if let Some(holder) = lock.previous() {
+                    how.observer.event(Event::TakenOver { holder: holder.clone() });
                 }
                 return Ok(Entered::Lock(lock));
             }

@@ -11,8 +11,10 @@ use crate::error::Refusal;
 /// [`Refusal::StoreNewer`] and [`Refusal::OtherVersion`].
 pub fn guard(catalog: &Catalog, ledger: &Ledger) -> Result<(), Refusal> {
     let head = catalog.head();
-    let reached = ledger.in_force().max(ledger.open().map(|open| open.to)).unwrap_or_default();
+    let mut reached = ledger.in_force().max(ledger.open().map(|open| open.to)).unwrap_or_default();
     for known in ledger.versions() {
+        // Also one that was left by a rollback: records keep what it alone shows.
+        reached = reached.max(known.number);
         let own = catalog.versions.iter().find(|version| version.number == known.number);
         if let Some(own) = own.filter(|own| own.id != known.id) {
             return Err(Refusal::OtherVersion { number: known.number, store: known.id, manifest: own.id.clone() });

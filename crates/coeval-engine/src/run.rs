@@ -206,7 +206,7 @@ impl Run<'_> {
         for (index, step) in started.steps.iter().enumerate() {
             match self.step(started, index, step).await {
                 Ok(tally) => tallies.push(tally),
-                Err(failure) => return Err(self.failed(started, index + 1, failure).await),
+                Err(failure) => return Err(self.failed(started, failure).await),
             }
         }
         if let Err(failure) = self.end(Happened::Finished { run: run.clone(), tallies: tallies.clone() }).await {
@@ -242,13 +242,15 @@ impl Run<'_> {
     }
 
     /// Undoes what can be undone by one who still may write.
-    async fn failed(&self, started: &Started, steps: usize, failure: coeval_store::Error) -> Error {
+    ///
+    /// All steps are undone, not just those that this process came to: somebody who helps may be further.
+    async fn failed(&self, started: &Started, failure: coeval_store::Error) -> Error {
         if leaves_open(&failure) || started.steps.iter().any(|step| step.reverse().is_none()) {
             return open(started, failure, None);
         }
         let reason = failure.to_string();
-        match undo(self, started, steps, &reason).await {
-            Ok(()) => Error::Undone { run: started.run.clone(), reason, failure: Some(Box::new(failure)) },
+        match undo(self, started, started.steps.len(), &reason).await {
+            Ok(reason) => Error::Undone { run: started.run.clone(), reason, failure: Some(Box::new(failure)) },
             Err(error) => error,
         }
     }

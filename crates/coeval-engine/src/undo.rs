@@ -8,7 +8,9 @@ use crate::Result;
 use crate::run::{Run, open};
 
 /// Undoes the first steps of a run, last one first. From the first entry on, nothing else may happen to the run.
-pub(crate) async fn undo(run: &Run<'_>, started: &Started, steps: usize, reason: &str) -> Result<()> {
+///
+/// Returns why it was undone, and what could not be.
+pub(crate) async fn undo(run: &Run<'_>, started: &Started, steps: usize, reason: &str) -> Result<String> {
     let fail = |failure: coeval_store::Error| open(started, failure, Some(reason.to_owned()));
     run.how.observer.event(Event::Undoing { reason: reason.to_owned() });
     let ledger = run.backend.ledger().await.map_err(fail)?;
@@ -16,6 +18,7 @@ pub(crate) async fn undo(run: &Run<'_>, started: &Started, steps: usize, reason:
         let undoing = Happened::Undoing { run: started.run.clone(), reason: reason.to_owned() };
         run.append(ledger.next(), undoing).await.map_err(|failure| open(started, failure, None))?;
     }
+    let mut left = 0;
     for (index, step) in started.steps.iter().enumerate().take(steps).rev() {
         let Some(step) = step.reverse() else {
             let failure = coeval_store::Error::failed(step.to_string(), "it cannot be undone");
@@ -30,6 +33,13 @@ pub(crate) async fn undo(run: &Run<'_>, started: &Started, steps: usize, reason:
         run.how.observer.event(Event::StepStarted { step: index, steps, what, undo: true });
         let tally = run.backend.execute(&step, &work).await.map_err(fail)?;
         run.how.observer.event(Event::StepDone { step: index, tally });
+        left += tally.quarantined;
     }
-    run.end(Happened::Undone { run: started.run.clone(), reason: reason.to_owned() }).await.map_err(fail)
+    let reason = match left {
+        0 => reason.to_owned(),
+        1 => format!("{reason}; 1 record could not be taken back and stays where it is"),
+        left => format!("{reason}; {left} records could not be taken back and stay where they are"),
+    };
+    run.end(Happened::Undone { run: started.run.clone(), reason: reason.clone() }).await.map_err(fail)?;
+    Ok(reason)
 }

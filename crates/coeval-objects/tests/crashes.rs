@@ -89,6 +89,11 @@ async fn state(objects: &MemoryObjects, catalog: &Arc<Catalog>) -> (BTreeMap<Str
         if key.starts_with("_coeval/runs/") {
             notes += 1;
         } else if !key.starts_with("_coeval/") {
+            // The run that took it where it is has another name each time.
+            let text = match text.split_once("\"run\":\"") {
+                Some((before, after)) => format!("{before}\"run\":\"<run>{}", &after[36..]),
+                None => text,
+            };
             records.insert(key, format!("{text} {:?}", object.attributes));
         }
     }

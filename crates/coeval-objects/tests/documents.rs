@@ -198,7 +198,7 @@ async fn what_is_in_the_way_is_named_and_undone_exactly() {
     assert!(matches!(error, Error::Records { count: 1 }));
     let line = "3 broken: the record does not fit version 1, at which it is stored: price: expected a number, found the string \"three\"";
     assert_eq!(heard.lines(), [line, line]);
-    let undo = Run { undo: true, name: "undo", ..Run::default() };
+    let undo = Run { undo: true, step: "undo-0", ..Run::default() };
     undo.execute(&store, &step(4, 1), &Heard::default()).await.unwrap();
     let natural = |all: Vec<(String, String)>| -> Vec<(String, String)> {
         all.into_iter().map(|(key, text)| (key, text.replace(",\"_coeval\":{\"version\":1}", ""))).collect()
@@ -350,7 +350,7 @@ async fn models_whose_records_could_not_be_told_apart_are_refused() {
     let expected = "objects of the model `product` (product/{id}.json) would be taken for objects of the model `other` (product/{id}.x.json)";
     assert_eq!(message, expected);
     let message = told(vec![other("\"objects\": \"o/{id}.jsonl\", \"revisions\": true,", &[])], 1);
-    assert_eq!(message, "model `other`: `revisions` needs an object for each record, not o/{id}.jsonl");
+    assert_eq!(message, "model `other`: `revisions` needs a plain object for each record, not o/{id}.jsonl");
     let message = told(vec![other("\"unversioned\": \"one\",", &[])], 1);
     assert_eq!(message, "model `other`: `unversioned` is the number of a version (version 1)");
     // A key that is renamed, and a model: the records stay where they are.

@@ -4,7 +4,7 @@ use coeval_core::history::History;
 use coeval_core::schema::Model;
 
 use crate::error::{Error, Result};
-use crate::ledger::VersionId;
+use crate::ledger::{Ledger, VersionId};
 
 /// The versions from one that adds a model to one that removes it: records have a way between any two of them.
 #[derive(Debug)]
@@ -81,6 +81,30 @@ impl Catalog {
             message: format!("the store keeps no model `{name}`"),
             help: Some(format!("it keeps {}", self.models.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", "))),
         })
+    }
+
+    /// Returns without an error if every version that a store came to is this catalog's of that number. Whoever lacks one would
+    /// lose what records keep for it; whoever has another one would read records wrongly.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], with what there is.
+    pub fn agree(&self, ledger: &Ledger) -> Result<()> {
+        for known in ledger.versions() {
+            let own = self.versions.iter().find(|version| version.number == known.number);
+            let (message, help) = match own {
+                Some(own) if own.id == known.id => continue,
+                Some(_) => (
+                    format!("the store was migrated with another version {}", known.number),
+                    "take the manifest of whoever did; `coeval status` says more",
+                ),
+                None => (
+                    format!("the store came to version {}, which the manifest does not have", known.number),
+                    "take the newest manifest from your version control",
+                ),
+            };
+            return Err(Error::Unknown { message, help: Some(help.to_owned()) });
+        }
+        Ok(())
     }
 
     /// Returns whether records of an era can be at a version: not if it is newer than the manifest's newest.

@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// Somebody else changed the thing since it was read, or made it first. Read it again and decide anew.
-    #[error("{what}: not as expected, since somebody else wrote it")]
+    #[error("{what}: not as expected")]
     Conflict {
         /// What was changed.
         what: String,

@@ -30,8 +30,20 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("/"))
+        f.write_str(&escaped(&self.0.join("/")))
     }
+}
+
+/// Returns a text of a record as people can be shown it: with control characters, which a terminal would obey, escaped.
+pub fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+        out
+    })
 }
 
 /// Tells one state of a record from every other one; opaque.

@@ -49,7 +49,8 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         found.map_err(|e| store::refused(&e, &store.name))
     })?;
     let Some(found) = found else {
-        let diagnostic = Diagnostic::error("no-record", format!("`{}` has no record {key}", args.model));
+        let what = args.revision.as_ref().map_or(String::new(), |id| format!(" with a revision {id}"));
+        let diagnostic = Diagnostic::error("no-record", format!("`{}` has no record {key}{what}", args.model));
         return Err(CommandError::new(Kind::Findings, diagnostic));
     };
     ui.stdout_holds_records();

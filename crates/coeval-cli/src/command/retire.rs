@@ -7,7 +7,7 @@ use coeval_engine::Goal;
 use coeval_manifest::Diagnostic;
 
 use crate::error::{CommandError, Kind, Outcome, Result};
-use crate::store::{self, Backends, Speed, Watch, block_on, counts, open_all, records, try_out};
+use crate::store::{self, Backends, Speed, Watch, block_on, open_all, records, try_out, would};
 use crate::ui::Ui;
 use crate::version::Wanted;
 use crate::workspace::Workspace;
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             };
             let tally = trial.tally();
             (lost, failed, left) = (lost + tally.dropped, failed + tally.failed, true);
-            ui.say(&format!("{name}: before version {before}: {}", counts(&tally)))?;
+            ui.say(&format!("{name}: before version {before}: {}", would(&tally)))?;
         }
         ui.field("lost", i64::try_from(lost).unwrap_or(i64::MAX));
         if !left {
@@ -65,7 +65,11 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             return Err(CommandError::new(Kind::Refused, Diagnostic::error("records", message).help(help)));
         }
         if !args.yes && !asked(lost, ui)? {
-            let message = format!("{lost} values would be lost for good");
+            let message = match lost {
+                0 => "no value would be lost; records at versions that end would move".to_owned(),
+                1 => "1 value would be lost for good".to_owned(),
+                lost => format!("{lost} values would be lost for good"),
+            };
             let diagnostic = Diagnostic::error("needs-yes", message).help("say `--yes` to drop them; nothing was changed");
             return Err(CommandError::new(Kind::Refused, diagnostic));
         }

@@ -4,7 +4,7 @@ use coeval_core::{Object, Value};
 use coeval_engine::Goal;
 
 use crate::error::{Outcome, Result};
-use crate::store::{Speed, Store, Watch, counts, try_out};
+use crate::store::{Speed, Store, Watch, try_out, would};
 use crate::ui::{Ui, count};
 
 /// Tries out what leads to a goal; whether records are in the way is what is found.
@@ -25,7 +25,7 @@ pub(super) async fn run(
             Some(trial) => {
                 let tally = trial.tally();
                 failed += tally.failed;
-                ui.say(&format!("{name}: to version {}, tried: {}; nothing was written", trial.plan.to, counts(&tally)))?;
+                ui.say(&format!("{name}: to version {}: {}; nothing was written", trial.plan.to, would(&tally)))?;
                 value.insert("from", i64::from(trial.plan.from).into());
                 value.insert("to", i64::from(trial.plan.to).into());
                 for (name, count) in [

@@ -15,6 +15,6 @@ mod unsupported;
 pub(crate) use fail::{failed, refused};
 pub(crate) use open::{Store, block_on, open_all, open_model};
 pub(crate) use options::{Backends, OnFail, Speed, Watch};
-pub(crate) use run::{counts, records, run, try_out};
+pub(crate) use run::{counts, records, run, try_out, would};
 pub(crate) use show::Show;
 pub(crate) use unsupported::refuse_unsupported;

@@ -27,16 +27,25 @@ pub(crate) fn records(count: u64) -> String {
 
 /// Says what was counted, in a line.
 pub(crate) fn counts(tally: &Tally) -> String {
+    said(tally, ["written", "values dropped"])
+}
+
+/// Says what would be counted.
+pub(crate) fn would(tally: &Tally) -> String {
+    said(tally, ["would be written", "values would be dropped"])
+}
+
+fn said(tally: &Tally, [written, dropped]: [&'static str; 2]) -> String {
     let mut parts = vec![records(tally.seen)];
     if tally.seen == 0 {
         return parts.remove(0);
     }
-    parts.push(format!("{} written", tally.written));
+    parts.push(format!("{} {written}", tally.written));
     for (count, what) in [
         (tally.unchanged, "as they should be"),
         (tally.quarantined, "left where they are"),
         (tally.failed, "in the way"),
-        (tally.dropped, "values dropped"),
+        (tally.dropped, dropped),
         (tally.conflicts, "done again since somebody else wrote"),
     ] {
         if count > 0 {
@@ -125,6 +134,16 @@ pub(crate) async fn run(stores: &[Store], goal: Goal, speed: &Speed, watch: &Wat
     let values = ended.iter().map(|(store, outcome)| outcome_value(store, outcome)).collect();
     ui.field("backends", Value::List(values));
     for (store, outcome) in &ended {
+        if let Ended::Done(Done { from: 0, action: Action::Migrate, .. }) = outcome
+            && !outcome_has_records(outcome)
+        {
+            let address = store.backend.name();
+            let message = format!("{}: no record was found in {address}", store.name);
+            let help = "is the address right, and `objects:` in the models? A store that is new has none";
+            let mut warning = coeval_manifest::Diagnostic::error("no-records", message).help(help);
+            warning.severity = coeval_manifest::Severity::Warning;
+            ui.problem(&warning);
+        }
         ui.say(&format!("{}: {}", store.name, told(outcome)))?;
     }
     Ok(Outcome::Done)
@@ -162,6 +181,14 @@ fn told(outcome: &Ended) -> String {
             };
             format!("{what}: {}", counts(&done.tally()))
         }
+    }
+}
+
+/// Whether a run came upon any record; one that had no step did not look.
+fn outcome_has_records(outcome: &Ended) -> bool {
+    match outcome {
+        Ended::Done(done) => done.steps.is_empty() || done.tally().seen > 0,
+        Ended::Nothing { .. } | Ended::Undone { .. } => true,
     }
 }
 
@@ -205,6 +232,7 @@ pub(crate) async fn try_out(
     for store in stores {
         store.retries.show(&show);
     }
+    show.trial();
     let stop = Stop::default();
     listen(&stop, ui.is_json());
     let how = how(speed, watch, &show, &stop);

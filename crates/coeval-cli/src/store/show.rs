@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::event;
 use super::report::Report;
-use super::run::counts;
+use super::run::{counts, would};
 use crate::error::Result;
 
 /// How many failures a person is told one by one.
@@ -36,6 +36,10 @@ struct Inner {
     /// The step that is going on; several workers tell of each.
     step: Option<(usize, bool)>,
     done: Option<(usize, bool)>,
+    /// Whether nothing is written.
+    trial: bool,
+    /// What went wrong when a program was told something.
+    unheard: Option<std::io::Error>,
 }
 
 impl fmt::Debug for Show {
@@ -66,6 +70,8 @@ impl Show {
             retry: None,
             step: None,
             done: None,
+            trial: false,
+            unheard: None,
         };
         Ok(Self { json, bar, inner: Mutex::new(inner) })
     }
@@ -73,6 +79,11 @@ impl Show {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A poisoned lock only means that another thread panicked while it told something.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that nothing is written.
+    pub(crate) fn trial(&self) {
+        self.inner().trial = true;
     }
 
     /// Says which store is next.
@@ -93,6 +104,9 @@ impl Show {
         let mut inner = self.inner();
         let count = inner.report.count();
         inner.report.end()?;
+        if let Some(error) = inner.unheard.take() {
+            return Err(crate::error::CommandError::io("standard output", &error));
+        }
         drop(inner);
         if !self.json && count > TOLD {
             self.line(&format!("and {} more; `--report FILE` takes all of them", count - TOLD));
@@ -135,7 +149,8 @@ impl Show {
                 inner.steps = format!("{store}: {}/{steps}", step + 1);
                 inner.since = Instant::now();
                 let undo = if *undo { "undoing: " } else { "" };
-                self.line(&format!("{}: {undo}{what}", inner.steps));
+                let trial = if inner.trial { "trying to " } else { "" };
+                self.line(&format!("{}: {undo}{trial}{what}", inner.steps));
                 if let Some(bar) = &self.bar {
                     bar.reset();
                     bar.set_length(0);
@@ -161,7 +176,8 @@ impl Show {
                     return;
                 }
                 inner.done = now;
-                self.line(&format!("{}: {}", inner.steps, counts(tally)));
+                let told = if inner.trial { would(tally) } else { counts(tally) };
+                self.line(&format!("{}: {told}", inner.steps));
             }
             Event::RunDone { .. } => {}
             Event::Undoing { reason } => self.line(&format!("{store}: {reason}; undoing what was done")),
@@ -202,8 +218,10 @@ impl Observer for Show {
             }
         }
         if self.json {
-            // Nothing can be told where standard output is closed; the run goes on.
-            let _ = writeln!(std::io::stdout().lock(), "{}", event::value(&inner.store, &event));
+            // The run goes on; what could not be told is an error in the end.
+            if let Err(error) = writeln!(std::io::stdout().lock(), "{}", event::value(&inner.store, &event)) {
+                inner.unheard.get_or_insert(error);
+            }
         } else {
             self.tell(&event, &mut inner);
         }

@@ -65,6 +65,14 @@ impl History {
         Ok((moved, forgetting.lost))
     }
 
+    /// Returns the keys of kept values that no version of the history keeps: another history has them, and writing the record
+    /// with this one would lose them.
+    pub fn unknown(&self, stored: &Stored) -> Vec<String> {
+        let mut out = Vec::new();
+        unknown(&self.scope, &stored.keep, &mut out);
+        out
+    }
+
     /// Drops what only retired versions could see from a state that is written at a live moment.
     pub(super) fn forgotten(&self, t: Time, state: &mut State) {
         Forgetting { cuts: &self.cuts, lost: Vec::new() }.state(&self.scope, t, state, &Value::Null, &[]);
@@ -170,5 +178,18 @@ impl Forgetting<'_> {
     fn last_seen(&self, scope: &Scope, node: NodeId) -> Option<(u32, Time)> {
         let dead = &scope.nodes[node];
         self.cuts.last_before(dead.end).filter(|(_, t)| dead.alive(*t))
+    }
+}
+
+fn unknown(scope: &Scope, keep: &Keep, out: &mut Vec<String>) {
+    for (key, entry) in &keep.entries {
+        match scope.nodes.iter().find(|node| node.key == *key) {
+            None => out.push(key.clone()),
+            Some(node) => {
+                if let Some(elements) = node.elements.as_deref() {
+                    entry.items.iter().for_each(|item| unknown(elements, &item.keep, out));
+                }
+            }
+        }
     }
 }

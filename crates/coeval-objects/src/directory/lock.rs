@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use coeval_store::{Error, Result};
 
@@ -9,6 +10,9 @@ use super::error::During;
 use super::place::locks;
 
 const STRIPES: u64 = 64;
+
+/// How long a write waits for another one before it says so.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A lock that is held until it is dropped, or its process dies.
 #[derive(Debug)]
@@ -34,7 +38,7 @@ impl Stripe {
         };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => file.lock().map_err(during.error())?,
+            Err(TryLockError::WouldBlock) => wait(&file, &during)?,
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
                 return Err(Error::Unsupported { what: during.to_string(), reason: "the file system has no locks".to_owned() });
             }
@@ -42,6 +46,24 @@ impl Stripe {
         }
         Ok(Self { _file: file })
     }
+}
+
+/// Waits for somebody who writes: as a rule for less than a millisecond. One who was stopped in the middle holds the lock until he
+/// goes on or is killed, which nobody else can help.
+fn wait(file: &File, during: &During) -> Result<()> {
+    let begin = Instant::now();
+    let mut pause = Duration::from_micros(50);
+    while begin.elapsed() < PATIENCE {
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(during.error()(error)),
+        }
+    }
+    let reason = format!("another process has held the lock for {} s; is it stopped?", PATIENCE.as_secs());
+    Err(Error::Transient { what: during.to_string(), reason, after: None, ambiguous: false })
 }
 
 /// Returns which stripe a key has: by FNV-1a, since every version of coeval must come to the same.

@@ -10,8 +10,18 @@ use super::shard::{Done, Notes};
 /// Waits until no worker of any process is at the forward step any more, and lets none begin: what was not listed never will be,
 /// and what was not done counts as done. One that was silent for too long does not count; it knows that, should it wake up.
 pub(super) async fn close(job: &Job<'_>) -> Result<()> {
-    let Some(forward) = job.work.step.strip_prefix("undo-") else { return Ok(()) };
-    let notes = Notes::new(&job.store.objects, job.work.run, forward);
+    let Some(own) = job.work.step.strip_prefix("undo-") else { return Ok(()) };
+    // A helper that finds a step done goes on with the next one, so all are closed before the first is undone.
+    let ledger = job.store.read_ledger().await?;
+    let steps = ledger.open().map_or(0, |open| open.steps.len());
+    for step in (0..steps).map(|step| step.to_string()).filter(|step| step != own) {
+        close_step(job, &step).await?;
+    }
+    close_step(job, own).await
+}
+
+async fn close_step(job: &Job<'_>, step: &str) -> Result<()> {
+    let notes = Notes::new(&job.store.objects, job.work.run, step);
     let end = if let Some((shards, _)) = notes.end().await? {
         shards
     } else {

@@ -1,18 +1,14 @@
 //! One object's bytes, taken to another version. No request is made here.
 
 use coeval_core::document::{Document, Format};
-use coeval_core::history::History;
-use coeval_core::lens::{Stored, Unmoved};
 use coeval_core::{Object, Value};
 use coeval_store::event::{Failure, Tally};
 use coeval_store::work::Policy;
 use coeval_store::{Catalog, Era};
 
-use super::problem::{self, BROKEN, CLAIMED, CONTRADICTION, QUARANTINED, REJECTED, UNKNOWN_VERSION, UNREADABLE, failure};
+use super::fate::fate;
+use super::problem::{self, CONTRADICTION, UNREADABLE, failure};
 use super::template::{Packing, Template};
-
-/// The member of a record's notes that says where an unfinished run took it from, where that is not the version that was in force.
-const ORIGIN: &str = "from";
 
 /// What is to become of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +55,26 @@ pub(super) struct Converted {
     pub(super) failures: Vec<Failure>,
 }
 
-enum Fate {
+/// What a run wants.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order<'o> {
+    pub(super) goal: Goal,
+    /// What becomes of records in the way.
+    pub(super) policy: Policy,
+    /// The run's id.
+    pub(super) run: &'o str,
+}
+
+impl Order<'_> {
+    /// With the right policy what is in the way is left where it is.
+    pub(super) fn in_the_way(&self, failure: Failure) -> Fate {
+        if self.policy == Policy::Quarantine { Fate::Stays(failure) } else { Fate::InTheWay(failure) }
+    }
+}
+
+/// What becomes of one record.
+#[derive(Debug)]
+pub(super) enum Fate {
     Same,
     Written(Vec<u8>, u32, u64),
     Stays(Failure),
@@ -67,14 +82,7 @@ enum Fate {
 }
 
 /// Converts the bytes of an object. `stamp` is the version that its metadata says.
-pub(super) fn convert(
-    subject: &Subject<'_>,
-    goal: Goal,
-    policy: Policy,
-    object: &str,
-    bytes: &[u8],
-    stamp: Option<u32>,
-) -> Converted {
+pub(super) fn convert(subject: &Subject<'_>, order: &Order<'_>, object: &str, bytes: &[u8], stamp: Option<u32>) -> Converted {
     let mut out = Converted::default();
     let packing = subject.template.packing;
     let unpacked;
@@ -86,9 +94,8 @@ pub(super) fn convert(
                 &unpacked
             }
             Err(error) => {
-                out.tally.seen = 1;
-                out.tally.failed = 1;
-                out.failures.push(failure(subject.model, object, UNREADABLE, format!("it cannot be unpacked: {error}")));
+                let reason = format!("it cannot be unpacked: {error}");
+                out.count(order.in_the_way(failure(subject.model, object, UNREADABLE, reason)));
                 return out;
             }
         },
@@ -102,13 +109,13 @@ pub(super) fn convert(
                 continue;
             }
             let place = || format!("{object}:{}", at + 1);
-            match out.count(fate(subject, goal, policy, &place, line, None)) {
+            match out.count(fate(subject, order, &place, line, None)) {
                 Some((bytes, _)) => next.extend_from_slice(&bytes),
                 None => next.extend_from_slice(line),
             }
         }
         written = (out.tally.written > 0).then_some(next);
-    } else if let Some((bytes, version)) = out.count(fate(subject, goal, policy, &|| object.to_owned(), text, stamp)) {
+    } else if let Some((bytes, version)) = out.count(fate(subject, order, &|| object.to_owned(), text, stamp)) {
         out.version = Some(version);
         written = Some(bytes);
     }
@@ -151,78 +158,6 @@ impl Converted {
     }
 }
 
-fn fate(subject: &Subject<'_>, goal: Goal, policy: Policy, place: &dyn Fn() -> String, bytes: &[u8], stamp: Option<u32>) -> Fate {
-    // With the right policy what is in the way is left where it is.
-    let in_the_way = |key: String, kind: &'static str, reason: String| {
-        let failure = failure(subject.model, key, kind, reason);
-        if policy == Policy::Quarantine { Fate::Stays(failure) } else { Fate::InTheWay(failure) }
-    };
-    let mut document = match read(subject.format, bytes, stamp) {
-        Ok(document) => document,
-        Err((kind, reason)) => return in_the_way(place(), kind, reason),
-    };
-    let history = &subject.era.history;
-    let name = |document: &Document| name_of(subject, document).unwrap_or_else(place);
-    let stored = document.stored.version;
-    if !subject.catalog.holds(subject.era, stored) {
-        let reason = format!("it is at version {stored}, at which the manifest has no such model");
-        return in_the_way(name(&document), UNKNOWN_VERSION, reason);
-    }
-    let origin = document.extra.get(ORIGIN).and_then(Value::as_i64).and_then(|n| u32::try_from(n).ok());
-    let (next, dropped) = match goal {
-        Goal::Undo { at, .. } if stored != at => return Fate::Same,
-        Goal::Move { to, .. } if stored == to => return Fate::Same,
-        Goal::Undo { home, .. } => (history.move_to(&document.stored, origin.unwrap_or(home)), 0),
-        Goal::Move { to, .. } => (history.move_to(&document.stored, to), 0),
-        Goal::Forget { to } => match forget(history, &document, to) {
-            Ok((next, 0)) if next.version == stored && next.keep == document.stored.keep => return Fate::Same,
-            Ok((next, dropped)) => (Ok(next), dropped),
-            Err(unmoved) => (Err(unmoved), 0),
-        },
-    };
-    let next = match next {
-        Ok(next) => next,
-        Err(unmoved) => {
-            let (kind, reason) = told(&unmoved);
-            let key = name(&document);
-            // An operation's own policy says that such records stay, and what a version that was in force already cannot show is not
-            // this run's doing; all others are for the run to decide.
-            let old = matches!((&unmoved, goal), (Unmoved::Rejected { version, .. }, Goal::Move { home, to }) if *version <= home && home <= to);
-            return if old || kind == QUARANTINED {
-                Fate::Stays(failure(subject.model, key, kind, reason))
-            } else {
-                in_the_way(key, kind, reason)
-            };
-        }
-    };
-    document.extra.remove(ORIGIN);
-    if let Goal::Move { home, .. } = goal
-        && stored != home
-    {
-        document.extra.insert(ORIGIN, i64::from(stored).into());
-    }
-    match document.write(&next) {
-        Ok(bytes) => Fate::Written(bytes, next.version, dropped),
-        Err(error) => in_the_way(name(&document), UNREADABLE, problem::unreadable(&error)),
-    }
-}
-
-fn forget(history: &History, document: &Document, to: u32) -> Result<(Stored, u64), Unmoved> {
-    let (stored, lost) = history.forget(&document.stored, to)?;
-    Ok((stored, lost.len() as u64))
-}
-
-fn told(unmoved: &Unmoved) -> (&'static str, String) {
-    let kind = match unmoved {
-        Unmoved::Rejected { .. } => REJECTED,
-        Unmoved::Quarantined { .. } => QUARANTINED,
-        Unmoved::Broken { .. } => BROKEN,
-        Unmoved::Claimed { .. } => CLAIMED,
-        Unmoved::NoVersion(_) | Unmoved::Retired(_) => UNKNOWN_VERSION,
-    };
-    (kind, unmoved.to_string())
-}
-
 /// Reads a document, by its own stamp and its object's.
 ///
 /// # Errors
@@ -256,8 +191,4 @@ pub(super) fn key_text(object: &Object, name: &str) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
     }
-}
-
-fn name_of(subject: &Subject<'_>, document: &Document) -> Option<String> {
-    key_values(subject.era, document).map(|values| values.join("/"))
 }

@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
-use super::convert::{Converted, Goal, Subject, convert};
+use super::convert::{Converted, Goal, Order, Subject, convert};
 use super::limit::Limiter;
 use super::listing::{self, Sample};
 use super::shard::{Done, Notes, Shard};
@@ -78,8 +78,9 @@ impl<'w> Job<'w> {
     pub(super) async fn new(store: &'w Documents, step: &Step, work: &'w Work<'w>) -> Result<Option<Self>> {
         let place = store.place(step.model())?;
         let ledger = store.read_ledger().await?;
-        let oldest = if let Step::ForgetRecords { before, .. } = step { *before } else { 1 };
-        let catalog = store.live(ledger.oldest().max(oldest));
+        let retiring = if let Step::ForgetRecords { before, .. } = step { *before } else { 1 };
+        let oldest = ledger.oldest().max(retiring);
+        let catalog = store.live(oldest);
         let entry = catalog.model(step.model())?;
         let (era, version) = match step {
             Step::MoveRecords { from, to, .. } => {
@@ -94,12 +95,13 @@ impl<'w> Job<'w> {
             },
         };
         let shape = |version: u32| {
-            let shape = era.shape(place.stored_at(version));
+            let shape = era.shape(place.stored_at(version, oldest));
             shape.unwrap_or(era.first)
         };
         let goal = match step {
             Step::MoveRecords { from, to, .. } if work.undo => Goal::Undo { at: shape(*from), home: shape(*to) },
             Step::MoveRecords { from, to, .. } => Goal::Move { home: shape(*from), to: shape(*to) },
+            // What is pinned to a version that retires is pinned to the oldest that stays.
             Step::ForgetRecords { to, .. } => Goal::Forget { to: shape(*to) },
         };
         Ok(Some(Self {
@@ -168,6 +170,11 @@ impl<'w> Job<'w> {
         }
     }
 
+    /// Whether a record is in the way, so that the rest is only looked at.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed) && !self.work.undo
+    }
+
     /// Notes how many records there are.
     pub(super) fn total(&self, objects: u64) {
         if !self.place.template.lines {
@@ -194,7 +201,7 @@ impl<'w> Job<'w> {
             if self.work.mode != Mode::Write {
                 return done(converted.tally, converted.failures);
             }
-            if self.failing.load(Ordering::Relaxed) && !self.work.undo {
+            if self.is_failing() {
                 let tally = Tally { written: 0, dropped: 0, ..converted.tally };
                 return done(tally, converted.failures);
             }
@@ -203,6 +210,10 @@ impl<'w> Job<'w> {
                 Ok(()) => return done(converted.tally, converted.failures),
                 Err(Error::Conflict { .. }) => {
                     conflicts += 1;
+                    if conflicts.is_multiple_of(16) {
+                        let (what, reason) = (format!("writing {key}"), "others write it all the time".to_owned());
+                        self.work.observer.event(Event::Retry { what, reason, attempt: conflicts, wait: Duration::ZERO });
+                    }
                     sleep(Duration::from_millis(u64::from(conflicts.min(6)).pow(3))).await;
                 }
                 Err(error) => return Err(error),
@@ -238,10 +249,19 @@ impl<'w> Job<'w> {
         if let Some(version) = version.filter(|_| self.store.objects.capabilities().metadata) {
             attributes.metadata.insert(STAMP.to_owned(), version.to_string());
         }
-        // The last look before the write: a process that slept through its lease must not write.
-        self.go_on(lease)?;
-        self.store.objects.put(key, Bytes::from(bytes), &attributes, &Condition::Unchanged(object.token.clone())).await?;
-        Ok(())
+        // The last look before the write: a process that slept through its lease must not write. A write that is repeated may
+        // take minutes; it is asked again and again, and before the write is, since both may wake up at once.
+        let condition = Condition::Unchanged(object.token.clone());
+        let write = self.store.objects.put(key, Bytes::from(bytes), &attributes, &condition);
+        tokio::pin!(write);
+        loop {
+            self.go_on(lease)?;
+            tokio::select! {
+                biased;
+                () = sleep(self.work.pace.stale / 16) => {}
+                written = &mut write => return written.map(drop),
+            }
+        }
     }
 
     /// Converts on another thread, where there is one: this one is busy with requests.
@@ -250,11 +270,12 @@ impl<'w> Job<'w> {
         let (key, bytes, stamp) = (key.to_owned(), object.bytes.clone(), stamp(object));
         // What cannot go back stays, and is told: somebody else edited it since.
         let policy = if self.work.undo { Policy::Quarantine } else { self.work.policy };
-        let (goal, version) = (self.goal, self.version);
+        let (goal, version, run) = (self.goal, self.version, self.work.run.to_owned());
         let converted = tokio::spawn(async move {
             let era = catalog.era(&place.model, version)?;
             let subject = Subject { model: &place.model, template: &place.template, format: &format, era, catalog: &catalog };
-            Ok(convert(&subject, goal, policy, &key, &bytes, stamp))
+            let order = Order { goal, policy, run: &run };
+            Ok(convert(&subject, &order, &key, &bytes, stamp))
         });
         converted.await.map_err(|error| Error::failed("converting a record", error.to_string()))?
     }

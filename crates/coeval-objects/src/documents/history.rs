@@ -29,10 +29,12 @@ fn key(number: u64) -> String {
 /// [`Error::Unreadable`] for anything that is not an entry as this release knows it.
 pub(super) async fn read(objects: &Arc<dyn Objects>, known: &Ledger) -> Result<Ledger> {
     let after = known.entries().last().map(|last| key(last.number));
-    let keys: Vec<String> = objects.list(ENTRIES, after.as_deref()).map_ok(|listed| listed.key).try_collect().await?;
+    let listed = objects.list(ENTRIES, after.as_deref()).map_ok(|listed| listed.key);
+    // What has another name than entries have is somebody else's, and none of them.
+    let keys: Vec<String> = listed.try_filter(|key| futures::future::ready(is_entry(key))).try_collect().await?;
     for (key_found, number) in keys.iter().zip(known.next()..) {
         if *key_found != key(number) {
-            let reason = format!("entry {number} is missing, or this is not an entry");
+            let reason = format!("entry {number}, which comes before it, is missing");
             return Err(Error::Unreadable { what: key_found.clone(), reason, newer: false });
         }
     }
@@ -47,6 +49,11 @@ pub(super) async fn read(objects: &Arc<dyn Objects>, known: &Ledger) -> Result<L
         ledger.push(entry)?;
     }
     Ok(ledger)
+}
+
+fn is_entry(key: &str) -> bool {
+    let digits = key.strip_prefix(ENTRIES).and_then(|name| name.strip_suffix(".json"));
+    digits.is_some_and(|digits| digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Creates an entry.

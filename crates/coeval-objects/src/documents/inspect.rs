@@ -1,5 +1,7 @@
 //! Looks at every record of a model, without a change.
 
+use std::collections::HashMap;
+
 use coeval_core::document::{Document, Format};
 use coeval_store::backend::{Inspection, Survey};
 use coeval_store::event::{Event, Tally};
@@ -12,7 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::convert::{key_values, lines, read};
 use super::execute::{Job, stamp};
 use super::listing::{self, Sample};
-use super::problem::{self, BROKEN, LAW, MISPLACED, UNKNOWN_VERSION, UNREADABLE, failure};
+use super::problem::{self, BROKEN, CLAIMED, DUPLICATE, LAW, MISPLACED, UNKNOWN_VERSION, UNREADABLE, failure};
 use super::{Documents, Place};
 
 /// Looks at the records of a model.
@@ -89,8 +91,14 @@ impl Look<'_> {
             );
             return problems;
         }
+        let mut keys = HashMap::new();
         for (at, line) in lines(&unpacked).enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
             self.record(&format!("{key}:{}", at + 1), line, None, None, found, &mut problems);
+            let own = read(&self.format, line, None).ok().and_then(|document| key_values(self.era, &document));
+            if let Some(first) = own.and_then(|own| keys.insert(own, at)) {
+                let reason = format!("it has the key of line {}", first + 1);
+                problems.push(failure(&self.place.model, format!("{key}:{}", at + 1), DUPLICATE, reason));
+            }
         }
         problems
     }
@@ -132,6 +140,14 @@ impl Look<'_> {
                 let kind = if *version == stored { BROKEN } else { problem::QUARANTINED };
                 tell(kind, refused.to_string());
             }
+        }
+        // What a new version would be in the way of is found by trying; what a version in force is, is told here.
+        let newest = self.live.last().copied().unwrap_or(stored);
+        if let Ok(claimed) = self.era.history.claimed(&document.stored, newest)
+            && !claimed.is_empty()
+        {
+            let names = claimed.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+            tell(CLAIMED, format!("{names}, undeclared where it is stored, is a property of version {newest}, and hidden there"));
         }
         if self.survey == Survey::Laws {
             for reason in self.laws(&document, &mut found.laws) {

@@ -6,7 +6,7 @@
 //! was stopped and wakes up knows, before it writes anything, that it no longer holds the lease.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -119,6 +119,8 @@ struct State {
     beat: u64,
     /// Before the last renewal was sent.
     renewed: Instant,
+    /// The same by the wall clock, which goes on while a machine sleeps.
+    wall: SystemTime,
     lost: bool,
 }
 
@@ -135,7 +137,7 @@ pub(super) async fn take(
     watch: &mut Watch,
 ) -> Result<Taken> {
     loop {
-        let sent = Instant::now();
+        let (sent, wall) = (Instant::now(), SystemTime::now());
         let (condition, fence, previous) = match objects.get(key).await? {
             None => (Condition::Absent, 1, None),
             Some(object) => {
@@ -160,7 +162,7 @@ pub(super) async fn take(
         let content = Content { fence, holder: Some(holder.clone()), beat: 0 };
         match objects.put(key, content.bytes(), &text_attributes(), &condition).await {
             Ok(token) => {
-                let state = Mutex::new(State { token, beat: 0, renewed: sent, lost: false });
+                let state = Mutex::new(State { token, beat: 0, renewed: sent, wall, lost: false });
                 let shared = Shared {
                     objects: Arc::clone(objects),
                     key: key.to_owned(),
@@ -211,7 +213,7 @@ impl Shared {
 
     async fn write(&self, held: bool) -> Result<()> {
         let _writing = self.writing.lock().await;
-        let sent = Instant::now();
+        let (sent, wall) = (Instant::now(), SystemTime::now());
         let (token, beat) = {
             let state = self.lock();
             if state.lost {
@@ -224,7 +226,7 @@ impl Shared {
         let mut state = self.lock();
         state.token = token;
         state.beat = beat;
-        state.renewed = sent;
+        (state.renewed, state.wall) = (sent, wall);
         // What was given back must not be renewed.
         state.lost = !held;
         Ok(())
@@ -243,7 +245,10 @@ impl Lock for Lease {
 
     fn holds(&self) -> bool {
         let state = self.shared.lock();
-        !state.lost && state.renewed.elapsed() < self.shared.stale / 4 * 3
+        let limit = self.shared.stale / 4 * 3;
+        // A wall clock that was set back says nothing; one that jumped ahead may only have been set, and costs a lease.
+        let slept = state.wall.elapsed().is_ok_and(|elapsed| elapsed >= limit);
+        !state.lost && !slept && state.renewed.elapsed() < limit
     }
 
     async fn release(&self) -> Result<()> {

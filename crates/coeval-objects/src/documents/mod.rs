@@ -7,6 +7,7 @@
 mod barrier;
 mod convert;
 mod execute;
+mod fate;
 mod history;
 mod inspect;
 mod lease;
@@ -53,6 +54,8 @@ const STAMP: &str = "coeval-version";
 #[derive(Debug, Clone)]
 struct Place {
     model: String,
+    /// Every name that the model ever had, the first one first: what lies beside its records goes by that.
+    names: Vec<String>,
     template: Template,
     /// The name of the property that holds coeval's notes.
     meta: String,
@@ -68,13 +71,15 @@ impl Place {
     /// Finds out where the records of a model lie that the catalog has.
     fn of(entry: &ModelEntry) -> Result<Option<Self>, String> {
         let Some(era) = entry.eras.last() else { return Ok(None) };
-        let mut places = Vec::new();
+        let models = era.history.versions().filter_map(|version| Some((version, era.history.model(version)?)));
+        let models: Vec<_> = models.collect();
         // A model that is renamed keeps its records, which lie where its first name says.
-        let first = era.history.model(era.first).map_or(entry.name.as_str(), |model| model.name.as_str());
-        for version in era.history.versions() {
-            if let Some(model) = era.history.model(version) {
-                places.push((version, Self::at(model, first).map_err(|reason| format!("{reason} (version {version})"))?));
-            }
+        let mut names: Vec<String> = models.iter().map(|(_, model)| model.name.clone()).collect();
+        names.push(entry.name.clone());
+        names.dedup();
+        let mut places = Vec::new();
+        for (version, model) in models {
+            places.push((version, Self::at(model, &names, era.first).map_err(|reason| format!("{reason} (version {version})"))?));
         }
         for pair in places.windows(2) {
             let [(older, before), (newer, after)] = pair else { continue };
@@ -88,7 +93,7 @@ impl Place {
         Ok(places.pop().map(|(_, place)| Self { model: entry.name.clone(), ..place }))
     }
 
-    fn at(model: &Model, name: &str) -> Result<Self, String> {
+    fn at(model: &Model, names: &[String], first: u32) -> Result<Self, String> {
         let version = |name: &str| match model.options.get(name) {
             None => Ok(None),
             Some(value) => match value.as_i64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0) {
@@ -104,9 +109,10 @@ impl Place {
         let meta = model.options.get("meta_property").map_or(Some(coeval_core::lens::META), |value| value.as_str());
         Ok(Self {
             model: model.name.clone(),
-            template: Template::of(model, name)?,
+            names: names.to_vec(),
+            template: Template::of(model, &names[0])?,
             meta: meta.ok_or("`meta_property` is the name of a property")?.to_owned(),
-            unversioned: version("unversioned")?.unwrap_or(1),
+            unversioned: version("unversioned")?.unwrap_or(first),
             store_at: version("store_at")?,
             revisions: flag("revisions")?,
         })
@@ -114,12 +120,13 @@ impl Place {
 
     /// Returns how the model's documents are read; another tool's history may have said at which version they are.
     fn format(&self, ledger: &Ledger) -> Format {
-        Format { meta: self.meta.clone(), unversioned: ledger.adopted(&self.model).unwrap_or(self.unversioned) }
+        let adopted = self.names.iter().rev().find_map(|name| ledger.adopted(name));
+        Format { meta: self.meta.clone(), unversioned: adopted.unwrap_or(self.unversioned) }
     }
 
-    /// Returns the version in whose shape records are stored when a version is in force.
-    fn stored_at(&self, version: u32) -> u32 {
-        self.store_at.map_or(version, |pinned| pinned.min(version))
+    /// Returns the version in whose shape records are stored when a version is in force, and none before `oldest` is live.
+    fn stored_at(&self, version: u32, oldest: u32) -> u32 {
+        self.store_at.map_or(version, |pinned| pinned.max(oldest).min(version))
     }
 }
 
@@ -157,9 +164,9 @@ impl Documents {
                     help: Some("give each its own folder: `objects:` in the model".to_owned()),
                 });
             }
-            if place.revisions && place.template.lines {
+            if place.revisions && (place.template.lines || place.template.packing != template::Packing::Plain) {
                 let message =
-                    format!("model `{}`: `revisions` needs an object for each record, not {}", entry.name, place.template);
+                    format!("model `{}`: `revisions` needs a plain object for each record, not {}", entry.name, place.template);
                 return Err(Error::Unknown { message, help: None });
             }
             places.push(place);
@@ -249,8 +256,11 @@ impl Backend for Documents {
 
     async fn append(&self, entry: &Entry) -> Result<()> {
         history::append(&self.objects, entry).await?;
-        let ledger = self.read_ledger().await?;
-        history::render(&self.objects, &ledger).await
+        if let Ok(ledger) = self.read_ledger().await {
+            // The entry is there, which is what counts. The page is for people, and is written anew with the next one.
+            let _ = history::render(&self.objects, &ledger).await;
+        }
+        Ok(())
     }
 
     async fn lock(&self, holder: &Holder, stale: Duration) -> Result<Box<dyn Lock>> {

@@ -123,15 +123,20 @@ pub(super) async fn search(store: &Documents, view: &View<'_>, key: &Key) -> Res
     let template = &view.place.template;
     let listed = store.objects.list(template.prefix(), None);
     let mut keys = listed.map_ok(|listed| listed.key).try_filter(|key| futures::future::ready(template.matches(key))).boxed();
+    let mut broken = None;
     while let Some(object_key) = keys.try_next().await? {
-        let Some(object) = store.objects.get(&object_key).await? else { continue };
-        let unpacked = unpack(template.packing, &object.bytes, &object_key)?;
-        for (at, bytes) in lines(&unpacked).enumerate().filter(|(_, bytes)| !bytes.trim_ascii().is_empty()) {
-            let document = view.read(&|| format!("{object_key}:{}", at + 1), bytes, None)?;
-            if key_values(view.era(), &document).is_some_and(|values| values == key.0) {
-                return Ok(Some((object_key, view.found(key.clone(), &document, &object.token)?)));
+        match store.find(view, &object_key, key).await {
+            Ok((Some(lying), _)) => {
+                return Ok(Some((object_key, view.found(key.clone(), &lying.document, &lying.token)?)));
             }
+            Ok((None, _)) => {}
+            Err(error @ Error::BadRecord { .. }) => broken = Some(error),
+            Err(error) => return Err(error),
         }
+    }
+    // It may be in one that cannot be read.
+    if let Some(error) = broken {
+        return Err(error);
     }
     Ok(None)
 }

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use coeval_core::document::Document;
 use coeval_core::lens::Refused;
 use coeval_store::objects::{Condition, Token};
 use coeval_store::records::{Change, Expect, Found, Key, Page, Records, Revision, Written};
@@ -84,7 +83,7 @@ impl Records for Documents {
         let format = place.format(&self.ledger_now());
         let chain = revision::chain(self, place, &object).await?;
         let revisions = chain.into_iter().enumerate().map(|(age, note)| {
-            let document = note.text.as_deref().and_then(|text| Document::read(text.as_bytes(), &format).ok());
+            let document = note.text.as_deref().and_then(|text| super::convert::read(&format, text.as_bytes(), note.stamp).ok());
             let stored = document.map_or(0, |document| document.stored.version);
             Revision { id: note.id, at: note.at, by: note.by, stored, current: age == 0 && note.text.is_some() }
         });
@@ -96,7 +95,7 @@ impl Records for Documents {
         let object = view.object(key)?;
         let Some(note) = revision::note(self, view.place, &object, id).await? else { return Ok(None) };
         let Some(text) = note.text else { return Ok(None) };
-        let document = view.read(&|| format!("revision {id}"), text.as_bytes(), None)?;
+        let document = view.read(&|| format!("revision {id}"), text.as_bytes(), note.stamp)?;
         view.found(key.clone(), &document, &Token(note.id)).map(Some)
     }
 }

@@ -12,6 +12,8 @@ use coeval_store::{Error, Result};
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 
+use super::execute::stamp;
+use super::fate::ORIGIN;
 use super::problem;
 use super::{Documents, Place, text_attributes};
 
@@ -26,16 +28,24 @@ pub(super) struct Note {
     parent: Option<String>,
     pub(super) at: String,
     pub(super) by: String,
+    /// The version that the object's metadata said.
+    pub(super) stamp: Option<u32>,
     /// The bytes of the object; `None` where the record was deleted.
     pub(super) text: Option<String>,
 }
 
 fn prefix(place: &Place, object: &str) -> String {
-    format!("_coeval/revisions/{}/{object}/", place.model)
+    format!("_coeval/revisions/{}/{object}/", place.names[0])
 }
 
-fn id(number: u64, text: &str) -> String {
-    let digest = Sha256::digest(text.trim());
+/// Names a state: by its number, and by all that it says, except how it is called itself and which run took it where it is.
+fn id(number: u64, document: &Document) -> String {
+    let mut plain = document.clone();
+    plain.extra.remove(MEMBER);
+    plain.extra.remove(ORIGIN);
+    // What was read can be written.
+    let bytes = plain.write(&plain.stored).unwrap_or_default();
+    let digest = Sha256::digest(bytes.trim_ascii());
     let digest = digest.iter().take(8).fold(0_u64, |digest, byte| digest << 8 | u64::from(*byte));
     format!("{number:08}-{digest:016x}")
 }
@@ -66,17 +76,18 @@ pub(super) async fn record(
             .map_err(|error| Error::BadRecord { key: object.to_owned(), reason: problem::unreadable(&error) })
     };
     let parent = match current {
-        Some(current) => Some(present(store, place, object, &read(&current.bytes)?, &current.bytes).await?),
+        Some(current) => Some(present(store, place, object, &read(&current.bytes)?, current).await?),
         None => last(store, place, object).await?,
     };
     let mut document = read(&bytes)?;
-    let next = id(parent.as_deref().map_or(0, number) + 1, document.natural_text());
+    let next = id(parent.as_deref().map_or(0, number) + 1, &document);
     document.extra.insert(MEMBER, next.as_str().into());
     let stored = document.stored.clone();
     let unwritable = |error| Error::BadRecord { key: object.to_owned(), reason: problem::unreadable(&error) };
     let bytes = document.write(&stored).map_err(unwritable)?;
     let text = Some(String::from_utf8_lossy(&bytes).into_owned());
-    create(store, place, object, &Note { id: next, parent, at: now(), by: by.to_owned(), text }).await?;
+    let note = Note { id: next, parent, at: now(), by: by.to_owned(), stamp: None, text };
+    create(store, place, object, &note).await?;
     Ok(bytes)
 }
 
@@ -86,18 +97,19 @@ pub(super) async fn record(
 /// As [`record`].
 pub(super) async fn bury(store: &Documents, place: &Place, object: &str, current: &Object) -> Result<()> {
     let format = place.format(&store.ledger_now());
-    let Ok(document) = Document::read(&current.bytes, &format) else { return Ok(()) };
-    let parent = present(store, place, object, &document, &current.bytes).await?;
+    let bad = |error| Error::BadRecord { key: object.to_owned(), reason: problem::unreadable(&error) };
+    let document = Document::read(&current.bytes, &format).map_err(bad)?;
+    let parent = present(store, place, object, &document, current).await?;
     let id = format!("{:08}-deleted", number(&parent) + 1);
-    create(store, place, object, &Note { id, parent: Some(parent), at: now(), by: "delete".to_owned(), text: None }).await
+    let note = Note { id, parent: Some(parent), at: now(), by: "delete".to_owned(), stamp: None, text: None };
+    create(store, place, object, &note).await
 }
 
 /// Returns the revision that an object's state is, after writing it down if nobody did.
-async fn present(store: &Documents, place: &Place, object: &str, document: &Document, bytes: &[u8]) -> Result<String> {
+async fn present(store: &Documents, place: &Place, object: &str, document: &Document, current: &Object) -> Result<String> {
     let said = document.extra.get(MEMBER).and_then(Value::as_str).map(str::to_owned);
-    let text = document.natural_text();
     if let Some(said) = &said
-        && id(number(said), text) == *said
+        && id(number(said), document) == *said
     {
         return Ok(said.clone());
     }
@@ -105,10 +117,12 @@ async fn present(store: &Documents, place: &Place, object: &str, document: &Docu
         Some(said) => Some(said),
         None => last(store, place, object).await?,
     };
-    let id = id(parent.as_deref().map_or(0, number) + 1, text);
+    let id = id(parent.as_deref().map_or(0, number) + 1, document);
     let by = if parent.is_some() { "outside" } else { "before" };
-    let text = Some(String::from_utf8_lossy(bytes).into_owned());
-    create(store, place, object, &Note { id: id.clone(), parent, at: now(), by: by.to_owned(), text }).await?;
+    let text = Some(String::from_utf8_lossy(&current.bytes).into_owned());
+    // What the object's metadata says of the version must outlive them.
+    let note = Note { id: id.clone(), parent, at: now(), by: by.to_owned(), stamp: stamp(current), text };
+    create(store, place, object, &note).await?;
     Ok(id)
 }
 
@@ -119,6 +133,7 @@ async fn create(store: &Documents, place: &Place, object: &str, note: &Note) -> 
     out.insert("parent", note.parent.as_deref().map_or(Value::Null, Value::from));
     out.insert("at", note.at.as_str().into());
     out.insert("by", note.by.as_str().into());
+    out.insert("stamp", note.stamp.map_or(Value::Null, |stamp| i64::from(stamp).into()));
     out.insert("text", note.text.as_deref().map_or(Value::Null, Value::from));
     let bytes = Bytes::from(format!("{}\n", Value::from(out)));
     let key = format!("{}{}.json", prefix(place, object), note.id);
@@ -129,12 +144,13 @@ async fn create(store: &Documents, place: &Place, object: &str, note: &Note) -> 
     }
 }
 
-/// Returns the last revision of an object that is not there: the one that notes its deletion.
+/// Returns the last revision of an object that does not say its own: one that was deleted, or that another tool rewrote.
 async fn last(store: &Documents, place: &Place, object: &str) -> Result<Option<String>> {
     let prefix = prefix(place, object);
     let keys: Vec<String> = store.objects.list(&prefix, None).map_ok(|listed| listed.key).try_collect().await?;
     let ids = keys.iter().filter_map(|key| key.strip_prefix(&prefix)?.strip_suffix(".json"));
-    Ok(ids.filter(|id| id.ends_with("-deleted")).max().map(str::to_owned))
+    // A writer that died or lost may have left one of the same number; a deletion, or the later of them, was the last to be written.
+    Ok(ids.max_by_key(|id| (number(id), id.ends_with("-deleted"))).map(str::to_owned))
 }
 
 /// Returns the states that a record had, newest first.
@@ -146,7 +162,10 @@ pub(super) async fn chain(store: &Documents, place: &Place, object: &str) -> Res
         Some(current) => {
             let format = place.format(&store.ledger_now());
             let document = Document::read(&current.bytes, &format);
-            document.ok().and_then(|document| document.extra.get(MEMBER)?.as_str().map(str::to_owned))
+            match document.ok().and_then(|document| document.extra.get(MEMBER)?.as_str().map(str::to_owned)) {
+                Some(said) => Some(said),
+                None => last(store, place, object).await?,
+            }
         }
         None => last(store, place, object).await?,
     };
@@ -177,7 +196,8 @@ pub(super) async fn note(store: &Documents, place: &Place, object: &str, id: &st
         let value = json::parse(&found.bytes).ok()?;
         let entry = value.as_object()?;
         let text = |name: &str| entry.get(name)?.as_str().map(str::to_owned);
-        Some(Note { id: text("id")?, parent: text("parent"), at: text("at")?, by: text("by")?, text: text("text") })
+        let stamp = entry.get("stamp").and_then(Value::as_i64).and_then(|stamp| u32::try_from(stamp).ok());
+        Some(Note { id: text("id")?, parent: text("parent"), at: text("at")?, by: text("by")?, stamp, text: text("text") })
     };
     let reason = "it is not a revision as this release writes it".to_owned();
     read().map(Some).ok_or(Error::Unreadable { what: key, reason, newer: false })

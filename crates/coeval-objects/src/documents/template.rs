@@ -16,6 +16,36 @@ pub(crate) enum Packing {
     Zstd,
 }
 
+/// A part of a name, for telling whether two templates have one in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    /// This character.
+    Char(char),
+    /// Any one character.
+    One,
+    /// Any characters, or none.
+    Many,
+}
+
+/// Returns whether two patterns have a text in common.
+fn meet(one: &[Sign], two: &[Sign]) -> bool {
+    match (one.split_first(), two.split_first()) {
+        (None, None) => true,
+        (Some((Sign::Many, rest)), _) if meet(rest, two) => true,
+        (_, Some((Sign::Many, rest))) if meet(one, rest) => true,
+        (Some((a, after_a)), Some((b, after_b))) => {
+            let alike = match (a, b) {
+                (Sign::Char(a), Sign::Char(b)) => a == b,
+                _ => true,
+            };
+            // One that repeats stays; two that repeat were both tried without, and take nothing from each other.
+            let (left_a, left_b) = (if *a == Sign::Many { one } else { after_a }, if *b == Sign::Many { two } else { after_b });
+            alike && (*a, *b) != (Sign::Many, Sign::Many) && meet(left_a, left_b)
+        }
+        _ => false,
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Literal(String),
@@ -34,6 +64,9 @@ pub(crate) struct Template {
     /// How objects are packed.
     pub(crate) packing: Packing,
 }
+
+/// Where coeval, and a tool whose stores it adopts, keep objects of their own: no record lies there.
+const RESERVED: [&str; 2] = ["_coeval/", "_system/"];
 
 /// The name of the property that tells records of a model without a key apart.
 pub(crate) const ID: &str = "_id";
@@ -110,14 +143,21 @@ impl Template {
         self.parts.iter().map(part).collect()
     }
 
-    /// Returns a name that an object of the template could have.
-    fn example(&self) -> String {
-        self.shape().replace("{}", "x")
+    /// Returns whether some name would be one of an object of both templates.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let (one, two) = (self.pattern(), other.pattern());
+        let segments =
+            |pattern: &[Sign]| pattern.split(|sign| *sign == Sign::Char('/')).map(<[Sign]>::to_vec).collect::<Vec<_>>();
+        let (one, two) = (segments(&one), segments(&two));
+        one.len() == two.len() && one.iter().zip(&two).all(|(one, two)| meet(one, two))
     }
 
-    /// Returns whether an object of one of two templates would be taken for one of the other.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.matches(&other.example()) || other.matches(&self.example())
+    fn pattern(&self) -> Vec<Sign> {
+        let part = |part: &Part| match part {
+            Part::Literal(text) => text.chars().map(Sign::Char).collect(),
+            Part::Property(_) => vec![Sign::One, Sign::Many],
+        };
+        self.parts.iter().flat_map(part).collect()
     }
 
     /// Returns the key of the object that holds a record; `None` where properties beside its key decide.
@@ -157,11 +197,14 @@ impl Template {
         }
         let values = self.values(object)?;
         let count = self.key.iter().flatten().max().map_or(0, |max| max + 1);
-        let mut key = vec![String::new(); count];
+        let (mut plain, mut raw) = (vec![String::new(); count], vec![String::new(); count]);
         for (value, index) in values.iter().zip(&self.key) {
-            key[(*index)?] = decode(value);
+            plain[(*index)?] = decode(value);
+            (*value).clone_into(&mut raw[(*index)?]);
         }
-        Some(Key(key))
+        // A name that another tool escaped in its own way stands for itself.
+        let plain = Key(plain);
+        Some(if self.object_of(&plain).as_deref() == Some(object) { plain } else { Key(raw) })
     }
 
     /// What stands behind a property within its segment, where another property follows there: its value must not contain it.
@@ -172,6 +215,9 @@ impl Template {
     }
 
     fn values<'o>(&self, object: &'o str) -> Option<Vec<&'o str>> {
+        if RESERVED.iter().any(|folder| object.starts_with(folder)) {
+            return None;
+        }
         let mut rest = object;
         let mut values = Vec::new();
         for (at, part) in self.parts.iter().enumerate() {
@@ -309,9 +355,17 @@ mod tests {
         assert_eq!((log.object_of(&key(&["1"])), log.prefix(), log.shape().as_str()), (None, "log/", "log/{}.jsonl.zst"));
         assert_eq!(log.object_with(&|name| Some(name.to_uppercase())).as_deref(), Some("log/DAY.jsonl.zst"));
         let one = template("a/{id}.json", &["id"]);
-        for (other, overlaps) in [("a/{id}.x.json", true), ("a/b/{id}.json", false), ("b/{id}.json", false), ("{id}.json", false)]
-        {
-            assert_eq!(one.overlaps(&template(other, &["id"])), overlaps, "{other}");
+        for (other, overlaps) in [
+            ("a/{id}.x.json", true),
+            ("a/b/{id}.json", false),
+            ("b/{id}.json", false),
+            ("{id}.json", false),
+            ("{id}/b.json", true),
+            ("a/{id}-b.json", true),
+            ("a/{id}.jsonl", false),
+        ] {
+            let other = template(other, &["id"]);
+            assert_eq!((one.overlaps(&other), other.overlaps(&one)), (overlaps, overlaps), "{other}");
         }
         assert_eq!(template("all.jsonl", &["id"]).object_of(&key(&["1"])).as_deref(), Some("all.jsonl"));
     }

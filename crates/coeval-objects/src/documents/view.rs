@@ -25,6 +25,7 @@ pub(super) struct View<'s> {
     pub(super) at: u32,
     /// The shape of the version in force.
     in_force: u32,
+    oldest: u32,
 }
 
 impl Documents {
@@ -40,6 +41,7 @@ impl Documents {
     pub(super) async fn view(&self, model: &str, at: u32) -> Result<View<'_>> {
         let place = self.place(model)?;
         let ledger = self.known().await?;
+        self.catalog.agree(&ledger)?;
         ledger.admit(at)?;
         let newest = ledger.newest().unwrap_or(at);
         let catalog = self.live(ledger.oldest());
@@ -47,7 +49,8 @@ impl Documents {
         let era = &catalog.models[index.0].eras[index.1];
         let in_force = era.shape(newest).unwrap_or(at);
         let at = era.shape(at).unwrap_or(at);
-        Ok(View { place, format: place.format(&ledger), at, in_force, catalog, index })
+        let oldest = ledger.oldest();
+        Ok(View { place, oldest, format: place.format(&ledger), at, in_force, catalog, index })
     }
 }
 
@@ -73,6 +76,10 @@ impl View<'_> {
             let reason = format!("it is at version {}, at which the manifest has no such model", document.stored.version);
             return Err(bad(reason));
         }
+        let unknown = self.era().history.unknown(&document.stored);
+        if !unknown.is_empty() {
+            return Err(bad(format!("it keeps values for versions that the manifest does not have: {}", unknown.join(", "))));
+        }
         Ok(document)
     }
 
@@ -92,7 +99,12 @@ impl View<'_> {
             what: format!("finding `{key}`"),
             reason: format!("the files `{}` are parted by properties that are not in the key", self.place.template),
         };
-        self.place.template.object_of(key).ok_or_else(partitioned)
+        let object = self.place.template.object_of(key).ok_or_else(partitioned)?;
+        if !self.place.template.matches(&object) {
+            let reason = "no record may lie where coeval keeps its own objects".to_owned();
+            return Err(Error::BadRecord { key: key.to_string(), reason });
+        }
+        Ok(object)
     }
 
     /// Moves a record that was written into the shape that is stored.
@@ -100,7 +112,7 @@ impl View<'_> {
         if self.place.store_at.is_none() {
             return next;
         }
-        let pinned = self.era().shape(self.place.stored_at(self.in_force)).unwrap_or(next.version);
+        let pinned = self.era().shape(self.place.stored_at(self.in_force, self.oldest)).unwrap_or(next.version);
         if pinned == next.version {
             return next;
         }
@@ -120,15 +132,27 @@ impl Documents {
             return Ok((Some(Lying { document, token, object: found, line: 0 }), None));
         }
         let unpacked = unpack(view.place.template.packing, &found.bytes, object)?;
-        for (line, bytes) in lines(&unpacked).enumerate() {
-            if bytes.trim_ascii().is_empty() {
-                continue;
+        let (mut hit, mut broken) = (None, None);
+        for (line, bytes) in lines(&unpacked).enumerate().filter(|(_, bytes)| !bytes.trim_ascii().is_empty()) {
+            match view.read(&|| format!("{object}:{}", line + 1), bytes, None) {
+                Ok(document) if key_values(view.era(), &document).is_some_and(|values| values == key.0) => {
+                    if let Some((first, _)) = hit.replace((line, document)) {
+                        let reason = format!("{object} holds it twice, in lines {} and {}", first + 1, line + 1);
+                        return Err(Error::BadRecord { key: key.to_string(), reason });
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => broken = Some(error),
             }
-            let document = view.read(&|| format!("{object}:{}", line + 1), bytes, None)?;
-            if key_values(view.era(), &document).is_some_and(|values| values == key.0) {
+        }
+        match (hit, broken) {
+            (Some((line, document)), _) => {
                 let token = found.token.clone();
                 return Ok((Some(Lying { document, token, object: found, line }), None));
             }
+            // It may be the one that is looked for.
+            (None, Some(error)) => return Err(error),
+            (None, None) => {}
         }
         Ok((None, Some(found)))
     }

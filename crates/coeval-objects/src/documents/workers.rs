@@ -88,9 +88,14 @@ async fn do_one(job: &Job<'_>, shard: &Shard, lease: &Lease, board: &Mutex<Board
         }
         done => done?,
     };
-    let first = job.notes.set_done(shard.number, &done).await?;
+    // What was only looked at, since something is in the way, is not done: whoever carries the run on does it.
+    let looked_at = job.is_failing();
     // Where two did it, what the first one noted counts.
-    let noted = if first { Some(done) } else { job.notes.done(shard.number).await? };
+    let noted = if looked_at || job.notes.set_done(shard.number, &done).await? {
+        Some(done)
+    } else {
+        job.notes.done(shard.number).await?
+    };
     {
         let mut board = board.lock().await;
         board.mine.remove(&shard.number);

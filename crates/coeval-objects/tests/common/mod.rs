@@ -102,6 +102,7 @@ pub(crate) fn holder(name: &str) -> Holder {
 
 pub(crate) struct Run<'r> {
     pub(crate) name: &'r str,
+    pub(crate) step: &'r str,
     pub(crate) mode: Mode,
     pub(crate) undo: bool,
     pub(crate) policy: Policy,
@@ -111,7 +112,7 @@ pub(crate) struct Run<'r> {
 impl Default for Run<'_> {
     fn default() -> Self {
         let pace = Pace { stale: Duration::from_millis(400), ..Pace::default() };
-        Run { name: "run", mode: Mode::Write, undo: false, policy: Policy::Reject, pace }
+        Run { name: "run", step: "0", mode: Mode::Write, undo: false, policy: Policy::Reject, pace }
     }
 }
 
@@ -120,7 +121,7 @@ impl Run<'_> {
         let worker = holder(self.name);
         let work = Work {
             run: self.name,
-            step: "0",
+            step: self.step,
             worker: &worker,
             lock: None,
             pace: &self.pace,
