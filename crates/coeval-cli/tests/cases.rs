@@ -184,7 +184,19 @@ fn normal(folder: &Path, text: &str) -> String {
             rest = &rest[c.len_utf8()..];
         }
     }
-    out.lines().fold(String::new(), |mut out, line| {
+    // How often progress is told depends on the time; only what is told at the end does not.
+    let progress = |line: &str| line.starts_with("{\"event\":\"progress\"");
+    let passing = |next: Option<&&str>| next.is_some_and(|next| progress(next) || next.starts_with("{\"event\":\"failure\""));
+    let mut lines = out.lines().collect::<Vec<_>>().into_iter().peekable();
+    let lines = std::iter::from_fn(|| {
+        loop {
+            let line = lines.next()?;
+            if !(progress(line) && passing(lines.peek())) {
+                return Some(line);
+            }
+        }
+    });
+    lines.fold(String::new(), |mut out, line| {
         // Who runs is another process on another machine each time.
         let whom = line.find(", by coeval ").filter(|_| line.contains(", process "));
         out.push_str(whom.map_or(line, |at| &line[..at]));

@@ -1,4 +1,7 @@
-//! `coeval import`: infers a draft from samples.
+//! `coeval import`: infers a draft from samples, or takes over a store that another tool migrated.
+
+mod history;
+mod s3verless;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,10 +20,14 @@ use crate::ui::{Ui, count, number};
 use crate::workspace::Workspace;
 
 /// Infers a draft from records: types, what is required, null, enums, maps against objects; and says what was rare
+///
+/// With `--s3verless` it takes over a store that s3verless migrated instead: `_system/migration_history.json` says what was applied to
+/// each model, so at which version of the manifest its records are. Every record is read and must fit that version; none is written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The records; `-` is standard input
-    file: PathBuf,
+    #[arg(required_unless_present = "s3verless")]
+    file: Option<PathBuf>,
 
     /// The model's name [default: the file's]
     #[arg(long)]
@@ -41,20 +48,31 @@ pub(crate) struct Args {
     /// The longest record that is read, in bytes; `k`, `M` and `G` are understood
     #[arg(long, value_name = "N", default_value = "64M", value_parser = parse_size)]
     max_bytes: usize,
+
+    #[command(flatten)]
+    adopt: s3verless::Adopt,
 }
 
 /// Names that a key usually has, the likeliest first.
 const KEYS: [&str; 8] = ["id", "_id", "uuid", "key", "code", "slug", "name", "email"];
 
-/// Reads, infers and writes.
+/// Infers, or takes over.
 pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Outcome> {
+    match &args.file {
+        Some(file) => infer(file, args, folder, ui),
+        None => s3verless::run(&args.adopt, folder, ui),
+    }
+}
+
+/// Reads, infers and writes.
+fn infer(file: &Path, args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Outcome> {
     let name = match &args.model {
         Some(name) => name.clone(),
-        None => name_of(&args.file)?,
+        None => name_of(file)?,
     };
     let target = target(args, &name, folder, ui)?;
     let mut samples = Samples::new(&args.key);
-    let mut reader = Reader::open(Some(&args.file), args.input, args.max_bytes)?;
+    let mut reader = Reader::open(Some(file), args.input, args.max_bytes)?;
     while let Some(item) = reader.next()? {
         let (record, problem) = match item {
             Item::Blank(_) => continue,

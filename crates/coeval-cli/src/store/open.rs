@@ -47,12 +47,7 @@ fn open_backend(
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     let unsupported = |reason: String| coeval_store::Error::Unsupported { what: address(url), reason };
     match scheme {
-        scheme if DOCUMENTS.contains(&scheme) => {
-            let objects = coeval_objects::open(&beneath(root, url), &texts(url, options)?)?;
-            let told = Arc::clone(retries);
-            let objects = Retrying::new(objects, RetryPolicy::default(), Arc::new(move |notice: &RetryNotice| told.tell(notice)));
-            Ok(Box::new(Documents::open(Arc::new(objects), catalog)?))
-        }
+        scheme if DOCUMENTS.contains(&scheme) => Ok(Box::new(documents(root, url, options, catalog, retries)?)),
         scheme if DATABASES.contains(&scheme) => {
             Err(unsupported("databases are not there yet; stores of documents are".to_owned()))
         }
@@ -62,6 +57,19 @@ fn open_backend(
             Err(unsupported(format!("an address begins with one of {}{near}", DOCUMENTS.map(|s| format!("`{s}:`")).join(", "))))
         }
     }
+}
+
+fn documents(
+    root: &Path,
+    url: &str,
+    options: &Object,
+    catalog: Arc<Catalog>,
+    retries: &Arc<Retries>,
+) -> coeval_store::Result<Documents> {
+    let objects = coeval_objects::open(&beneath(root, url), &texts(url, options)?)?;
+    let told = Arc::clone(retries);
+    let objects = Retrying::new(objects, RetryPolicy::default(), Arc::new(move |notice: &RetryNotice| told.tell(notice)));
+    Documents::open(Arc::new(objects), catalog)
 }
 
 /// Lets a relative path begin at the folder of the manifest, wherever the command is run.
@@ -107,16 +115,20 @@ fn address(url: &str) -> String {
     }
 }
 
-fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Result<Store> {
+/// Returns the address of a backend and its options.
+fn said(workspace: &Workspace, name: &str) -> Result<(String, Object)> {
     let missing = || CommandError::new(Kind::Refused, Diagnostic::error("no-backend", format!("there is no backend `{name}`")));
-    let said = workspace.manifest.config.backend(&name).ok_or_else(missing)?;
+    let said = workspace.manifest.config.backend(name).ok_or_else(missing)?;
     let variable = |name: &str| std::env::var(name).ok();
     let unset = |variable: String| {
         let message = format!("the backend `{name}` in coeval.yaml needs the variable {variable}, which is not set");
         CommandError::usage("no-variable", message, format!("set it: `export {variable}=…`"))
     };
-    let url = expand(&said.url, &variable).map_err(unset)?;
-    let options = expand_all(&said.options, &variable).map_err(unset)?;
+    Ok((expand(&said.url, &variable).map_err(unset)?, expand_all(&said.options, &variable).map_err(unset)?))
+}
+
+fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Result<Store> {
+    let (url, options) = said(workspace, &name)?;
     let retries = Arc::new(Retries::default());
     let backend = open_backend(&workspace.root, &url, &options, catalog, &retries).map_err(|e| refused(&e, &name))?;
     Ok(Store { name, backend, retries })
@@ -127,7 +139,39 @@ fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Result<St
 /// # Errors
 /// What keeps one of them from being opened.
 pub(crate) fn open_all(workspace: &Workspace, only: Option<&str>) -> Result<Vec<Store>> {
-    let catalogs = Models::compile(workspace)?.catalogs(workspace);
+    let mut out = Vec::new();
+    for (name, catalog) in chosen(workspace, only)? {
+        out.push(open(workspace, name, catalog)?);
+    }
+    Ok(out)
+}
+
+/// Opens a store of documents: the one that is named, or the only one that keeps a model.
+///
+/// # Errors
+/// Several to choose from, another kind of store, and what keeps it from being opened.
+pub(crate) fn open_documents(workspace: &Workspace, only: Option<&str>) -> Result<(String, Documents)> {
+    let mut catalogs = chosen(workspace, only)?;
+    if catalogs.len() > 1 {
+        let names: Vec<&str> = catalogs.iter().map(|(name, _)| name.as_str()).collect();
+        let help = format!("say which with `--backend`: {}", names.join(", "));
+        return Err(CommandError::usage("which-backend", "several backends keep models", help));
+    }
+    let missing =
+        || CommandError::usage("no-backend", "no backend keeps a model", "`coeval freeze` makes version 1 of the drafts");
+    let (name, catalog) = catalogs.pop().ok_or_else(missing)?;
+    let (url, options) = said(workspace, &name)?;
+    if DATABASES.iter().any(|scheme| url.starts_with(&format!("{scheme}:"))) {
+        let reason = "it is a database, and no store of documents".to_owned();
+        return Err(refused(&coeval_store::Error::Unsupported { what: address(&url), reason }, &name));
+    }
+    let store = documents(&workspace.root, &url, &options, catalog, &Arc::new(Retries::default()));
+    Ok((name.clone(), store.map_err(|e| refused(&e, &name))?))
+}
+
+/// The backends that keep a model, or the one that is named, with their catalogs.
+fn chosen(workspace: &Workspace, only: Option<&str>) -> Result<Vec<(String, Arc<Catalog>)>> {
+    let mut catalogs = Models::compile(workspace)?.catalogs(workspace);
     if let Some(only) = only
         && catalogs.iter().all(|(name, _)| name != only)
     {
@@ -138,11 +182,8 @@ pub(crate) fn open_all(workspace: &Workspace, only: Option<&str>) -> Result<Vec<
         };
         return Err(CommandError::usage("no-backend", message, format!("backends that keep models: {}", names.join(", "))));
     }
-    let mut out = Vec::new();
-    for (name, catalog) in catalogs.into_iter().filter(|(name, _)| only.is_none_or(|only| only == name)) {
-        out.push(open(workspace, name, catalog)?);
-    }
-    Ok(out)
+    catalogs.retain(|(name, _)| only.is_none_or(|only| only == name));
+    Ok(catalogs)
 }
 
 /// Opens the store that keeps a model.

@@ -56,7 +56,7 @@ fn said(tally: &Tally, [written, dropped]: [&'static str; 2]) -> String {
 }
 
 /// Returns who runs, for people.
-fn name() -> String {
+pub(crate) fn whom() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
     let host = host.map(|host| format!(" on {host}")).unwrap_or_default();
@@ -70,7 +70,7 @@ fn how<'s>(speed: &Speed, watch: &Watch, show: &'s Show, stop: &Stop) -> How<'s>
         (None, false) => Wait::Refuse,
     };
     How {
-        name: name(),
+        name: whom(),
         pace: speed.pace(),
         policy: watch.on_fail.policy(),
         wait,

@@ -8,6 +8,7 @@ mod barrier;
 mod convert;
 mod execute;
 mod fate;
+mod fit;
 mod history;
 mod inspect;
 mod lease;
@@ -27,7 +28,10 @@ mod write;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+pub use fit::{Fit, Misfits};
+
 use async_trait::async_trait;
+use bytes::Bytes;
 use coeval_core::document::Format;
 use coeval_core::schema::Model;
 use coeval_store::backend::{Backend, Inspection, Survey};
@@ -180,6 +184,15 @@ impl Documents {
     pub fn fresh_for(mut self, fresh: Duration) -> Self {
         self.fresh = fresh;
         self
+    }
+
+    /// Reads an object that is neither a record nor one of ours, by its name beneath the store's address: what another tool
+    /// noted. `None` where there is none.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn foreign(&self, name: &str) -> Result<Option<Bytes>> {
+        Ok(self.objects.get(name).await?.map(|object| object.bytes))
     }
 
     /// Returns the catalog in which the versions before the oldest live one are retired.

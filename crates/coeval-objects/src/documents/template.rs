@@ -65,7 +65,7 @@ pub(crate) struct Template {
     pub(crate) packing: Packing,
 }
 
-/// Where coeval, and a tool whose stores it adopts, keep objects of their own: no record lies there.
+/// Folders that hold no records where a template begins with a property, which could stand for them: ours, and s3verless's.
 const RESERVED: [&str; 2] = ["_coeval/", "_system/"];
 
 /// The name of the property that tells records of a model without a key apart.
@@ -120,7 +120,9 @@ impl Template {
         if text.starts_with('/') || text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return Err(format!("`objects: {text}` has an empty part, or one of dots"));
         }
-        if text.starts_with("_coeval/") {
+        if let Some(Part::Literal(first)) = parts.first()
+            && (first.starts_with(RESERVED[0]) || RESERVED[0].starts_with(first.as_str()))
+        {
             return Err(format!("`objects: {text}` lies where coeval keeps its own objects"));
         }
         Ok(Self { text: text.to_owned(), parts, key: indices, lines, packing })
@@ -170,7 +172,7 @@ impl Template {
                 Part::Property(_) => encode(key.0.get((*indices.next()?)?)?, self.separator(at), &mut out),
             }
         }
-        Some(out)
+        Some(self.apart(out))
     }
 
     /// Returns the key of the object that holds a record with these properties; `None` where one is missing.
@@ -182,7 +184,17 @@ impl Template {
                 Part::Property(name) => encode(&value(name)?, self.separator(at), &mut out),
             }
         }
-        Some(out)
+        Some(self.apart(out))
+    }
+
+    /// Whether an object lies in a folder that holds no records.
+    fn is_reserved(&self, object: &str) -> bool {
+        matches!(self.parts.first(), Some(Part::Property(_))) && RESERVED.iter().any(|folder| object.starts_with(folder))
+    }
+
+    /// Keeps a record out of the folders that hold no records, though its key has their name.
+    fn apart(&self, object: String) -> String {
+        if self.is_reserved(&object) { format!("%5F{}", &object[1..]) } else { object }
     }
 
     /// Returns whether an object is one of the model's.
@@ -215,7 +227,7 @@ impl Template {
     }
 
     fn values<'o>(&self, object: &'o str) -> Option<Vec<&'o str>> {
-        if RESERVED.iter().any(|folder| object.starts_with(folder)) {
+        if self.is_reserved(object) {
             return None;
         }
         let mut rest = object;
@@ -349,6 +361,21 @@ mod tests {
     }
 
     #[test]
+    fn folders_of_tools_hold_no_records() {
+        let template = template("{kind}/{id}.json", &["kind", "id"]);
+        for (folder, name) in [("_coeval", "lock"), ("_system", "migration_history")] {
+            assert!(!template.matches(&format!("{folder}/{name}.json")), "{folder} is not a record's");
+            let key = key(&[folder, name]);
+            let object = template.object_of(&key).expect("it has a name");
+            assert_eq!(object, format!("%5F{}/{name}.json", &folder[1..]));
+            assert_eq!(template.key_of(&object), Some(key));
+        }
+        assert_eq!(template.object_of(&key(&["_other", "x"])).as_deref(), Some("_other/x.json"));
+        let fixed = super::tests::template("_system/{id}.json", &["id"]);
+        assert!(fixed.matches("_system/a.json"), "whoever names the folder means it");
+    }
+
+    #[test]
     fn lines_may_be_parted_by_any_property() {
         let log = template("log/{day}.jsonl.zst", &["id"]);
         assert!(log.lines && log.packing == Packing::Zstd && log.matches("log/2024-01-01.jsonl.zst"));
@@ -382,6 +409,7 @@ mod tests {
             ),
             ("/{id}.json", "`objects: /{id}.json` has an empty part, or one of dots"),
             ("_coeval/{id}.json", "`objects: _coeval/{id}.json` lies where coeval keeps its own objects"),
+            ("_co{id}/x.json", "`objects: _co{id}/x.json` lies where coeval keeps its own objects"),
             ("a/{id.json", "`objects: a/{id.json` has `{` without `}`"),
         ] {
             assert_eq!(Template::read(text, &["id".to_owned()]), Err(message.to_owned()), "{text}");
