@@ -13,7 +13,7 @@ use coeval_store::work::{Mode, Policy, Work};
 use coeval_store::{Catalog, Error, Result, Step};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep};
 
 use super::convert::{Converted, Goal, Subject, convert};
@@ -43,6 +43,10 @@ pub(super) struct Job<'w> {
     goal: Goal,
     limiter: Limiter,
     memory: Semaphore,
+    /// How many records may be under way: all shards of this process share them, so that the last one has them for itself.
+    turns: Semaphore,
+    /// Told to the workers of this process: a shard was listed, or is done.
+    pub(super) news: Notify,
     /// Set where a record is in the way: the rest is only looked at, since all will be undone.
     failing: AtomicBool,
     progress: Mutex<(Tally, Option<Instant>)>,
@@ -56,7 +60,7 @@ pub(super) async fn execute(store: &Documents, step: &Step, work: &Work<'_>) -> 
                 None => listing::keys(&job, None),
                 Some(count) => futures::stream::iter(Sample::of(&job, count).await?.into_iter().map(Ok)).boxed(),
             };
-            job.objects(keys, work.pace.concurrency.get(), None).await?
+            job.objects(keys, None).await?
         }
         Mode::Write => {
             if work.undo {
@@ -113,6 +117,8 @@ impl<'w> Job<'w> {
             goal,
             limiter: Limiter::new(work.pace.rate),
             memory: Semaphore::new(UNITS as usize),
+            turns: Semaphore::new(work.pace.concurrency.get()),
+            news: Notify::new(),
             failing: AtomicBool::new(false),
             progress: Mutex::default(),
         }))
@@ -130,13 +136,17 @@ impl<'w> Job<'w> {
     pub(super) async fn shard(&self, shard: &Shard, lease: &dyn Lock) -> Result<Done> {
         let keys = listing::keys(self, shard.after.as_deref());
         let within = keys.try_take_while(|key| futures::future::ready(Ok(*key <= shard.last)));
-        let workers = self.work.pace.workers.get().min(self.work.pace.concurrency.get());
-        self.objects(within.boxed(), self.work.pace.concurrency.get().div_ceil(workers), Some(lease)).await
+        self.objects(within.boxed(), Some(lease)).await
     }
 
     /// Does some objects, several at the same time.
-    async fn objects(&self, keys: BoxStream<'_, Result<String>>, concurrency: usize, lease: Option<&dyn Lock>) -> Result<Done> {
-        let each = keys.map(|key| async { self.object(key?, lease).await }).buffer_unordered(concurrency);
+    async fn objects(&self, keys: BoxStream<'_, Result<String>>, lease: Option<&dyn Lock>) -> Result<Done> {
+        let each = keys.map(|key| async {
+            // The semaphore is never closed.
+            let _turn = self.turns.acquire().await;
+            self.object(key?, lease).await
+        });
+        let each = each.buffer_unordered(self.work.pace.concurrency.get());
         let mut done = Done::default();
         let mut each = std::pin::pin!(each);
         while let Some(mut one) = each.try_next().await? {

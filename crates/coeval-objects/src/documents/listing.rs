@@ -89,7 +89,9 @@ async fn write_down(job: &Job<'_>, lease: &dyn Lock) -> Result<bool> {
             // Somebody took this one for dead, and goes on in its place.
             return Ok(false);
         }
+        job.news.notify_waiters();
     }
     job.notes.set_end(number, objects).await?;
+    job.news.notify_waiters();
     Ok(true)
 }
