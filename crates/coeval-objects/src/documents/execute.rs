@@ -13,7 +13,7 @@ use coeval_store::work::{Mode, Policy, Work};
 use coeval_store::{Catalog, Error, Result, Step};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
 use super::convert::{Converted, Goal, Subject, convert};
@@ -42,7 +42,7 @@ pub(super) struct Job<'w> {
     format: Arc<Format>,
     goal: Goal,
     limiter: Limiter,
-    memory: Semaphore,
+    memory: Arc<Semaphore>,
     /// How many records may be under way: all shards of this process share them, so that the last one has them for itself.
     turns: Semaphore,
     /// Told to the workers of this process: a shard was listed, or is done.
@@ -116,7 +116,7 @@ impl<'w> Job<'w> {
             format: Arc::new(place.format(&ledger)),
             goal,
             limiter: Limiter::new(work.pace.rate),
-            memory: Semaphore::new(UNITS as usize),
+            memory: Arc::new(Semaphore::new(UNITS as usize)),
             turns: Semaphore::new(work.pace.concurrency.get()),
             news: Notify::new(),
             failing: AtomicBool::new(false),
@@ -190,11 +190,7 @@ impl<'w> Job<'w> {
         let mut conflicts = 0_u32;
         loop {
             self.go_on(lease)?;
-            let Some(object) = self.store.objects.get(&key).await? else { return Ok(Done::default()) };
-            let units = u32::try_from(object.bytes.len() as u64 / UNIT + 1).unwrap_or(UNITS).min(UNITS);
-            // The semaphore is never closed.
-            let _memory = self.memory.acquire_many(units).await;
-            let mut converted = self.convert(&key, &object).await?;
+            let Some((object, mut converted, _memory)) = self.read(&key).await? else { return Ok(Done::default()) };
             converted.tally.conflicts = u64::from(conflicts);
             if converted.tally.failed > 0 {
                 self.failing.store(true, Ordering::Relaxed);
@@ -254,19 +250,24 @@ impl<'w> Job<'w> {
         Ok(())
     }
 
-    /// Converts on another thread, where there is one: this one is busy with requests.
-    async fn convert(&self, key: &str, object: &Object) -> Result<Converted> {
+    /// Reads an object and converts it, on another thread where there is one. What is returned beside them is its share of the memory.
+    async fn read(&self, key: &str) -> Result<Option<(Object, Converted, Option<OwnedSemaphorePermit>)>> {
         let (place, catalog, format) = (Arc::clone(&self.place), Arc::clone(&self.catalog), Arc::clone(&self.format));
-        let (key, bytes, stamp) = (key.to_owned(), object.bytes.clone(), stamp(object));
+        let (key, objects, memory) = (key.to_owned(), Arc::clone(&self.store.objects), Arc::clone(&self.memory));
         // What cannot go back stays, and is told: somebody else edited it since.
         let policy = if self.work.undo { Policy::Quarantine } else { self.work.policy };
         let (goal, version) = (self.goal, self.version);
-        let converted = tokio::spawn(async move {
+        let read = tokio::spawn(async move {
+            let Some(object) = objects.get(&key).await? else { return Ok(None) };
+            let units = u32::try_from(object.bytes.len() as u64 / UNIT + 1).unwrap_or(UNITS).min(UNITS);
+            // The semaphore is never closed.
+            let share = memory.acquire_many_owned(units).await.ok();
             let era = catalog.era(&place.model, version)?;
             let subject = Subject { model: &place.model, template: &place.template, format: &format, era, catalog: &catalog };
-            Ok(convert(&subject, goal, policy, &key, &bytes, stamp))
+            let converted = convert(&subject, goal, policy, &key, &object.bytes, stamp(&object));
+            Ok(Some((object, converted, share)))
         });
-        converted.await.map_err(|error| Error::failed("converting a record", error.to_string()))?
+        read.await.map_err(|error| Error::failed("converting a record", error.to_string()))?
     }
 }
 
