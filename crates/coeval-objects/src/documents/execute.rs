@@ -13,7 +13,7 @@ use coeval_store::work::{Mode, Policy, Work};
 use coeval_store::{Catalog, Error, Result, Step};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
 use super::convert::{Converted, Goal, Order, Subject, convert};
@@ -42,7 +42,11 @@ pub(super) struct Job<'w> {
     format: Arc<Format>,
     goal: Goal,
     limiter: Limiter,
-    memory: Semaphore,
+    memory: Arc<Semaphore>,
+    /// How many records may be under way: all shards of this process share them, so that the last one has them for itself.
+    turns: Semaphore,
+    /// Told to the workers of this process: a shard was listed, or is done.
+    pub(super) news: Notify,
     /// Set where a record is in the way: the rest is only looked at, since all will be undone.
     failing: AtomicBool,
     progress: Mutex<(Tally, Option<Instant>)>,
@@ -56,7 +60,7 @@ pub(super) async fn execute(store: &Documents, step: &Step, work: &Work<'_>) -> 
                 None => listing::keys(&job, None),
                 Some(count) => futures::stream::iter(Sample::of(&job, count).await?.into_iter().map(Ok)).boxed(),
             };
-            job.objects(keys, work.pace.concurrency.get(), None).await?
+            job.objects(keys, None).await?
         }
         Mode::Write => {
             if work.undo {
@@ -114,7 +118,9 @@ impl<'w> Job<'w> {
             format: Arc::new(place.format(&ledger)),
             goal,
             limiter: Limiter::new(work.pace.rate),
-            memory: Semaphore::new(UNITS as usize),
+            memory: Arc::new(Semaphore::new(UNITS as usize)),
+            turns: Semaphore::new(work.pace.concurrency.get()),
+            news: Notify::new(),
             failing: AtomicBool::new(false),
             progress: Mutex::default(),
         }))
@@ -132,13 +138,17 @@ impl<'w> Job<'w> {
     pub(super) async fn shard(&self, shard: &Shard, lease: &dyn Lock) -> Result<Done> {
         let keys = listing::keys(self, shard.after.as_deref());
         let within = keys.try_take_while(|key| futures::future::ready(Ok(*key <= shard.last)));
-        let workers = self.work.pace.workers.get().min(self.work.pace.concurrency.get());
-        self.objects(within.boxed(), self.work.pace.concurrency.get().div_ceil(workers), Some(lease)).await
+        self.objects(within.boxed(), Some(lease)).await
     }
 
     /// Does some objects, several at the same time.
-    async fn objects(&self, keys: BoxStream<'_, Result<String>>, concurrency: usize, lease: Option<&dyn Lock>) -> Result<Done> {
-        let each = keys.map(|key| async { self.object(key?, lease).await }).buffer_unordered(concurrency);
+    async fn objects(&self, keys: BoxStream<'_, Result<String>>, lease: Option<&dyn Lock>) -> Result<Done> {
+        let each = keys.map(|key| async {
+            // The semaphore is never closed.
+            let _turn = self.turns.acquire().await;
+            self.object(key?, lease).await
+        });
+        let each = each.buffer_unordered(self.work.pace.concurrency.get());
         let mut done = Done::default();
         let mut each = std::pin::pin!(each);
         while let Some(mut one) = each.try_next().await? {
@@ -187,11 +197,7 @@ impl<'w> Job<'w> {
         let mut conflicts = 0_u32;
         loop {
             self.go_on(lease)?;
-            let Some(object) = self.store.objects.get(&key).await? else { return Ok(Done::default()) };
-            let units = u32::try_from(object.bytes.len() as u64 / UNIT + 1).unwrap_or(UNITS).min(UNITS);
-            // The semaphore is never closed.
-            let _memory = self.memory.acquire_many(units).await;
-            let mut converted = self.convert(&key, &object).await?;
+            let Some((object, mut converted, _memory)) = self.read(&key).await? else { return Ok(Done::default()) };
             converted.tally.conflicts = u64::from(conflicts);
             if converted.tally.failed > 0 {
                 self.failing.store(true, Ordering::Relaxed);
@@ -264,20 +270,25 @@ impl<'w> Job<'w> {
         }
     }
 
-    /// Converts on another thread, where there is one: this one is busy with requests.
-    async fn convert(&self, key: &str, object: &Object) -> Result<Converted> {
+    /// Reads an object and converts it, on another thread where there is one. What is returned beside them is its share of the memory.
+    async fn read(&self, key: &str) -> Result<Option<(Object, Converted, Option<OwnedSemaphorePermit>)>> {
         let (place, catalog, format) = (Arc::clone(&self.place), Arc::clone(&self.catalog), Arc::clone(&self.format));
-        let (key, bytes, stamp) = (key.to_owned(), object.bytes.clone(), stamp(object));
+        let (key, objects, memory) = (key.to_owned(), Arc::clone(&self.store.objects), Arc::clone(&self.memory));
         // What cannot go back stays, and is told: somebody else edited it since.
         let policy = if self.work.undo { Policy::Quarantine } else { self.work.policy };
         let (goal, version, run) = (self.goal, self.version, self.work.run.to_owned());
-        let converted = tokio::spawn(async move {
+        let read = tokio::spawn(async move {
+            let Some(object) = objects.get(&key).await? else { return Ok(None) };
+            let units = u32::try_from(object.bytes.len() as u64 / UNIT + 1).unwrap_or(UNITS).min(UNITS);
+            // The semaphore is never closed.
+            let share = memory.acquire_many_owned(units).await.ok();
             let era = catalog.era(&place.model, version)?;
             let subject = Subject { model: &place.model, template: &place.template, format: &format, era, catalog: &catalog };
             let order = Order { goal, policy, run: &run };
-            Ok(convert(&subject, &order, &key, &bytes, stamp))
+            let converted = convert(&subject, &order, &key, &object.bytes, stamp(&object));
+            Ok(Some((object, converted, share)))
         });
-        converted.await.map_err(|error| Error::failed("converting a record", error.to_string()))?
+        read.await.map_err(|error| Error::failed("converting a record", error.to_string()))?
     }
 }
 

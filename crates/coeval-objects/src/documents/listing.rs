@@ -69,10 +69,13 @@ async fn write_down(job: &Job<'_>, lease: &dyn Lock) -> Result<bool> {
     let mut number = before.last().map_or(0, |shard| shard.number);
     let mut after = before.into_iter().next_back().map(|shard| shard.last);
     let mut keys = keys(job, after.as_deref());
+    let most = job.work.pace.shard.get() as u64;
     loop {
+        // The first shards are small, since nobody can begin before the first is listed.
+        let full = most.min((most / 16).max(1) << number.min(4));
         let mut count = 0;
         let mut last = None;
-        while count < job.work.pace.shard.get() as u64
+        while count < full
             && let Some(key) = keys.try_next().await?
         {
             count += 1;
@@ -89,7 +92,9 @@ async fn write_down(job: &Job<'_>, lease: &dyn Lock) -> Result<bool> {
             // Somebody took this one for dead, and goes on in its place.
             return Ok(false);
         }
+        job.news.notify_waiters();
     }
     job.notes.set_end(number, objects).await?;
+    job.news.notify_waiters();
     Ok(true)
 }

@@ -7,7 +7,7 @@ use coeval_store::event::Event;
 use coeval_store::lock::{Holder, Lock};
 use coeval_store::{Error, Result};
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::execute::Job;
 use super::lease::{Lease, Patience, Taken, Watch, take};
@@ -65,10 +65,13 @@ async fn worker(job: &Job<'_>, number: usize, board: &Mutex<Board>) -> Result<()
     let mut wait = FIRST;
     loop {
         job.work.go_on()?;
+        // Listened for before looking, so that nothing that happens in between is missed.
+        let news = job.news.notified();
         match next(job, &holder, board).await? {
             Next::End => return Ok(()),
             Next::Wait => {
-                sleep(wait).await;
+                // What this process does is told at once; what others do is looked for now and then.
+                let _ = timeout(wait, news).await;
                 wait = (wait * 2).min(job.work.pace.stale / 8).max(FIRST);
             }
             Next::Shard(shard, lease) => {
@@ -102,6 +105,7 @@ async fn do_one(job: &Job<'_>, shard: &Shard, lease: &Lease, board: &Mutex<Board
         board.told.insert(shard.number);
         board.done.extend(noted.map(|done| (shard.number, done)));
     }
+    job.news.notify_waiters();
     match lease.release().await {
         // Whoever took it over finds that it is done.
         Ok(()) | Err(Error::LockLost { .. }) => Ok(()),
