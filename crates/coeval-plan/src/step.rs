@@ -99,7 +99,7 @@ impl fmt::Display for Step {
         match self {
             Self::MoveRecords { model, to, .. } => write!(f, "store every record of `{model}` at version {to}"),
             Self::ForgetRecords { model, before, .. } => {
-                write!(f, "drop of every record of `{model}` what only versions before {before} could see")
+                write!(f, "drop from every record of `{model}` what only versions before {before} could see")
             }
         }
     }
