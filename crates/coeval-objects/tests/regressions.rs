@@ -340,3 +340,72 @@ async fn an_undo_of_a_scan_leaves_alone_what_an_older_run_moved() {
     let after = text(&objects, "product/a.json").await;
     assert_eq!(after, before);
 }
+
+/// A product as somebody knows it who has not fetched the newest versions.
+fn older() -> ModelEntry {
+    entry(
+        r#"{"type":"model","name":"product","key":["id"],"properties":{"id":{"type":"string","required":true},
+            "name":{"type":"string","required":true},"price":{"type":"number","required":true},"note":"string"}}"#,
+        &[&[
+            r#"{"rename_property": {"from": "name", "to": "title"}}"#,
+            r#"{"add_property": {"path": "currency", "schema": {"type": "string", "required": true}, "value": "'USD'"}}"#,
+        ]],
+    )
+}
+
+#[tokio::test]
+async fn a_manifest_that_lacks_a_version_of_the_store_writes_nothing() {
+    let objects = MemoryObjects::new();
+    put(&objects, "product/a.json", "{\"id\":\"a\",\"name\":\"x\",\"price\":1.5}").await;
+    let store = Documents::open(Arc::new(objects.clone()), catalog(vec![product("")], 4)).unwrap().fresh_for(Duration::ZERO);
+    migrate(&store, None, false, &how()).await.unwrap();
+    coeval_engine::rollback(&store, Some(1), &how()).await.unwrap();
+    let before = objects.snapshot();
+    let other = Documents::open(Arc::new(objects.clone()), catalog(vec![older()], 2)).unwrap().fresh_for(Duration::ZERO);
+    let change = Change::MergePatch("{\"name\":\"y\"}".to_owned());
+    let written = other.records().write("product", Some(&key("a")), 1, &change, &Expect::Anything).await;
+    let message = "the store came to version 3, which the manifest does not have";
+    assert!(matches!(&written, Err(Error::Unknown { message: told, .. }) if told == message), "{written:?}");
+    assert!(matches!(migrate(&other, None, false, &how()).await, Err(RunError::Refused(_))));
+    assert_eq!(objects.snapshot(), before);
+}
+
+#[tokio::test]
+async fn a_kept_value_that_no_version_knows_stops_a_write() {
+    let objects = MemoryObjects::new();
+    let text =
+        "{\"id\":\"a\",\"name\":\"x\",\"price\":1,\"_coeval\":{\"version\":1,\"keep\":{\"colour@9#0\":{\"value\":\"red\"}}}}";
+    put(&objects, "product/a.json", text).await;
+    let store = Documents::open(Arc::new(objects.clone()), catalog(vec![product("")], 4)).unwrap().fresh_for(Duration::ZERO);
+    in_force(&store, 0, 1).await;
+    let change = Change::MergePatch("{\"name\":\"y\"}".to_owned());
+    let written = store.records().write("product", Some(&key("a")), 1, &change, &Expect::Anything).await;
+    assert!(matches!(written, Err(Error::BadRecord { .. })), "{written:?}");
+    assert!(matches!(migrate(&store, None, false, &how()).await, Err(RunError::Undone { .. })));
+    assert!(common::text(&objects, "product/a.json").await.contains("colour@9#0"));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_unpacked_is_left_where_it_is_or_undone() {
+    let objects = MemoryObjects::new();
+    put(&objects, "p/a.json.gz", "no gzip").await;
+    let store =
+        Documents::open(Arc::new(objects.clone()), catalog(vec![product("\"objects\": \"p/{id}.json.gz\",")], 4)).unwrap();
+    assert!(matches!(migrate(&store, None, false, &how()).await, Err(RunError::Undone { .. })));
+    let lenient = How { policy: Policy::Quarantine, ..how() };
+    assert!(migrate(&store, None, false, &lenient).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_line_that_is_broken_hides_no_other_and_two_of_one_key_are_told() {
+    let objects = MemoryObjects::new();
+    let line = |id: &str| format!("{{\"id\":\"{id}\",\"name\":\"x\",\"price\":1}}\n");
+    put(&objects, "all.jsonl", &["broken\n", &line("a"), &line("b"), &line("b")].concat()).await;
+    let store = Documents::open(Arc::new(objects.clone()), catalog(vec![product("\"objects\": \"all.jsonl\",")], 4)).unwrap();
+    in_force(&store, 0, 1).await;
+    let records = store.records();
+    assert!(records.get("product", &key("a"), 1).await.unwrap().is_some());
+    assert!(matches!(records.get("product", &key("zz"), 1).await, Err(Error::BadRecord { .. })));
+    let twice = records.delete("product", &key("b"), 1, &Expect::Anything).await.unwrap_err();
+    assert_eq!(twice.to_string(), "b: all.jsonl holds it twice, in lines 3 and 4");
+}
