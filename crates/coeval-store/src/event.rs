@@ -3,6 +3,9 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use coeval_core::decode::required;
+use coeval_core::{Invalid, Object};
+
 use crate::lock::Holder;
 
 /// Something that happened.
@@ -111,6 +114,47 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Returns the counts with their names, as they are written down; not the total, which is only known under way.
+    pub const fn counts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("seen", self.seen),
+            ("written", self.written),
+            ("unchanged", self.unchanged),
+            ("quarantined", self.quarantined),
+            ("failed", self.failed),
+            ("dropped", self.dropped),
+            ("conflicts", self.conflicts),
+        ]
+    }
+
+    /// Adds the counts to an object.
+    pub fn write(&self, out: &mut Object) {
+        for (name, count) in self.counts() {
+            out.insert(name, i64::try_from(count).unwrap_or(i64::MAX).into());
+        }
+    }
+
+    /// Reads what [`Tally::write`] wrote.
+    ///
+    /// # Errors
+    /// A count that is missing, or none.
+    pub fn read(object: &Object) -> Result<Self, Invalid> {
+        let count = |name: &str| {
+            let number = required(object, name)?.as_i64().and_then(|n| u64::try_from(n).ok());
+            number.ok_or_else(|| Invalid::new("expected a count").beneath(name))
+        };
+        Ok(Self {
+            seen: count("seen")?,
+            written: count("written")?,
+            unchanged: count("unchanged")?,
+            quarantined: count("quarantined")?,
+            failed: count("failed")?,
+            dropped: count("dropped")?,
+            total: None,
+            conflicts: count("conflicts")?,
+        })
+    }
+
     /// Adds another one; what is unknown in one is unknown in the sum.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

@@ -72,17 +72,9 @@ pub(super) fn holder_value(holder: &Holder) -> Value {
 
 /// Adds what was counted.
 pub(super) fn put_tally(out: &mut Object, tally: &Tally) {
-    let counts = [
-        ("records", tally.seen),
-        ("written", tally.written),
-        ("unchanged", tally.unchanged),
-        ("quarantined", tally.quarantined),
-        ("failed", tally.failed),
-        ("dropped", tally.dropped),
-        ("conflicts", tally.conflicts),
-    ];
-    for (name, count) in counts {
-        out.insert(name, count_value(count));
+    for (name, count) in tally.counts() {
+        // People and programs are told of records, whatever was done with them.
+        out.insert(if name == "seen" { "records" } else { name }, count_value(count));
     }
     if let Some(total) = tally.total {
         out.insert("total", count_value(total));

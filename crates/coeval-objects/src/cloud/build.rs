@@ -50,7 +50,7 @@ impl Cloud {
             Kind::Azure => (Arc::new(az(address.bucket, options, client)?.build().map_err(wrong(options))?), None),
         };
         let Address { kind, name, prefix, .. } = address;
-        Ok(Self { kind, name, prefix, library, signed, lists_by_folder: OnceLock::new() })
+        Ok(Self { kind, name, prefix, store: library, signed, lists_by_folder: OnceLock::new() })
     }
 }
 

@@ -84,7 +84,7 @@ impl Cloud {
         let offset = offset.map(|offset| format!("{}{offset}", self.prefix));
         let options = PaginatedListOptions { offset, ..options };
         let asked = Some(full.as_str()).filter(|full| !full.is_empty());
-        let (listed, heard) = listen(self.library.list_paginated(asked, options)).await;
+        let (listed, heard) = listen(self.store.list_paginated(asked, options)).await;
         let found = listed.map_err(|error| self.failed("listing", prefix, Act::Read).error(&error, heard.clone()))?;
         // Only an answer says who answers.
         let by_folder = heard.server.is_some_and(|server| BY_FOLDER.iter().any(|name| server.starts_with(name)));

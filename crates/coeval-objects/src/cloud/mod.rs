@@ -71,7 +71,7 @@ pub(crate) struct Cloud {
     name: String,
     /// What all keys begin with: empty, or with a `/` at its end.
     prefix: String,
-    library: Arc<dyn Library>,
+    store: Arc<dyn Library>,
     /// Requests of our own, on S3.
     signed: Option<Signed>,
     /// Whether the server lists folder by folder, once it was asked to list.
@@ -127,7 +127,7 @@ impl Cloud {
     /// Reads an object without its tags, and returns what else was heard.
     async fn read(&self, key: &str, path: &Path) -> Result<Option<(Object, Heard)>> {
         let (found, heard) = listen(async {
-            let found = self.library.get(path).await?;
+            let found = self.store.get(path).await?;
             let (meta, attributes) = (found.meta.clone(), found.attributes.clone());
             Ok::<_, object_store::Error>((meta, attributes, found.bytes().await?))
         })
@@ -177,7 +177,7 @@ impl Objects for Cloud {
         let mode = self.mode(key, condition)?;
         let (attributes, tags) = attributes::write(self.kind, key, attributes)?;
         let options = PutOptions { mode, tags, attributes, ..PutOptions::default() };
-        let (written, heard) = listen(self.library.put_opts(&path, bytes.into(), options)).await;
+        let (written, heard) = listen(self.store.put_opts(&path, bytes.into(), options)).await;
         match written {
             Ok(written) => self.token("writing", key, written.e_tag, written.version),
             Err(error) => {
@@ -203,7 +203,7 @@ impl Objects for Cloud {
                 }
                 signed.delete(&path, Some(token), failed).await
             }
-            (None, Condition::None) => match listen(self.library.delete(&path)).await {
+            (None, Condition::None) => match listen(self.store.delete(&path)).await {
                 (Ok(()), _) => Ok(()),
                 (Err(_), Heard { failure: Some(Failure::Status(said)), .. }) if said.is_no_object() => Ok(()),
                 (Err(error), heard) => Err(failed.error(&error, heard)),

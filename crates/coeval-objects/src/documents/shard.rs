@@ -122,19 +122,8 @@ impl Notes {
             out.insert("kind", failure.kind.into());
             Value::from(out)
         };
-        let tally = &done.tally;
         let mut out = Object::new();
-        for (name, count) in [
-            ("seen", tally.seen),
-            ("written", tally.written),
-            ("unchanged", tally.unchanged),
-            ("quarantined", tally.quarantined),
-            ("failed", tally.failed),
-            ("dropped", tally.dropped),
-            ("conflicts", tally.conflicts),
-        ] {
-            out.insert(name, number(count));
-        }
+        done.tally.write(&mut out);
         out.insert("failures", Value::List(done.failures.iter().take(FAILURES).map(failure).collect()));
         self.create(&self.done_key(shard), out).await
     }
@@ -186,19 +175,7 @@ fn done(value: &Value) -> Result<Done, Invalid> {
         let text = |name: &str| string(failure, name).map(str::to_owned);
         Ok(Failure { model: text("model")?, key: text("key")?, kind: kind(&text("kind")?), reason: text("reason")? })
     };
-    Ok(Done {
-        tally: Tally {
-            seen: count(done, "seen")?,
-            written: count(done, "written")?,
-            unchanged: count(done, "unchanged")?,
-            quarantined: count(done, "quarantined")?,
-            failed: count(done, "failed")?,
-            dropped: count(done, "dropped")?,
-            total: None,
-            conflicts: count(done, "conflicts")?,
-        },
-        failures: failures.iter().map(failure).collect::<Result<_, Invalid>>()?,
-    })
+    Ok(Done { tally: Tally::read(done)?, failures: failures.iter().map(failure).collect::<Result<_, Invalid>>()? })
 }
 
 fn kind(name: &str) -> &'static str {

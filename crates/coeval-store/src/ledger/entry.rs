@@ -123,18 +123,7 @@ fn number(count: u64) -> Value {
 
 fn tally_value(tally: &Tally) -> Value {
     let mut out = Object::new();
-    let counts = [
-        ("seen", tally.seen),
-        ("written", tally.written),
-        ("unchanged", tally.unchanged),
-        ("quarantined", tally.quarantined),
-        ("failed", tally.failed),
-        ("dropped", tally.dropped),
-        ("conflicts", tally.conflicts),
-    ];
-    for (name, count) in counts {
-        out.insert(name, number(count));
-    }
+    tally.write(&mut out);
     out.into()
 }
 
@@ -322,15 +311,5 @@ fn step(value: &Value) -> Result<Step, Invalid> {
 }
 
 fn tally(value: &Value) -> Result<Tally, Invalid> {
-    let entry = object(value, "a tally")?;
-    Ok(Tally {
-        seen: count(entry, "seen")?,
-        written: count(entry, "written")?,
-        unchanged: count(entry, "unchanged")?,
-        quarantined: count(entry, "quarantined")?,
-        failed: count(entry, "failed")?,
-        dropped: count(entry, "dropped")?,
-        total: None,
-        conflicts: count(entry, "conflicts")?,
-    })
+    Tally::read(object(value, "a tally")?)
 }
