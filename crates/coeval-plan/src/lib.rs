@@ -3,5 +3,6 @@
 //! This crate is pure: it opens nothing and changes nothing.
 
 mod step;
+pub mod table;
 
 pub use step::{Capabilities, Phase, Step};

@@ -1,0 +1,162 @@
+//! Clusters: nodes whose values depend on one another. What lies in different clusters is written independently.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coeval_core::history::{Gate, NodeId, Scope, Time};
+
+use super::constant::constant;
+use super::face::Face;
+
+/// Nodes whose values depend on one another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// The nodes.
+    pub nodes: BTreeSet<NodeId>,
+    /// What versions show of it, oldest first; versions that follow one another and show the same are one side.
+    pub sides: Vec<Side>,
+}
+
+/// What some versions show of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// The moments of the versions.
+    pub times: BTreeSet<Time>,
+    /// The nodes that they show.
+    pub shown: BTreeSet<NodeId>,
+}
+
+impl Cluster {
+    /// Returns the side that the version of a moment is on.
+    pub fn side(&self, time: Time) -> Option<&Side> {
+        self.sides.iter().find(|side| side.times.contains(&time))
+    }
+}
+
+/// Returns for each moment the nodes that are hidden and have to be computed: all but those that begin with a constant, the same
+/// for every version that hides them.
+pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> BTreeMap<Time, BTreeSet<NodeId>> {
+    let mut first = BTreeMap::new();
+    let mut out = BTreeMap::new();
+    for face in faces {
+        let order = scope.order(face.time);
+        let nodes = order.hidden.iter().filter(|hidden| {
+            // An object that begins with a constant begins with all that is in it.
+            let top = top(scope, hidden.node);
+            match constant(scope, &order, top) {
+                Some(value) => *first.entry(top).or_insert_with(|| value.clone()) != value,
+                None => true,
+            }
+        });
+        out.entry(face.time).or_insert_with(|| nodes.map(|hidden| hidden.node).collect());
+    }
+    out
+}
+
+/// The node at the top in which a node lay at its birth, if it never lay elsewhere; else itself.
+fn top(scope: &Scope, node: NodeId) -> NodeId {
+    let mut at = node;
+    loop {
+        let places = &scope.nodes[at].places;
+        match places.first().and_then(|(_, place)| place.parent) {
+            Some(parent) if places.iter().all(|(_, place)| place.parent == Some(parent)) => at = parent,
+            Some(_) => return node,
+            None if places.iter().any(|(_, place)| place.parent.is_some()) => return node,
+            None => return at,
+        }
+    }
+}
+
+/// Returns the clusters in which something is computed, in the order of their first nodes.
+pub(super) fn clusters(scope: &Scope, faces: &[Face<'_>]) -> Vec<Cluster> {
+    let computed = computed(scope, faces);
+    let mut union = Union((0..scope.nodes.len()).collect());
+    let mut active = BTreeSet::new();
+    for face in faces {
+        let order = scope.order(face.time);
+        for hidden in order.hidden.iter().filter(|hidden| computed[&face.time].contains(&hidden.node)) {
+            active.insert(hidden.node);
+            for dep in hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)) {
+                union.join(hidden.node, dep);
+            }
+        }
+    }
+    // Columns that hold the same nodes in different shapes follow one another.
+    let mut shapes: BTreeMap<NodeId, BTreeSet<&str>> = BTreeMap::new();
+    for entry in faces.iter().flat_map(|face| &face.entries) {
+        for node in &entry.nodes {
+            shapes.entry(*node).or_default().insert(&entry.signature);
+        }
+    }
+    for entry in faces.iter().flat_map(|face| &face.entries) {
+        for node in &entry.nodes {
+            union.join(entry.node, *node);
+        }
+        active.extend(entry.nodes.iter().filter(|node| shapes[node].len() > 1));
+    }
+    let mut members: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+    for node in 0..scope.nodes.len() {
+        members.entry(union.find(node)).or_default().insert(node);
+    }
+    let clusters = members.into_values().filter(|nodes| nodes.iter().any(|node| active.contains(node)));
+    clusters.map(|nodes| Cluster { sides: sides(&nodes, faces), nodes }).collect()
+}
+
+/// Returns for each version whether it matters which version a new row comes from, as far as the versions up to it go.
+pub(super) fn marks(scope: &Scope, faces: &[Face<'_>]) -> Vec<bool> {
+    let computed = computed(scope, faces);
+    let mut shown: BTreeSet<NodeId> = BTreeSet::new();
+    let mut hidden = BTreeSet::new();
+    let mut shapes: BTreeMap<NodeId, &str> = BTreeMap::new();
+    let mut marked = false;
+    let mut marks = Vec::new();
+    for face in faces {
+        hidden.extend(&computed[&face.time]);
+        for entry in &face.entries {
+            shown.extend(&entry.nodes);
+            for node in &entry.nodes {
+                marked |= *shapes.entry(*node).or_insert(&entry.signature) != entry.signature;
+            }
+        }
+        marked |= !hidden.is_disjoint(&shown);
+        marks.push(marked);
+    }
+    marks
+}
+
+fn sides(nodes: &BTreeSet<NodeId>, faces: &[Face<'_>]) -> Vec<Side> {
+    let mut sides: Vec<Side> = Vec::new();
+    for face in faces {
+        let shown: BTreeSet<NodeId> =
+            face.entries.iter().flat_map(|entry| &entry.nodes).copied().filter(|node| nodes.contains(node)).collect();
+        match sides.last_mut() {
+            Some(side) if side.shown == shown => {
+                side.times.insert(face.time);
+            }
+            _ => sides.push(Side { times: BTreeSet::from([face.time]), shown }),
+        }
+    }
+    sides
+}
+
+/// Sets that grow together.
+struct Union(Vec<usize>);
+
+impl Union {
+    fn find(&mut self, node: usize) -> usize {
+        let mut root = node;
+        while self.0[root] != root {
+            root = self.0[root];
+        }
+        let mut at = node;
+        while self.0[at] != root {
+            at = std::mem::replace(&mut self.0[at], root);
+        }
+        root
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.find(a), self.find(b));
+        let (low, high) = (a.min(b), a.max(b));
+        self.0[high] = low;
+    }
+}

@@ -1,0 +1,267 @@
+//! The columns of a table, and which of them a version shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coeval_core::Value;
+use coeval_core::history::{History, HiddenRule, NodeId, OnFail, Scope, Time};
+use coeval_core::schema::{Property, Type};
+
+use super::cluster::{Cluster, computed};
+use super::constant::constant;
+use super::face::{Face, FaceEntry, is_json};
+use super::name::Names;
+use super::{Ability, ID, View};
+
+/// A column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub held: Held,
+    /// Its type and facets, as the first version that shows it declares them.
+    pub property: Property,
+    /// The version that brought it.
+    pub since: u32,
+    /// What a row begins with that is born at a version which hides the column, where that is always the same; the inner `None`
+    /// is absence.
+    pub constant: Option<Option<Value>>,
+    /// Whether it is part of the key.
+    pub key: bool,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// A property at the top, an object with all that is in it, as a moment has it.
+    Shown {
+        /// The node at the top.
+        node: NodeId,
+        /// The moment.
+        time: Time,
+    },
+    /// A node that no version shows, as JSON.
+    Hidden {
+        /// The node.
+        node: NodeId,
+    },
+    /// Whether a node's value could not be computed, so that versions which show it cannot show the row.
+    Failed {
+        /// The node.
+        node: NodeId,
+    },
+    /// The key of a model that declares none.
+    Id,
+}
+
+impl Column {
+    /// Returns whether its values are JSON, in which absent (NULL) and null can be told apart.
+    pub fn is_json(&self) -> bool {
+        match self.held {
+            Held::Hidden { .. } => true,
+            Held::Shown { .. } | Held::Failed { .. } | Held::Id => is_json(&self.property.ty),
+        }
+    }
+
+    /// Returns whether every row has a value in it, once all were filled.
+    pub fn is_never_null(&self) -> bool {
+        self.property.required && !self.property.nullable && self.property.ty != Type::Json
+    }
+}
+
+/// Gathers columns in the order of versions.
+#[derive(Debug)]
+pub(super) struct Columns<'h> {
+    history: &'h History,
+    names: Names,
+    columns: Vec<Column>,
+    /// By signature and writers.
+    known: BTreeMap<(String, BTreeSet<NodeId>), usize>,
+    failed: BTreeMap<NodeId, usize>,
+    writers: Vec<BTreeMap<NodeId, BTreeSet<NodeId>>>,
+}
+
+impl<'h> Columns<'h> {
+    pub(super) fn new(history: &'h History, faces: &[Face<'_>], clusters: &[Cluster], ability: Ability) -> Self {
+        let writers = if ability.knows_writer {
+            faces.iter().map(|_| BTreeMap::new()).collect()
+        } else {
+            writers(history.scope(), faces, clusters)
+        };
+        let mut names = Names::default();
+        names.reserve(MARKER);
+        let mut all = Self {
+            history,
+            names,
+            columns: Vec::new(),
+            known: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            writers,
+        };
+        for (at, face) in faces.iter().enumerate() {
+            if at == 0 && face.key.is_empty() && !face.entries.iter().any(|entry| entry.name == ID) {
+                all.id(face.version);
+            }
+            for entry in &face.entries {
+                all.take(at, face, entry);
+            }
+            all.hidden(faces, at, clusters);
+        }
+        all
+    }
+
+    fn id(&mut self, version: u32) {
+        let property = Property::new(Type::Uuid).required();
+        let name = self.names.give(ID, version);
+        self.columns.push(Column { name, held: Held::Id, property, since: version, constant: None, key: true });
+    }
+
+    fn key_of(&self, at: usize, face: &Face<'_>, entry: &FaceEntry<'_>) -> (String, BTreeSet<NodeId>) {
+        let is_key = face.key.iter().any(|name| name == entry.name);
+        let writers = entry.nodes.iter().filter(|_| !is_key).filter_map(|node| self.writers[at].get(node)).flatten();
+        (entry.signature.clone(), writers.copied().collect())
+    }
+
+    fn take(&mut self, at: usize, face: &Face<'_>, entry: &FaceEntry<'_>) {
+        let key = self.key_of(at, face, entry);
+        if self.known.contains_key(&key) {
+            return;
+        }
+        self.known.insert(key, self.columns.len());
+        let scope = self.history.scope();
+        let node = entry.node;
+        self.columns.push(Column {
+            name: self.names.give(entry.name, face.version),
+            held: Held::Shown { node, time: face.time },
+            property: entry.property.clone(),
+            since: face.version,
+            constant: None,
+            key: face.key.iter().any(|name| name == entry.name),
+        });
+        if can_fail(scope, node) && !self.failed.contains_key(&node) {
+            self.failed.insert(node, self.columns.len());
+            self.columns.push(Column {
+                name: self.names.give(&format!("{}_failed", entry.name), face.version),
+                held: Held::Failed { node },
+                property: Property::new(Type::Boolean),
+                since: face.version,
+                constant: Some(None),
+                key: false,
+            });
+        }
+    }
+
+    /// Gives the nodes that no version shows, and that ended since the last version, columns of their own.
+    fn hidden(&mut self, faces: &[Face<'_>], at: usize, clusters: &[Cluster]) {
+        let scope = self.history.scope();
+        let (from, to) = (at.checked_sub(1).map_or(0, |before| faces[before].time), faces[at].time);
+        for (id, node) in scope.nodes.iter().enumerate() {
+            let unseen = node.born > from && node.end <= to;
+            if unseen && clusters.iter().any(|cluster| cluster.nodes.contains(&id)) && !is_link(scope, id) {
+                let wanted = node.key.split('@').next().unwrap_or_default().replace(['.', '[', ']', '{', '}'], "_");
+                let property = node.property(node.born).as_ref().clone();
+                let held = Held::Hidden { node: id };
+                let name = self.names.give(&wanted, faces[at].version);
+                let since = faces[at].version;
+                self.columns.push(Column { name, held, property, since, constant: None, key: false });
+            }
+        }
+    }
+
+    /// Returns what each version shows.
+    pub(super) fn views(&mut self, faces: &[Face<'_>], marks: &[bool]) -> Vec<View> {
+        self.constants(faces);
+        let id = self.columns.iter().position(|column| column.held == Held::Id);
+        let view = |(at, face): (usize, &Face<'_>)| {
+            let mut entries: Vec<(String, usize)> = id.map(|id| (ID.to_owned(), id)).into_iter().collect();
+            for entry in &face.entries {
+                let key = self.key_of(at, face, entry);
+                entries.push((entry.name.to_owned(), self.known[&key]));
+            }
+            let hiding = face.entries.iter().flat_map(|entry| &entry.nodes).filter_map(|node| self.failed.get(node));
+            let hiding = hiding.copied().collect();
+            let name = face.model.to_owned();
+            View { version: face.version, time: face.time, name, entries, hiding, marked: marks[at] }
+        };
+        faces.iter().enumerate().map(view).collect()
+    }
+
+    fn constants(&mut self, faces: &[Face<'_>]) {
+        let scope = self.history.scope();
+        for column in &mut self.columns {
+            let Held::Shown { node, .. } = column.held else { continue };
+            let hides = |face: &&Face<'_>| !face.entries.iter().any(|entry| entry.node == node);
+            let value = faces.iter().find(hides).and_then(|face| constant(scope, &scope.order(face.time), node));
+            column.constant = value;
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<Column> {
+        self.columns
+    }
+}
+
+/// The column that carries the version of the writer into the triggers. It never holds anything.
+pub const MARKER: &str = "_w";
+
+/// Returns whether a node can fail to have a value without the write or the run being refused.
+fn can_fail(scope: &Scope, node: NodeId) -> bool {
+    let recipes = [scope.nodes[node].up, scope.nodes[node].down];
+    let quarantines = |(recipe, _): &(usize, usize)| {
+        scope.recipes[*recipe].targets.iter().any(|target| target.tree.node() == node && target.on_fail == OnFail::Quarantine)
+    };
+    recipes.iter().flatten().any(quarantines)
+}
+
+/// Returns whether a node is only a link of a chain: one thing gives it, it gives one thing, both ways, and nobody else reads
+/// it. It is computed whenever its neighbours change, and nothing of it is kept (rule R8).
+fn is_link(scope: &Scope, node: NodeId) -> bool {
+    let one = |recipe: Option<(usize, usize)>| {
+        recipe.is_some_and(|(recipe, _)| {
+            let recipe = &scope.recipes[recipe];
+            recipe.is_single() && !recipe.sticky && recipe.deps.len() == 1
+        })
+    };
+    let readers = scope.recipes.iter().filter(|recipe| recipe.deps.contains(&node)).count();
+    let places = &scope.nodes[node].places;
+    let stays = places.iter().all(|(_, place)| place.parent == places[0].1.parent);
+    one(scope.nodes[node].up) && one(scope.nodes[node].down) && readers == 2 && stays && scope.nodes[node].lineage.is_none()
+}
+
+/// For each version and each node that it shows: the nodes that follow from it, are hidden from the version, and are shown by
+/// another version that shows it too. A write of the node means different things at the two.
+fn writers(scope: &Scope, faces: &[Face<'_>], clusters: &[Cluster]) -> Vec<BTreeMap<NodeId, BTreeSet<NodeId>>> {
+    let computed = computed(scope, faces);
+    let shown: Vec<BTreeSet<NodeId>> =
+        faces.iter().map(|face| face.entries.iter().flat_map(|entry| entry.nodes.iter().copied()).collect()).collect();
+    let one = |(at, face): (usize, &Face<'_>)| {
+        let order = scope.order(face.time);
+        let mut follow: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+        let mut reached: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+        for hidden in &order.hidden {
+            if !clusters.iter().any(|cluster| cluster.nodes.contains(&hidden.node)) {
+                continue;
+            }
+            // Presence alone is not a value that a version shows in a column of its own.
+            let from: BTreeSet<NodeId> = match hidden.rule {
+                HiddenRule::Recipe(..) | HiddenRule::Lineage { .. } | HiddenRule::Kids { .. } => hidden
+                    .deps
+                    .iter()
+                    .flat_map(|dep| reached.get(dep).cloned().unwrap_or_else(|| BTreeSet::from([*dep])))
+                    .collect(),
+            };
+            if computed[&face.time].contains(&hidden.node) {
+                for dep in from.iter().filter(|dep| shown[at].contains(dep)) {
+                    follow.entry(*dep).or_default().insert(hidden.node);
+                }
+            }
+            reached.insert(hidden.node, from);
+        }
+        for (dep, nodes) in &mut follow {
+            nodes.retain(|node| shown.iter().any(|other| other.contains(dep) && other.contains(node)));
+        }
+        follow.retain(|_, nodes| !nodes.is_empty());
+        follow
+    };
+    faces.iter().enumerate().map(one).collect()
+}

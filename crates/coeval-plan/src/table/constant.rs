@@ -1,0 +1,23 @@
+//! Values that follow from nothing: a column's default is enough for them, whoever writes.
+
+use coeval_core::history::{Hidden, HiddenRule, Order, Scope, land};
+use coeval_core::history::NodeId;
+use coeval_core::Value;
+
+/// Returns the value that a property at the top always begins with where a version hides it; `None` where it follows from
+/// something, or cannot be given. The inner `None` is absence.
+pub(super) fn constant(scope: &Scope, order: &Order, node: NodeId) -> Option<Option<Value>> {
+    let hidden: &Hidden = &order.hidden[order.index[node]?];
+    let HiddenRule::Recipe(recipe, output) = &hidden.rule else { return None };
+    let recipe = &scope.recipes[*recipe];
+    if !hidden.sticky || !hidden.deps.is_empty() || hidden.gate.is_some() || recipe.reads_key() || recipe.targets.len() != 1 {
+        return None;
+    }
+    // The top of the target's tree comes first; what lies in it has the same recipe.
+    if *output != 0 {
+        return None;
+    }
+    let target = &recipe.targets[0];
+    let outcome = recipe.function.run(&[], 1).into_iter().next()?;
+    land(outcome, &target.property, target.fill.value(&[]), &target.on_fail).ok()
+}

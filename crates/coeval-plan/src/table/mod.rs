@@ -1,0 +1,144 @@
+//! Tables: how the nodes of a model's history lie in the columns of one table, and which columns each version's view shows.
+//!
+//! A property at the top of a model is one column, the same for every version that shows the same node. An object is one JSON
+//! column for each shape that versions give it, and so is a list or map with operations beneath it: what lies in it has nodes of
+//! its own, which several such columns hold. A node that no version shows has a column of its own, unless it is only a link of a
+//! chain and can be computed again whenever its neighbours change (rule R8).
+//!
+//! Everything here follows from the history alone, in the order of versions, so that a later version never changes the columns
+//! of an earlier one.
+
+mod cluster;
+mod column;
+mod constant;
+mod face;
+mod name;
+mod place;
+
+use std::collections::BTreeMap;
+
+use coeval_core::Model;
+use coeval_core::history::{History, NodeId, Order, Scope, Time};
+
+pub use cluster::{Cluster, Side};
+pub use column::{Column, Held, MARKER};
+pub use name::fit;
+pub use place::Spot;
+
+/// Why a model cannot lie in a table, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unsuitable {
+    /// What is in the way.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// What a table depends on beside the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ability {
+    /// Whether the store tells at which version a row is updated. Where it does not, columns that versions share are doubled
+    /// where it matters which of them wrote.
+    pub knows_writer: bool,
+}
+
+/// A model over its versions, as one table.
+#[derive(Debug)]
+pub struct Table<'h> {
+    /// The model's history.
+    pub history: &'h History,
+    /// Its name: the model's at the first version of its era.
+    pub name: String,
+    /// The columns, in the order in which versions brought them.
+    pub columns: Vec<Column>,
+    /// What each version shows, oldest first.
+    pub views: Vec<View>,
+    /// The parts of the table in which values depend on one another.
+    pub clusters: Vec<Cluster>,
+    homes: BTreeMap<NodeId, Vec<Spot>>,
+}
+
+/// What a version shows of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The version.
+    pub version: u32,
+    /// Its moment.
+    pub time: Time,
+    /// The model's name at the version.
+    pub name: String,
+    /// The names and the columns, in order.
+    pub entries: Vec<(String, usize)>,
+    /// The columns that say that this version cannot show the row.
+    pub hiding: Vec<usize>,
+    /// Whether rows that come through this view carry the version's number, because it matters.
+    pub marked: bool,
+}
+
+impl<'h> Table<'h> {
+    /// Lays out the table of a model for the versions given, in order. Versions that leave the model alone have views too.
+    ///
+    /// # Errors
+    /// What a table cannot hold: a property that may be both absent and null.
+    pub fn new(history: &'h History, versions: &[u32], ability: Ability) -> Result<Self, Unsuitable> {
+        let first = history.versions().next().unwrap_or_default();
+        let name = history.model(first).map(|model| model.name.clone()).unwrap_or_default();
+        let faces = face::faces(history, versions)?;
+        let clusters = cluster::clusters(history.scope(), &faces);
+        let mut columns = column::Columns::new(history, &faces, &clusters, ability);
+        let views = columns.views(&faces, &cluster::marks(history.scope(), &faces));
+        let mut table = Self { history, name, columns: columns.finish(), views, clusters, homes: BTreeMap::new() };
+        table.homes = place::homes(&table);
+        Ok(table)
+    }
+
+    /// Returns the nodes.
+    pub fn scope(&self) -> &'h Scope {
+        self.history.scope()
+    }
+
+    /// Returns the view of a version.
+    pub fn view(&self, version: u32) -> Option<&View> {
+        self.views.iter().find(|view| view.version == version)
+    }
+
+    /// Returns what is shown at a version's moment, and how the rest follows.
+    pub fn order(&self, view: &View) -> std::sync::Arc<Order> {
+        self.scope().order(view.time)
+    }
+
+    /// Returns the model at a view's version.
+    pub fn model(&self, view: &View) -> Option<&'h Model> {
+        self.history.model(view.version).map(AsRef::as_ref)
+    }
+
+    /// Returns everywhere that a node's value lies.
+    pub fn homes(&self, node: NodeId) -> &[Spot] {
+        self.homes.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns where a node's value lies in the columns of a view.
+    pub fn spot(&self, view: &View, node: NodeId) -> Option<&Spot> {
+        self.homes(node).iter().find(|spot| view.entries.iter().any(|(_, column)| *column == spot.column))
+    }
+
+    /// Returns the columns that hold the key, in the key's order.
+    pub fn key(&self) -> Vec<usize> {
+        let Some(view) = self.views.first() else { return Vec::new() };
+        let names: Vec<&str> = match self.model(view) {
+            Some(model) if !model.key.is_empty() => model.key.iter().map(String::as_str).collect(),
+            _ => vec![ID],
+        };
+        names.iter().filter_map(|name| view.entries.iter().find(|(n, _)| n == name)).map(|(_, column)| *column).collect()
+    }
+
+    /// Returns the columns that the views up to a version have need of.
+    pub fn columns_up_to(&self, version: u32) -> Vec<usize> {
+        let known = |column: &Column| column.since <= version;
+        (0..self.columns.len()).filter(|at| known(&self.columns[*at])).collect()
+    }
+}
+
+/// The key of a model that declares none.
+pub const ID: &str = "_id";
