@@ -114,7 +114,7 @@ fn catalog(versions: Vec<VersionId>) -> Arc<Catalog> {
     let model = Model::from_value(&model.unwrap(), &no_shared_types).unwrap();
     let history = History::new(1, model, &releases, &Context { tables: &Tables::new(), rewrites: &Rewrites::new() }).unwrap();
     let models = vec![ModelEntry { name: "product".to_owned(), eras: vec![Era { first: 1, end: None, history }] }];
-    Arc::new(Catalog { versions, models })
+    Arc::new(Catalog { versions, models, ..Catalog::default() })
 }
 
 fn objects(prefix: &str, server: &BTreeMap<String, String>) -> Arc<dyn Objects> {

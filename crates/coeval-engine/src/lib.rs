@@ -27,7 +27,6 @@ mod enter;
 mod error;
 mod guard;
 mod how;
-mod lower;
 mod plan;
 mod run;
 mod status;

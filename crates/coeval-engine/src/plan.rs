@@ -1,12 +1,12 @@
 //! What a run would do, as a value: what a person reviews is what runs.
 
 use coeval_core::classify::{self, Class};
+use coeval_plan::RecordStep;
 use coeval_store::ledger::{Action, Ledger, Started, VersionId};
-use coeval_store::{Catalog, Phase, Step};
+use coeval_store::{Capabilities, Catalog, Phase, Step, lower};
 
+use crate::Result;
 use crate::decide::{Begin, Goal, Next, decide};
-use crate::error::Refusal;
-use crate::lower::lower;
 
 /// What a run would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Planned {
 ///
 /// # Errors
 /// Why it would not be right.
-pub fn plan(catalog: &Catalog, ledger: &Ledger, goal: Goal) -> Result<Option<Plan>, Refusal> {
+pub fn plan(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, goal: Goal) -> Result<Option<Plan>> {
     let open = |started: &Started, undoes: bool| {
         let steps = started.steps.iter();
         let steps = if undoes { steps.rev().filter_map(Step::reverse).collect() } else { steps.cloned().collect() };
@@ -52,7 +52,7 @@ pub fn plan(catalog: &Catalog, ledger: &Ledger, goal: Goal) -> Result<Option<Pla
     let (undoes, (action, from, to, resumes, steps)) = match decide(catalog, ledger, goal)? {
         Next::Nothing(_) => return Ok(None),
         Next::Begin(Begin { action, from, to, scan }) => {
-            (false, (action, from, to, None, lower(catalog, action, from, to, scan)))
+            (false, (action, from, to, None, lower(catalog, capabilities, action, from, to, scan)?))
         }
         Next::Resume(started) => (false, open(&started, false)),
         Next::Undo(started, _) => (true, open(&started, true)),
@@ -67,11 +67,11 @@ pub fn plan(catalog: &Catalog, ledger: &Ledger, goal: Goal) -> Result<Option<Pla
 
 /// Says what a step means for clients, and whether it loses anything.
 fn class(catalog: &Catalog, step: &Step) -> Option<Class> {
-    match step {
-        Step::MoveRecords { model, from, to } if from != to => {
-            let era = catalog.era(model, *to).ok()?;
-            classify::between(&era.history, *from.min(to), *from.max(to), &[])
+    match step.on_records()? {
+        RecordStep::Move { model, from, to } if from != to => {
+            let era = catalog.era(model, to).ok()?;
+            classify::between(&era.history, from.min(to), from.max(to), &[])
         }
-        Step::MoveRecords { .. } | Step::ForgetRecords { .. } => None,
+        RecordStep::Move { .. } | RecordStep::Forget { .. } => None,
     }
 }

@@ -5,14 +5,13 @@ use coeval_store::event::{Event, Tally};
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::{Holder, Lock};
 use coeval_store::work::Work;
-use coeval_store::{Step, ledger::Ledger};
+use coeval_store::{Step, ledger::Ledger, lower};
 
 use crate::Result;
 use crate::decide::{Begin, Goal, Next, decide};
 use crate::enter::{Entered, enter};
 use crate::error::Error;
 use crate::how::How;
-use crate::lower::lower;
 use crate::undo::undo;
 
 /// How a run ended well.
@@ -162,7 +161,7 @@ impl Run<'_> {
             action,
             from,
             to,
-            steps: lower(catalog, action, from, to, scan),
+            steps: lower(catalog, self.backend.capabilities(), action, from, to, scan)?,
             policy: self.how.policy,
             versions: catalog.versions.iter().filter(|version| version.number <= from.max(to)).cloned().collect(),
         };

@@ -32,7 +32,7 @@ impl Trial {
 /// As [`crate::run`], before it begins.
 pub async fn trial(backend: &dyn Backend, goal: Goal, sample: Option<u64>, how: &How<'_>) -> Result<Option<Trial>> {
     let ledger = backend.ledger().await?;
-    let Some(plan) = plan(backend.catalog(), &ledger, goal)? else { return Ok(None) };
+    let Some(plan) = plan(backend.catalog(), backend.capabilities(), &ledger, goal)? else { return Ok(None) };
     let me = how.holder(goal.purpose());
     let run = how.clock.id();
     let mut tallies = Vec::with_capacity(plan.steps.len());

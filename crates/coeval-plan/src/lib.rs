@@ -2,7 +2,9 @@
 //!
 //! This crate is pure: it opens nothing and changes nothing.
 
+mod lower;
 mod step;
 pub mod table;
 
-pub use step::{Capabilities, Phase, Step};
+pub use lower::{contract, lower, needed};
+pub use step::{Capabilities, ColumnSpec, Effect, Holds, LockLevel, Phase, RecordStep, Step};

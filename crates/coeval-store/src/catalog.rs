@@ -1,7 +1,10 @@
 //! The models of a manifest, compiled: what records are read and written with.
 
+use std::collections::BTreeMap;
+
 use coeval_core::history::History;
 use coeval_core::schema::Model;
+use coeval_plan::Step;
 
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, VersionId};
@@ -64,6 +67,8 @@ pub struct Catalog {
     pub versions: Vec<VersionId>,
     /// The models.
     pub models: Vec<ModelEntry>,
+    /// What frozen documents say that runs on this backend, by the model's name and the version.
+    pub frozen: BTreeMap<(String, u32), Vec<Step>>,
 }
 
 impl Catalog {
@@ -118,7 +123,7 @@ impl Catalog {
         let era = |era: &Era| Era { first: era.first, end: era.end, history: era.history.clone().retire(before) };
         let models =
             self.models.iter().map(|model| ModelEntry { name: model.name.clone(), eras: model.eras.iter().map(era).collect() });
-        Self { versions: self.versions.clone(), models: models.collect() }
+        Self { versions: self.versions.clone(), models: models.collect(), frozen: self.frozen.clone() }
     }
 
     /// Returns where among the models, and among its eras, the model at a version is.

@@ -102,6 +102,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A step for tables, in a store of documents.
+    pub fn no_tables(step: &coeval_plan::Step) -> Self {
+        Self::Unsupported { what: step.to_string(), reason: "a store of documents has no tables".to_owned() }
+    }
+
     /// Returns whether asking again, later, may help.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Transient { .. })

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         let mut values = Vec::new();
         for store in &stores {
             let ledger = store.backend.ledger().await.map_err(|e| store::refused(&e, &store.name))?;
-            let plan = plan(store.backend.catalog(), &ledger, Goal::Migrate { to, scan: false });
+            let plan = plan(store.backend.catalog(), store.backend.capabilities(), &ledger, Goal::Migrate { to, scan: false });
             let plan = plan.map_err(|refusal| store::failed(&refusal.into(), &store.name))?;
             show(&workspace.manifest, store, plan.as_ref(), ui)?;
             values.push(value(store, plan.as_ref()));

@@ -48,7 +48,7 @@ impl Models {
         let order = |name: &str| workspace.manifest.config.backends.iter().position(|(known, _)| known == name);
         let mut backends = self.0;
         backends.sort_by_key(|(name, _)| order(name));
-        let catalog = |models| Arc::new(Catalog { versions: versions.clone(), models });
+        let catalog = |models| Arc::new(Catalog { versions: versions.clone(), models, ..Catalog::default() });
         backends.into_iter().map(|(name, models)| (name, catalog(models))).collect()
     }
 }

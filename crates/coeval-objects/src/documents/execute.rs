@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coeval_core::document::Format;
+use coeval_plan::RecordStep;
 use coeval_store::event::{Event, Failure, Tally};
 use coeval_store::lock::Lock;
 use coeval_store::objects::{Condition, Object};
 use coeval_store::work::{Mode, Policy, Work};
-use coeval_store::{Catalog, Error, Result, Step};
+use coeval_store::{Catalog, Error, Result};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -52,7 +53,7 @@ pub(super) struct Job<'w> {
     progress: Mutex<(Tally, Option<Instant>)>,
 }
 
-pub(super) async fn execute(store: &Documents, step: &Step, work: &Work<'_>) -> Result<Tally> {
+pub(super) async fn execute(store: &Documents, step: RecordStep<'_>, work: &Work<'_>) -> Result<Tally> {
     let Some(job) = Job::new(store, step, work).await? else { return Ok(Tally::default()) };
     let done = match work.mode {
         Mode::Try(sample) => {
@@ -79,22 +80,22 @@ pub(super) async fn execute(store: &Documents, step: &Step, work: &Work<'_>) -> 
 
 impl<'w> Job<'w> {
     /// Returns `None` where there is nothing to do: the model is at neither version of the step.
-    pub(super) async fn new(store: &'w Documents, step: &Step, work: &'w Work<'w>) -> Result<Option<Self>> {
+    pub(super) async fn new(store: &'w Documents, step: RecordStep<'_>, work: &'w Work<'w>) -> Result<Option<Self>> {
         let place = store.place(step.model())?;
         let ledger = store.read_ledger().await?;
-        let retiring = if let Step::ForgetRecords { before, .. } = step { *before } else { 1 };
+        let retiring = if let RecordStep::Forget { before, .. } = step { before } else { 1 };
         let oldest = ledger.oldest().max(retiring);
         let catalog = store.live(oldest);
         let entry = catalog.model(step.model())?;
         let (era, version) = match step {
-            Step::MoveRecords { from, to, .. } => {
-                let Some(version) = [*to, *from].into_iter().find(|version| entry.era(*version).is_some()) else {
+            RecordStep::Move { from, to, .. } => {
+                let Some(version) = [to, from].into_iter().find(|version| entry.era(*version).is_some()) else {
                     return Ok(None);
                 };
                 (catalog.era(step.model(), version)?, version)
             }
-            Step::ForgetRecords { to, .. } => match entry.era(*to) {
-                Some(era) => (era, *to),
+            RecordStep::Forget { to, .. } => match entry.era(to) {
+                Some(era) => (era, to),
                 None => return Ok(None),
             },
         };
@@ -103,10 +104,10 @@ impl<'w> Job<'w> {
             shape.unwrap_or(era.first)
         };
         let goal = match step {
-            Step::MoveRecords { from, to, .. } if work.undo => Goal::Undo { at: shape(*from), home: shape(*to) },
-            Step::MoveRecords { from, to, .. } => Goal::Move { home: shape(*from), to: shape(*to) },
+            RecordStep::Move { from, to, .. } if work.undo => Goal::Undo { at: shape(from), home: shape(to) },
+            RecordStep::Move { from, to, .. } => Goal::Move { home: shape(from), to: shape(to) },
             // What is pinned to a version that retires is pinned to the oldest that stays.
-            Step::ForgetRecords { to, .. } => Goal::Forget { to: shape(*to) },
+            RecordStep::Forget { to, .. } => Goal::Forget { to: shape(to) },
         };
         Ok(Some(Self {
             store,

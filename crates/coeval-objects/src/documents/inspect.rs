@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use coeval_core::document::{Document, Format};
+use coeval_plan::RecordStep;
 use coeval_store::backend::{Inspection, Survey};
 use coeval_store::event::{Event, Tally};
 use coeval_store::objects::Object;
 use coeval_store::work::Work;
-use coeval_store::{Catalog, Era, Result, Step};
+use coeval_store::{Catalog, Era, Result};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
@@ -27,9 +28,9 @@ pub(super) async fn inspect(
 ) -> Result<Inspection> {
     let ledger = store.read_ledger().await?;
     let newest = ledger.newest().unwrap_or_else(|| store.catalog.head());
-    let step = Step::MoveRecords { model: model.to_owned(), from: newest, to: newest };
+    let step = RecordStep::Move { model, from: newest, to: newest };
     let mut found = Inspection::default();
-    let Some(job) = Job::new(store, &step, work).await? else { return Ok(found) };
+    let Some(job) = Job::new(store, step, work).await? else { return Ok(found) };
     let catalog = store.live(ledger.oldest());
     let era = catalog.era(model, newest)?;
     let live: Vec<u32> = era.history.versions().filter(|version| *version <= newest).collect();

@@ -252,6 +252,7 @@ impl Backend for Documents {
             conditional_delete: objects.conditional_delete,
             revisions: true,
             metadata: objects.metadata,
+            knows_writer: true,
         }
     }
 
@@ -288,6 +289,7 @@ impl Backend for Documents {
     }
 
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {
+        let Some(step) = step.on_records() else { return Err(Error::no_tables(step)) };
         execute::execute(self, step, work).await
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn entry(model: &str, releases: &[&[&str]]) -> ModelEntry {
 
 pub(crate) fn catalog(models: Vec<ModelEntry>, head: u32) -> Arc<Catalog> {
     let versions = (1..=head).map(|number| VersionId { number, id: format!("id-{number}") }).collect();
-    Arc::new(Catalog { versions, models })
+    Arc::new(Catalog { versions, models, ..Catalog::default() })
 }
 
 /// A product: version 2 renames its name and adds a currency, version 3 counts cents, version 4 drops the note.

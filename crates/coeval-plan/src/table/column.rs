@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::history::{History, HiddenRule, NodeId, OnFail, Scope, Time};
+use coeval_core::history::{HiddenRule, History, NodeId, OnFail, Scope, Time};
 use coeval_core::schema::{Property, Type};
 
 use super::cluster::{Cluster, computed};
@@ -90,14 +90,7 @@ impl<'h> Columns<'h> {
         };
         let mut names = Names::default();
         names.reserve(MARKER);
-        let mut all = Self {
-            history,
-            names,
-            columns: Vec::new(),
-            known: BTreeMap::new(),
-            failed: BTreeMap::new(),
-            writers,
-        };
+        let mut all = Self { history, names, columns: Vec::new(), known: BTreeMap::new(), failed: BTreeMap::new(), writers };
         for (at, face) in faces.iter().enumerate() {
             if at == 0 && face.key.is_empty() && !face.entries.iter().any(|entry| entry.name == ID) {
                 all.id(face.version);

@@ -1,8 +1,8 @@
 //! Values that follow from nothing: a column's default is enough for them, whoever writes.
 
-use coeval_core::history::{Hidden, HiddenRule, Order, Scope, land};
-use coeval_core::history::NodeId;
 use coeval_core::Value;
+use coeval_core::history::NodeId;
+use coeval_core::history::{Hidden, HiddenRule, Order, Scope, land};
 
 /// Returns the value that a property at the top always begins with where a version hides it; `None` where it follows from
 /// something, or cannot be given. The inner `None` is absence.

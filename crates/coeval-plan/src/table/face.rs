@@ -38,7 +38,7 @@ pub(super) struct FaceEntry<'h> {
 }
 
 /// Returns whether values of a type are stored as JSON, where absent and null can be told apart.
-pub(super) fn is_json(ty: &Type) -> bool {
+pub fn is_json(ty: &Type) -> bool {
     match ty {
         Type::Json | Type::Object(_) | Type::Array { .. } | Type::Map { .. } | Type::Union { .. } => true,
         Type::String
@@ -63,28 +63,34 @@ pub(super) fn faces<'h>(history: &'h History, versions: &[u32]) -> Result<Vec<Fa
         let (time, model) = (history.moment(*version)?, history.model(*version)?);
         Some((*version, time, model))
     };
-    versions.iter().filter_map(face).map(|(version, time, model)| {
-        let order = history.scope().order(time);
-        let mut entries = Vec::new();
-        for entry in &order.shape.entries {
-            let Some((name, property)) = model.properties.iter().find(|(name, _)| *name == entry.name.as_str()) else { continue };
-            if !property.required && property.nullable && !is_json(&property.ty) {
-                return Err(Unsuitable {
-                    message: format!(
-                        "`{}.{name}` may be absent and may be null, which a column cannot tell apart (version {version})",
-                        model.name
-                    ),
-                    help: "make it required and nullable, or optional and not nullable, or keep it in a `json` property".to_owned(),
-                });
+    versions
+        .iter()
+        .filter_map(face)
+        .map(|(version, time, model)| {
+            let order = history.scope().order(time);
+            let mut entries = Vec::new();
+            for entry in &order.shape.entries {
+                let Some((name, property)) = model.properties.iter().find(|(name, _)| *name == entry.name.as_str()) else {
+                    continue;
+                };
+                if !property.required && property.nullable && !is_json(&property.ty) {
+                    return Err(Unsuitable {
+                        message: format!(
+                            "`{}.{name}` may be absent and may be null, which a column cannot tell apart (version {version})",
+                            model.name
+                        ),
+                        help: "make it required and nullable, or optional and not nullable, or keep it in a `json` property"
+                            .to_owned(),
+                    });
+                }
+                let mut nodes = Vec::new();
+                gather(entry, &mut nodes);
+                let signature = signature(history.scope(), entry, time);
+                entries.push(FaceEntry { name, node: entry.node, nodes, signature, property });
             }
-            let mut nodes = Vec::new();
-            gather(entry, &mut nodes);
-            let signature = signature(history.scope(), entry, time);
-            entries.push(FaceEntry { name, node: entry.node, nodes, signature, property });
-        }
-        Ok(Face { version, time, model: &model.name, key: &model.key, entries })
-    })
-    .collect()
+            Ok(Face { version, time, model: &model.name, key: &model.key, entries })
+        })
+        .collect()
 }
 
 fn gather(entry: &Entry, nodes: &mut Vec<NodeId>) {

@@ -92,7 +92,7 @@ pub fn up_to(version: u32) -> Result<Catalog> {
         let end = (version >= 4).then_some(4);
         models.push(ModelEntry { name: LABEL.to_owned(), eras: vec![era(2, end, LABELS, &[], version)?] });
     }
-    Ok(Catalog { versions: (1..=version).map(id).collect(), models })
+    Ok(Catalog { versions: (1..=version).map(id).collect(), models, ..Catalog::default() })
 }
 
 fn era(first: u32, end: Option<u32>, model: &str, releases: &[(u32, &[&str])], up_to: u32) -> Result<Era> {

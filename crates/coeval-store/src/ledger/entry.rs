@@ -1,6 +1,6 @@
 //! One entry, and its text.
 
-use coeval_core::decode::{known_keys, object, required, string};
+use coeval_core::decode::{object, required, string};
 use coeval_core::{Invalid, Object, Value, json};
 use coeval_plan::Step;
 
@@ -127,25 +127,6 @@ fn tally_value(tally: &Tally) -> Value {
     out.into()
 }
 
-fn step_value(step: &Step) -> Value {
-    let mut inner = Object::new();
-    let name = match step {
-        Step::MoveRecords { model, from, to } => {
-            inner.insert("model", model.as_str().into());
-            inner.insert("from", i64::from(*from).into());
-            inner.insert("to", i64::from(*to).into());
-            "move_records"
-        }
-        Step::ForgetRecords { model, before, to } => {
-            inner.insert("model", model.as_str().into());
-            inner.insert("before", i64::from(*before).into());
-            inner.insert("to", i64::from(*to).into());
-            "forget_records"
-        }
-    };
-    Object::from_iter([(name.into(), inner.into())]).into()
-}
-
 const fn policy_name(policy: Policy) -> &'static str {
     match policy {
         Policy::Reject => "reject",
@@ -180,7 +161,7 @@ impl Entry {
                 }
                 out.insert("from", i64::from(started.from).into());
                 out.insert("to", i64::from(started.to).into());
-                out.insert("steps", Value::List(started.steps.iter().map(step_value).collect()));
+                out.insert("steps", Value::List(started.steps.iter().map(Step::to_value).collect()));
                 out.insert("on_fail", policy_name(started.policy).into());
                 out.insert("versions", versions_value(&started.versions));
             }
@@ -243,7 +224,7 @@ impl Entry {
                 },
                 from: version(entry, "from")?,
                 to: version(entry, "to")?,
-                steps: list(entry, "steps")?.iter().map(step).collect::<Result<_, _>>()?,
+                steps: list(entry, "steps")?.iter().map(Step::from_value).collect::<Result<_, _>>()?,
                 policy: policy(string(entry, "on_fail")?)?,
                 versions: versions(entry)?,
             }),
@@ -290,24 +271,6 @@ fn versions(entry: &Object) -> Result<Vec<VersionId>, Invalid> {
         Ok(VersionId { number, id })
     });
     read.collect()
-}
-
-fn step(value: &Value) -> Result<Step, Invalid> {
-    let entry = object(value, "a step")?;
-    let Some((name, inner)) = entry.iter().next() else { return Err(Invalid::new("a step says what it does")) };
-    let inner = object(inner, "a step")?;
-    let model = string(inner, "model")?.to_owned();
-    match name.as_str() {
-        "move_records" => {
-            known_keys(inner, &["model", "from", "to"])?;
-            Ok(Step::MoveRecords { model, from: version(inner, "from")?, to: version(inner, "to")? })
-        }
-        "forget_records" => {
-            known_keys(inner, &["model", "before", "to"])?;
-            Ok(Step::ForgetRecords { model, before: version(inner, "before")?, to: version(inner, "to")? })
-        }
-        other => Err(Invalid::new(format!("unknown step `{other}`"))),
-    }
 }
 
 fn tally(value: &Value) -> Result<Tally, Invalid> {

@@ -1,7 +1,7 @@
 //! What becomes of one record in a step.
 
 use coeval_core::lens::{Stored, Unmoved};
-use coeval_plan::Step;
+use coeval_plan::RecordStep;
 
 use crate::catalog::{Catalog, Era};
 use crate::error::{Error, Result};
@@ -33,23 +33,30 @@ pub(super) enum Verdict {
 }
 
 /// The eras whose records a step is about.
-pub(super) fn eras<'c>(catalog: &'c Catalog, step: &Step) -> Result<Vec<&'c Era>> {
+pub(super) fn eras<'c>(catalog: &'c Catalog, step: RecordStep<'_>) -> Result<Vec<&'c Era>> {
     match step {
-        Step::MoveRecords { model, to, .. } => Ok(vec![catalog.era(model, *to)?]),
-        Step::ForgetRecords { model, .. } => Ok(catalog.model(model)?.eras.iter().collect()),
+        RecordStep::Move { model, to, .. } => Ok(vec![catalog.era(model, to)?]),
+        RecordStep::Forget { model, .. } => Ok(catalog.model(model)?.eras.iter().collect()),
     }
 }
 
 /// Decides about a record. `origin` is the version that an undone run took it from.
-pub(super) fn decide(era: &Era, stored: &Stored, step: &Step, origin: Option<u32>, undo: bool, policy: Policy) -> Verdict {
+pub(super) fn decide(
+    era: &Era,
+    stored: &Stored,
+    step: RecordStep<'_>,
+    origin: Option<u32>,
+    undo: bool,
+    policy: Policy,
+) -> Verdict {
     match step {
-        Step::MoveRecords { .. } if undo => match origin {
+        RecordStep::Move { .. } if undo => match origin {
             Some(origin) => moved(era, stored, origin, None, Policy::Quarantine),
             None => Verdict::Same,
         },
-        Step::MoveRecords { from, to, .. } => moved(era, stored, era.shape(*to).unwrap_or(*to), Some(*from), policy),
-        Step::ForgetRecords { before, .. } if era.end.is_some_and(|end| end <= *before) => Verdict::Goes,
-        Step::ForgetRecords { before, to, .. } => forgotten(era, stored, *before, *to, policy),
+        RecordStep::Move { from, to, .. } => moved(era, stored, era.shape(to).unwrap_or(to), Some(from), policy),
+        RecordStep::Forget { before, .. } if era.end.is_some_and(|end| end <= before) => Verdict::Goes,
+        RecordStep::Forget { before, to, .. } => forgotten(era, stored, before, to, policy),
     }
 }
 

@@ -148,7 +148,14 @@ impl Backend for MemoryBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { schema: false, transactions: true, conditional_delete: true, revisions: true, metadata: false }
+        Capabilities {
+            schema: false,
+            transactions: true,
+            conditional_delete: true,
+            revisions: true,
+            metadata: false,
+            knows_writer: true,
+        }
     }
 
     fn catalog(&self) -> &Catalog {
@@ -182,6 +189,7 @@ impl Backend for MemoryBackend {
     }
 
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {
+        let Some(step) = step.on_records() else { return Err(Error::no_tables(step)) };
         step::execute(self, step, work).await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use coeval_plan::Step;
+use coeval_plan::RecordStep;
 use tokio::time::Instant;
 
 use super::convert::{Verdict, decide, eras};
@@ -27,7 +27,7 @@ struct Shard {
 }
 
 /// Executes a step, or what is left of it.
-pub(super) async fn execute(backend: &MemoryBackend, step: &Step, work: &Work<'_>) -> Result<Tally> {
+pub(super) async fn execute(backend: &MemoryBackend, step: RecordStep<'_>, work: &Work<'_>) -> Result<Tally> {
     work.go_on()?;
     if let Mode::Try(sample) = work.mode {
         return attempt(backend, step, sample, work);
@@ -76,14 +76,14 @@ async fn others_left(backend: &MemoryBackend, work: &Work<'_>) -> Result<()> {
 }
 
 /// The places of all records that a step is about.
-fn places(backend: &MemoryBackend, data: &Data, step: &Step) -> Result<Vec<Place>> {
+fn places(backend: &MemoryBackend, data: &Data, step: RecordStep<'_>) -> Result<Vec<Place>> {
     let firsts: Vec<u32> = eras(&backend.catalog, step)?.iter().map(|era| era.first).collect();
     let of = |place: &&Place| place.0 == step.model() && firsts.contains(&place.1);
     Ok(data.records.keys().filter(of).cloned().collect())
 }
 
 /// Cuts the records into shards, the first time.
-fn prepare(backend: &MemoryBackend, step: &Step, work: &Work<'_>) -> Result<()> {
+fn prepare(backend: &MemoryBackend, step: RecordStep<'_>, work: &Work<'_>) -> Result<()> {
     let mut data = backend.data()?;
     if data.steps.contains_key(&name(work)) {
         return Ok(());
@@ -120,7 +120,7 @@ fn claim(backend: &MemoryBackend, work: &Work<'_>) -> Result<Claim> {
 }
 
 /// Does a shard, record by record; clients may come between.
-async fn shard(backend: &MemoryBackend, step: &Step, index: usize, work: &Work<'_>) -> Result<()> {
+async fn shard(backend: &MemoryBackend, step: RecordStep<'_>, index: usize, work: &Work<'_>) -> Result<()> {
     let places = {
         let data = backend.data()?;
         data.steps.get(&name(work)).map(|notes| notes.shards[index].places.clone()).unwrap_or_default()
@@ -150,7 +150,7 @@ async fn shard(backend: &MemoryBackend, step: &Step, index: usize, work: &Work<'
 /// Moves one record, its origin noted in the same breath.
 fn record(
     backend: &MemoryBackend,
-    step: &Step,
+    step: RecordStep<'_>,
     place: &Place,
     work: &Work<'_>,
     tally: &mut Tally,
@@ -167,7 +167,7 @@ fn record(
             (tally.written, tally.dropped) = (tally.written + 1, tally.dropped + dropped);
             let from = record.stored.version;
             let by =
-                if work.undo || matches!(step, Step::MoveRecords { from, to, .. } if to < from) { "rollback" } else { "migrate" };
+                if work.undo || matches!(step, RecordStep::Move { from, to, .. } if to < from) { "rollback" } else { "migrate" };
             backend.change(|| {
                 data.replace(&backend.catalog, place, *stored, record.style, by);
                 if !work.undo {
@@ -196,7 +196,7 @@ fn record(
 
 fn verdict(
     backend: &MemoryBackend,
-    step: &Step,
+    step: RecordStep<'_>,
     place: &Place,
     stored: &coeval_core::lens::Stored,
     origin: Option<u32>,
@@ -229,7 +229,7 @@ fn finish(backend: &MemoryBackend, mine: &BTreeSet<usize>, work: &Work<'_>) -> R
 }
 
 /// Converts without writing: all records, or a sample spread over them.
-fn attempt(backend: &MemoryBackend, step: &Step, sample: Option<u64>, work: &Work<'_>) -> Result<Tally> {
+fn attempt(backend: &MemoryBackend, step: RecordStep<'_>, sample: Option<u64>, work: &Work<'_>) -> Result<Tally> {
     let data = backend.data()?;
     let places = places(backend, &data, step)?;
     let wanted = sample.map_or(places.len(), |sample| usize::try_from(sample).unwrap_or(usize::MAX).min(places.len()));

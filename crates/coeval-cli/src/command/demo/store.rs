@@ -48,7 +48,7 @@ fn catalog(workspace: &Workspace, file: &ModelFile) -> Result<Catalog> {
     let versions = workspace.manifest.versions.all.iter();
     let versions = versions.map(|v| VersionId { number: v.number, id: v.id.clone() }).collect();
     let eras = vec![Era { first: life.first, end: None, history }];
-    Ok(Catalog { versions, models: vec![ModelEntry { name, eras }] })
+    Ok(Catalog { versions, models: vec![ModelEntry { name, eras }], ..Catalog::default() })
 }
 
 /// Stores the releases in a folder, migrates, and compares every byte.

@@ -1,0 +1,249 @@
+//! From versions of a model to the steps that bring its table from one to another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coeval_core::history::History;
+use coeval_core::schema::{Property, Rule, Type};
+use coeval_core::{Model, Value};
+
+use crate::step::{ColumnSpec, Holds, Step};
+use crate::table::{Ability, Column, Held, MARKER, Table, Unsuitable, View, fit};
+
+/// Returns the steps that bring the table of a model from a version to a later one, in the order of their phases; `from` is
+/// `None` where there is no table yet. `versions` are those of the model's era up to `to`. The views are the backend's, since they
+/// appear for all models at once.
+///
+/// The same histories give the same steps.
+///
+/// # Errors
+/// What a table cannot hold.
+pub fn lower(
+    model: &str,
+    history: &History,
+    versions: &[u32],
+    from: Option<u32>,
+    to: u32,
+    ability: Ability,
+) -> Result<Vec<Step>, Unsuitable> {
+    let table = Table::new(history, versions, ability)?;
+    let owned = model.to_owned();
+    let Some(view) = table.views.iter().rev().find(|view| view.version <= to) else { return Ok(Vec::new()) };
+    let marked = |version: u32| table.views.iter().any(|view| view.version <= version && view.marked) && !ability.knows_writer;
+    let marker =
+        || ColumnSpec { name: MARKER.to_owned(), holds: Holds::Marker, property: Property::new(Type::Integer), default: None };
+    let mut steps = Vec::new();
+    let Some(from) = from.filter(|from| table.views.iter().any(|view| view.version <= *from)) else {
+        let mut columns: Vec<ColumnSpec> = table.columns_up_to(to).into_iter().map(|at| spec(&table.columns[at])).collect();
+        if marked(to) {
+            columns.push(marker());
+        }
+        let key = table.key().into_iter().map(|at| table.columns[at].name.clone()).collect();
+        steps.push(Step::CreateTable { model: owned.clone(), table: fit(&table.name), columns, key });
+        if computes(&table, to) {
+            steps.push(Step::RebuildTriggers { model: owned.clone(), from: 0, to });
+        }
+        steps.extend(rules(model, &table, None, view));
+        if computes(&table, to) {
+            steps.push(Step::WatchColumns { model: owned, from: 0, to });
+        }
+        return Ok(steps);
+    };
+    let old: BTreeSet<usize> = table.columns_up_to(from).into_iter().collect();
+    let new: Vec<usize> = table.columns_up_to(to).into_iter().filter(|at| !old.contains(at)).collect();
+    if marked(to) && !marked(from) {
+        steps.push(Step::AddColumn { model: owned.clone(), column: marker() });
+    }
+    for at in &new {
+        steps.push(Step::AddColumn { model: owned.clone(), column: spec(&table.columns[*at]) });
+    }
+    let computed: Vec<usize> = new.iter().copied().filter(|at| is_computed(&table.columns[*at])).collect();
+    // A table's triggers speak of versions: they change wherever a version shows other columns than the one before.
+    let triggers = computes(&table, to) && table.views.iter().any(|view| view.version > from && view.version <= to) && {
+        let shown = |version: u32| {
+            let view = table.views.iter().rev().find(|view| view.version <= version);
+            view.map(|view| view.entries.iter().map(|(_, at)| *at).collect::<BTreeSet<_>>())
+        };
+        !new.is_empty() || shown(from) != shown(to)
+    };
+    if triggers {
+        steps.push(Step::RebuildTriggers { model: owned.clone(), from, to });
+    }
+    let names = |at: &[usize]| at.iter().map(|at| table.columns[*at].name.clone()).collect::<Vec<_>>();
+    if !new.is_empty() {
+        steps.push(Step::Backfill { model: owned.clone(), from, to, columns: names(&new) });
+    }
+    for at in &new {
+        let column = &table.columns[*at];
+        if matches!(column.held, Held::Shown { .. }) {
+            steps.push(Step::AddCheck { model: owned.clone(), column: spec(column) });
+        }
+    }
+    for at in &computed {
+        let column = &table.columns[*at];
+        if column.is_never_null() && !table.columns.iter().any(|other| hides(other, column)) {
+            steps.push(Step::SetNotNull { model: owned.clone(), column: column.name.clone() });
+        }
+    }
+    let before = table.views.iter().rev().find(|view| view.version <= from);
+    steps.extend(rules(model, &table, before, view));
+    if triggers {
+        steps.push(Step::WatchColumns { model: owned, from, to });
+    }
+    Ok(steps)
+}
+
+/// Returns the steps that drop what only versions before one needed, for good. `versions` are those of the model's era up to the
+/// one in force.
+///
+/// # Errors
+/// As [`lower`].
+pub fn contract(
+    model: &str,
+    history: &History,
+    versions: &[u32],
+    before: u32,
+    ability: Ability,
+) -> Result<Vec<Step>, Unsuitable> {
+    let table = Table::new(history, versions, ability)?;
+    let last = versions.last().copied().unwrap_or_default();
+    let needed = needed(&table, before);
+    let mut steps = Vec::new();
+    if table.views.iter().any(|view| view.version < before) && computes(&table, last) {
+        steps.push(Step::RebuildTriggers { model: model.to_owned(), from: last, to: last });
+    }
+    for at in table.columns_up_to(last).into_iter().filter(|at| !needed.contains(at)) {
+        steps.push(Step::ForgetColumn { model: model.to_owned(), column: table.columns[at].name.clone() });
+    }
+    Ok(steps)
+}
+
+/// The columns that the versions from one on have need of: what they show, what says that they cannot, what is kept between them.
+pub fn needed(table: &Table<'_>, before: u32) -> BTreeSet<usize> {
+    let live: Vec<&View> = table.views.iter().filter(|view| view.version >= before).collect();
+    let mut needed: BTreeSet<usize> = live.iter().flat_map(|view| view.entries.iter().map(|(_, at)| *at)).collect();
+    needed.extend(live.iter().flat_map(|view| view.hiding.iter().copied()));
+    needed.extend(table.key());
+    let floor = live.first().map_or(0, |view| view.time);
+    for (at, column) in table.columns.iter().enumerate() {
+        if let Held::Hidden { node } = column.held
+            && table.scope().nodes[node].end > floor
+        {
+            needed.insert(at);
+        }
+    }
+    needed
+}
+
+fn hides(other: &Column, column: &Column) -> bool {
+    match (other.held, column.held) {
+        (Held::Failed { node: failed }, Held::Shown { node, .. }) => failed == node,
+        (_, _) => false,
+    }
+}
+
+/// Whether a write through a version up to this one computes anything.
+fn computes(table: &Table<'_>, to: u32) -> bool {
+    table.views.iter().any(|view| view.version <= to && view.marked)
+}
+
+fn is_computed(column: &Column) -> bool {
+    column.constant.is_none() && column.held != Held::Id
+}
+
+fn spec(column: &Column) -> ColumnSpec {
+    let holds = match column.held {
+        Held::Shown { .. } => Holds::Value,
+        Held::Hidden { .. } => Holds::Hidden,
+        Held::Failed { .. } => Holds::Failure,
+        Held::Id => Holds::Id,
+    };
+    let default = column.constant.clone().flatten().filter(|value| *value != Value::Null);
+    let mut property = column.property.clone();
+    // What a version gives to records born in it is its view's, and what it demands of several rows is an index.
+    (property.default, property.unique, property.index, property.check, property.description) = (None, false, false, None, None);
+    ColumnSpec { name: column.name.clone(), holds, property, default }
+}
+
+/// An index or a reference, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Demand {
+    Index { columns: Vec<String>, unique: bool },
+    Reference { column: String, model: String },
+}
+
+fn rules(model: &str, table: &Table<'_>, before: Option<&View>, after: &View) -> Vec<Step> {
+    let old = before.map(|view| demands(table, view)).unwrap_or_default();
+    let new = demands(table, after);
+    let owned = model.to_owned();
+    let mut steps = Vec::new();
+    for (name, demand) in old.iter().filter(|(name, demand)| new.get(*name) != Some(demand)) {
+        steps.push(match demand.clone() {
+            Demand::Index { columns, unique } => Step::DropIndex { model: owned.clone(), name: name.clone(), columns, unique },
+            Demand::Reference { column, model: references } => {
+                Step::DropForeignKey { model: owned.clone(), name: name.clone(), column, references }
+            }
+        });
+    }
+    for (name, demand) in new.iter().filter(|(name, demand)| old.get(*name) != Some(demand)) {
+        steps.push(match demand.clone() {
+            Demand::Index { columns, unique } => Step::CreateIndex { model: owned.clone(), name: name.clone(), columns, unique },
+            Demand::Reference { column, model: references } => {
+                Step::AddForeignKey { model: owned.clone(), name: name.clone(), column, references }
+            }
+        });
+    }
+    steps
+}
+
+fn demands(table: &Table<'_>, view: &View) -> BTreeMap<String, Demand> {
+    let Some(model) = table.model(view) else { return BTreeMap::new() };
+    let column = |name: &str| {
+        let at = view.entries.iter().find(|(n, _)| n == name).map(|(_, at)| *at)?;
+        Some(table.columns[at].name.clone())
+    };
+    let mut out = BTreeMap::new();
+    let mut add = |what: &str, columns: Vec<String>, unique: bool| {
+        let name = fit(&format!("{}_{}_{what}", table.name, columns.join("_")));
+        out.insert(name, Demand::Index { columns, unique });
+    };
+    for (name, property) in model.properties.iter() {
+        if let Some(column) = column(name) {
+            if property.unique && !is_key(model, name) {
+                add("key", vec![column], true);
+            } else if property.index {
+                add("idx", vec![column], false);
+            }
+        }
+    }
+    for constraint in &model.constraints {
+        let columns = |paths: &[coeval_core::path::Path]| -> Option<Vec<String>> {
+            paths.iter().map(|path| column(path.last_name().filter(|_| path.segments().len() == 1)?)).collect()
+        };
+        match &constraint.rule {
+            Rule::Index(paths) => {
+                if let Some(columns) = columns(paths) {
+                    add("idx", columns, false);
+                }
+            }
+            Rule::Unique(paths) => {
+                if let Some(columns) = columns(paths) {
+                    add("key", columns, true);
+                }
+            }
+            Rule::Check(_) | Rule::Reference(..) => {}
+        }
+    }
+    for constraint in &model.constraints {
+        if let Rule::Reference(path, other) = &constraint.rule
+            && let Some(column) = path.last_name().filter(|_| path.segments().len() == 1).and_then(column)
+        {
+            let name = fit(&format!("{}_{column}_fkey", table.name));
+            out.insert(name, Demand::Reference { column, model: other.clone() });
+        }
+    }
+    out
+}
+
+fn is_key(model: &Model, name: &str) -> bool {
+    model.key.len() == 1 && model.key[0] == name
+}

@@ -1,0 +1,173 @@
+//! From what should become of a store to the steps that do it.
+
+use coeval_plan::table::{Ability, fit};
+use coeval_plan::{Capabilities, Step};
+
+use crate::catalog::{Catalog, Era, ModelEntry};
+use crate::error::{Error, Result};
+use crate::ledger::Action;
+
+/// Returns the steps of an action, in the order in which they are done. `oldest` is the oldest version that lives.
+///
+/// Where a version's frozen document says what runs, that is what runs.
+///
+/// # Errors
+/// [`Error::Unsupported`] for what a table cannot hold.
+pub fn lower(catalog: &Catalog, capabilities: Capabilities, action: Action, from: u32, to: u32, scan: bool) -> Result<Vec<Step>> {
+    match (action, capabilities.schema) {
+        (Action::Migrate | Action::Rollback, false) => Ok(moves(catalog, from, to, scan)),
+        (Action::Retire { before }, false) => Ok(forgets(catalog, before, to)),
+        (Action::Migrate, true) => expand(catalog, capabilities, from, to),
+        (Action::Rollback, true) => {
+            let steps = expand(catalog, capabilities, to, from)?;
+            let reverse = |step: &Step| {
+                step.reverse()
+                    .ok_or_else(|| Error::Unsupported { what: step.to_string(), reason: "it cannot be taken back".to_owned() })
+            };
+            steps.iter().rev().map(reverse).collect()
+        }
+        (Action::Retire { before }, true) => contract(catalog, capabilities, before, to),
+    }
+}
+
+fn unsuitable(model: &ModelEntry) -> impl Fn(coeval_plan::table::Unsuitable) -> Error + '_ {
+    |unsuitable| Error::Unsupported {
+        what: format!("the model `{}` in a table", model.name),
+        reason: format!("{unsuitable}; {}", unsuitable.help),
+    }
+}
+
+/// The steps that bring tables from one version to a later one: those of all versions and models, phase by phase.
+fn expand(catalog: &Catalog, capabilities: Capabilities, from: u32, to: u32) -> Result<Vec<Step>> {
+    let ability = Ability { knows_writer: capabilities.knows_writer };
+    let mut steps = Vec::new();
+    for model in &catalog.models {
+        for era in model.eras.iter().filter(|era| era.first <= to && era.end.is_none_or(|end| end > from)) {
+            let last = era.end.map_or(to, |end| to.min(end.saturating_sub(1)));
+            let start = (from >= era.first).then_some(from);
+            let versions = versions(catalog, era, last);
+            let lowered =
+                || coeval_plan::lower(&model.name, &era.history, &versions, start, last, ability).map_err(unsuitable(model));
+            steps.extend(match frozen(catalog, model, era, start, last) {
+                Some(frozen) => frozen,
+                None => lowered()?,
+            });
+        }
+    }
+    if from != to {
+        steps.push(Step::CreateViews { from, to });
+    }
+    steps.sort_by_key(Step::phase);
+    // Several versions of a model rebuild its triggers once, for the newest of them.
+    let mut out: Vec<Step> = Vec::new();
+    for step in steps {
+        match (&step, out.last_mut()) {
+            (Step::RebuildTriggers { model, to, .. }, Some(Step::RebuildTriggers { model: last, to: until, .. }))
+                if model == last =>
+            {
+                *until = *to;
+            }
+            (_, _) => out.push(step),
+        }
+    }
+    Ok(out)
+}
+
+/// What the frozen documents of a model say that leads from one version to a later one; `None` where one of them does not say.
+fn frozen(catalog: &Catalog, model: &ModelEntry, era: &Era, from: Option<u32>, to: u32) -> Option<Vec<Step>> {
+    let changed = era.history.versions().filter(|version| *version <= to && from.is_none_or(|from| *version > from));
+    let mut out = Vec::new();
+    for version in changed {
+        out.extend(catalog.frozen.get(&(model.name.clone(), version))?.iter().cloned());
+    }
+    Some(out)
+}
+
+/// The versions of an era up to one, those that leave the model alone too.
+pub fn versions(catalog: &Catalog, era: &Era, up_to: u32) -> Vec<u32> {
+    catalog.versions.iter().map(|version| version.number).filter(|version| *version <= up_to && era.contains(*version)).collect()
+}
+
+fn contract(catalog: &Catalog, capabilities: Capabilities, before: u32, in_force: u32) -> Result<Vec<Step>> {
+    let ability = Ability { knows_writer: capabilities.knows_writer };
+    let mut steps = vec![Step::RetireViews { before }];
+    for model in &catalog.models {
+        for era in model.eras.iter().filter(|era| era.first < before) {
+            if era.end.is_some_and(|end| end <= before) {
+                let first = era.history.model(era.first).map(|model| fit(&model.name)).unwrap_or_default();
+                steps.push(Step::ForgetTable { model: model.name.clone(), table: first });
+                continue;
+            }
+            let last = era.end.map_or(in_force, |end| in_force.min(end.saturating_sub(1)));
+            let versions = versions(catalog, era, last);
+            let lowered = coeval_plan::contract(&model.name, &era.history, &versions, before, ability);
+            steps.extend(lowered.map_err(unsuitable(model))?);
+        }
+    }
+    Ok(steps)
+}
+
+/// Returns the steps that lead from one version to another in a store of documents.
+///
+/// A model that begins or ends on the way goes as far as it is there: its records are brought to the shape of the version next to
+/// the one that is asked for.
+fn moves(catalog: &Catalog, from: u32, to: u32, scan: bool) -> Vec<Step> {
+    let (low, high) = (from.min(to), from.max(to));
+    let mut out = Vec::new();
+    for model in &catalog.models {
+        for era in model.eras.iter().filter(|era| era.first <= high && era.end.is_none_or(|end| end > low)) {
+            let (start, goal) = (within(era, from), within(era, to));
+            let changes = era.shape(start) != era.shape(goal);
+            let looked_through = scan && era.contains(to) && era.history.versions().count() > 1;
+            if changes || looked_through {
+                out.push(Step::MoveRecords { model: model.name.clone(), from: start, to: goal });
+            }
+        }
+    }
+    out
+}
+
+/// The version of an era that is nearest to a version.
+fn within(era: &Era, version: u32) -> u32 {
+    let last = era.end.map_or(u32::MAX, |end| end.saturating_sub(1));
+    version.clamp(era.first, last.max(era.first))
+}
+
+/// Returns the steps that drop what only versions before one could see.
+fn forgets(catalog: &Catalog, before: u32, in_force: u32) -> Vec<Step> {
+    let older = catalog.models.iter().filter(|model| model.eras.iter().any(|era| era.first < before));
+    older.map(|model| Step::ForgetRecords { model: model.name.clone(), before, to: in_force }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::conformance::catalog::up_to;
+
+    use coeval_plan::RecordStep;
+
+    use super::*;
+
+    fn told(from: u32, to: u32, scan: bool) -> Vec<String> {
+        let steps = moves(&up_to(5).unwrap(), from, to, scan);
+        let step = |step: &Step| match step.on_records() {
+            Some(RecordStep::Move { model, from, to }) => format!("{model} {from}-{to}"),
+            Some(RecordStep::Forget { model, before, to }) => format!("{model} forget {before} {to}"),
+            None => step.to_string(),
+        };
+        steps.iter().map(step).collect()
+    }
+
+    #[test]
+    fn models_that_do_not_change_are_left_alone() {
+        let none: [&str; 0] = [];
+        assert_eq!(told(0, 1, false), none);
+        assert_eq!(told(0, 3, false), ["task 1-3"]);
+        assert_eq!(told(3, 4, false), none);
+        assert_eq!(told(4, 5, false), ["task 4-5"]);
+        assert_eq!(told(5, 0, false), ["task 5-1"]);
+        assert_eq!(told(3, 3, false), none);
+        assert_eq!(told(3, 3, true), ["task 3-3"]);
+        assert_eq!(forgets(&up_to(5).unwrap(), 2, 5).len(), 1);
+        assert_eq!(forgets(&up_to(5).unwrap(), 3, 5).len(), 2);
+    }
+}
