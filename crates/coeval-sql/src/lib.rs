@@ -1,3 +1,15 @@
 //! Expressions, tables, views and triggers as text, for each dialect of SQL.
 //!
 //! This crate is pure: it opens nothing.
+
+mod dialect;
+mod expr;
+mod literal;
+mod name;
+mod types;
+
+pub use dialect::Dialect;
+pub use expr::{Local, Rendered, render, render_function};
+pub use literal::{Unfit, literal};
+pub use name::{fit, ident, qualified, string};
+pub use types::{KeyType, column_type, facet_check, from_json, to_json};

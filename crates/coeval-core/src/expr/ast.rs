@@ -166,6 +166,21 @@ impl Expr {
         }
     }
 
+    /// Returns whether it reads neither an input nor a parameter of a lambda around it, so that its value is always the same.
+    pub fn is_constant(&self) -> bool {
+        self.reads_nothing_beyond(0)
+    }
+
+    /// Whether it reads no input, and no parameter but the innermost `params`.
+    fn reads_nothing_beyond(&self, params: usize) -> bool {
+        match &self.kind {
+            ExprKind::Input(_) => false,
+            ExprKind::Param(index) => *index < params,
+            ExprKind::Lambda { params: more, body } => body.reads_nothing_beyond(params + more),
+            _ => self.children().into_iter().all(|child| child.reads_nothing_beyond(params)),
+        }
+    }
+
     /// Returns the expressions directly beneath this one, in the order in which they are written.
     pub fn children(&self) -> Vec<&Self> {
         match &self.kind {

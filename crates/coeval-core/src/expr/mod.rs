@@ -142,3 +142,13 @@ impl Compiled {
         target::check_target(&self.root, target)
     }
 }
+
+impl Expr {
+    /// Returns the value of an expression that is constant, a part of another one perhaps.
+    ///
+    /// # Errors
+    /// As [`Compiled::eval`]; and where it is not constant after all.
+    pub fn eval_constant(&self) -> Result<Value, EvalError> {
+        eval::evaluate(self, &[])
+    }
+}

@@ -1,0 +1,201 @@
+//! What the renderers share.
+
+use std::cell::Cell;
+
+use coeval_core::Value;
+use coeval_core::expr::{Expr, ExprKind, ExprType, Function};
+
+use super::{Local, Sql};
+use crate::Dialect;
+
+/// How deep parentheses may be nested: SQLite's parser has a stack of fixed size.
+const DEPTH_LIMIT: usize = 24;
+
+/// Names that no column has.
+#[derive(Debug, Default)]
+pub(super) struct Names(Cell<usize>);
+
+impl Names {
+    /// A new name, in quotation marks.
+    pub(super) fn fresh(&self) -> String {
+        self.0.set(self.0.get() + 1);
+        format!("\"@{}\"", self.0.get())
+    }
+
+    /// Gives texts that are long to compute a name, so that they can be used several times and are computed once.
+    ///
+    /// `barrier` is what keeps the planner from putting the texts back in the place of the names.
+    pub(super) fn bind(&self, values: &[&str], barrier: &str, make: impl FnOnce(&[String]) -> Sql) -> Sql {
+        let mut bound = Vec::new();
+        let mut names = Vec::with_capacity(values.len());
+        for value in values {
+            if is_short(value) {
+                names.push((*value).to_owned());
+            } else {
+                let name = self.fresh();
+                bound.push(format!("{value} AS {name}"));
+                names.push(name);
+            }
+        }
+        let made = make(&names)?;
+        if bound.is_empty() {
+            return Ok(made);
+        }
+        Ok(format!("(SELECT {made} FROM (SELECT {}{barrier}) AS {})", bound.join(", "), self.fresh()))
+    }
+}
+
+/// Whether the text is a name or a short literal.
+fn is_short(sql: &str) -> bool {
+    sql.len() <= 80 && !sql.contains('(')
+}
+
+/// Refuses a text that SQLite's parser could not read.
+pub(super) fn check_depth(sql: &str, root: &Expr) -> Result<(), Local> {
+    let (mut depth, mut deepest, mut quote) = (0_usize, 0, None);
+    for b in sql.bytes() {
+        match (quote, b) {
+            (None, b'\'' | b'"') => quote = Some(b),
+            (Some(open), b) if open == b => quote = None,
+            (None, b'(') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (None, b')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    if deepest > DEPTH_LIMIT {
+        return Err(Local::new("the expression is nested too deeply for SQLite's parser", &root.span));
+    }
+    Ok(())
+}
+
+/// The value of an integer that is spelled out.
+pub(super) fn integer(expr: &Expr) -> Option<i64> {
+    constant(expr)?.ok()?.as_i64()
+}
+
+/// The value of a text that is spelled out.
+pub(super) fn text(expr: &Expr) -> Option<String> {
+    constant(expr)?.ok()?.as_str().map(str::to_owned)
+}
+
+/// What an expression gives that reads nothing, or why it fails.
+pub(super) fn constant(expr: &Expr) -> Option<Result<Value, String>> {
+    let value = match &expr.kind {
+        ExprKind::Lambda { .. } | ExprKind::Pattern(_) | ExprKind::Table(_) => false,
+        _ => expr.ty != ExprType::Interval && expr.is_constant(),
+    };
+    value.then(|| expr.eval_constant().map_err(|e| e.message))
+}
+
+/// Whether a cast changes nothing but how a value is represented.
+pub(super) fn keeps(from: &ExprType, to: &ExprType) -> bool {
+    use ExprType as T;
+    match (from, to) {
+        (_, T::Json)
+        | (T::Null, _)
+        | (T::Integer | T::Decimal { .. }, T::Number)
+        | (T::Enum(_), T::String | T::Enum(_))
+        | (T::String | T::Integer, T::Ref(_)) => true,
+        (T::List(a), T::List(b)) | (T::Map(a), T::Map(b)) => keeps(&a.ty, &b.ty),
+        (from, to) => from == to,
+    }
+}
+
+/// Whether values of the type are kept as JSON.
+pub(super) fn is_json(ty: &ExprType) -> bool {
+    matches!(ty, ExprType::Json | ExprType::Union { .. } | ExprType::List(_) | ExprType::Map(_) | ExprType::Object(_))
+}
+
+/// Whether a string cannot be cast to something else without reading it.
+fn cast_fails(from: &ExprType, to: &ExprType) -> bool {
+    use ExprType as T;
+    if keeps(from, to) {
+        return false;
+    }
+    match (from, to) {
+        (T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) | T::Ref(_), _) => true,
+        (_, T::String)
+        | (T::Boolean, T::Integer)
+        | (T::Integer, T::Boolean | T::Float)
+        | (T::Date, T::Datetime)
+        | (T::Datetime, T::Date | T::Time) => false,
+        (_, _) => true,
+    }
+}
+
+/// Whether the text of an expression may raise an error for some values.
+pub(super) fn may_fail(expr: &Expr, dialect: Dialect) -> bool {
+    if let Some(value) = constant(expr) {
+        return value.is_err();
+    }
+    if expr.children().into_iter().any(|child| may_fail(child, dialect)) {
+        return true;
+    }
+    match &expr.kind {
+        ExprKind::Arithmetic(..) | ExprKind::Negate(_) => true,
+        ExprKind::Cast(inner) => cast_fails(&inner.ty, &expr.ty),
+        ExprKind::Map(entries) => entries.iter().any(|(key, _)| text(key).is_none()),
+        ExprKind::Field(base, _) | ExprKind::Index(base, _) => dialect == Dialect::Sqlite || !is_json(&base.ty),
+        ExprKind::Call(function, args) => call_fails(*function, args, dialect),
+        ExprKind::Literal(_)
+        | ExprKind::Interval(_)
+        | ExprKind::Input(_)
+        | ExprKind::Param(_)
+        | ExprKind::Not(_)
+        | ExprKind::Is(..)
+        | ExprKind::Compare(..)
+        | ExprKind::And(_)
+        | ExprKind::Or(_)
+        | ExprKind::Concat(_)
+        | ExprKind::Between { .. }
+        | ExprKind::In { .. }
+        | ExprKind::Like { .. }
+        | ExprKind::Case { .. }
+        | ExprKind::Lambda { .. }
+        | ExprKind::Pattern(_)
+        | ExprKind::List(_)
+        | ExprKind::Object(_)
+        | ExprKind::Table(_) => false,
+    }
+}
+
+fn call_fails(function: Function, args: &[Expr], dialect: Dialect) -> bool {
+    match function {
+        Function::Substring => args.get(2).is_some_and(|count| integer(count).is_none_or(|count| count < 0)),
+        Function::SplitPart => dialect == Dialect::Sqlite || integer(&args[2]).is_none_or(|number| number == 0),
+        Function::Lpad => integer(&args[1]).is_none(),
+        Function::Abs | Function::Round | Function::Floor | Function::Ceil => {
+            dialect == Dialect::Sqlite || args[0].ty != ExprType::Float
+        }
+        Function::Mod | Function::Power | Function::ToTimestamp | Function::MapFromEntries => true,
+        Function::ListTransform
+        | Function::ListFilter
+        | Function::TransformValues
+        | Function::MapKeys
+        | Function::MapValues
+        | Function::MapEntries
+        | Function::Cardinality
+        | Function::ArrayToString => true,
+        Function::StringToArray => dialect == Dialect::Sqlite,
+        Function::Coalesce
+        | Function::Nullif
+        | Function::Lower
+        | Function::Upper
+        | Function::Trim
+        | Function::Ltrim
+        | Function::Rtrim
+        | Function::Length
+        | Function::Position
+        | Function::Replace
+        | Function::ConcatWs
+        | Function::RegexpReplace
+        | Function::StartsWith
+        | Function::Extract
+        | Function::DateTrunc
+        | Function::JsonKind
+        | Function::Lookup => false,
+    }
+}

@@ -1,0 +1,136 @@
+//! Values as the text of JSON and back; fields, items, lists, objects and maps.
+
+use coeval_core::expr::{Expr, ExprType};
+
+use super::{Sql, Sqlite, raise, text};
+use crate::expr::{Local, shared};
+
+/// The value as the text of JSON; NULL is `null`. `None` for what SQLite cannot spell.
+pub(crate) fn to_json(sql: &str, ty: &ExprType) -> Option<String> {
+    use ExprType as T;
+    match ty {
+        T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) => Some(format!("coalesce({sql}, 'null')")),
+        T::Null | T::String | T::Enum(_) | T::Ref(_) | T::Date | T::Time | T::Datetime | T::Uuid => {
+            Some(format!("json_quote({sql})"))
+        }
+        T::Integer | T::Number | T::Decimal { .. } => Some(format!("coalesce(CAST({sql} AS TEXT), 'null')")),
+        T::Boolean => Some(format!("(CASE {sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)")),
+        T::Float | T::Bytes | T::Interval => None,
+    }
+}
+
+/// The value of the text of JSON that is known to be of the type; `null` is NULL. `None` for what SQLite cannot read.
+pub(crate) fn from_json(sql: &str, ty: &ExprType) -> Option<String> {
+    use ExprType as T;
+    match ty {
+        T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) => Some(format!("nullif({sql}, 'null')")),
+        T::Null | T::String | T::Enum(_) | T::Ref(_) | T::Integer | T::Boolean | T::Date => Some(format!("({sql} ->> '$')")),
+        T::Number | T::Decimal { .. } => Some(plain_number(sql)),
+        // May have another zone, letters of another case, or zeros at the end, and would have to be brought to the one form.
+        T::Time | T::Datetime | T::Uuid => Some(super::cast::canonical(&format!("({sql} ->> '$')"), ty)),
+        T::Float | T::Bytes | T::Interval => None,
+    }
+}
+
+/// A number of JSON without trailing zeros; one with an exponent raises an error.
+fn plain_number(sql: &str) -> String {
+    let tidy = format!("iif(instr({sql}, '.'), rtrim(rtrim({sql}, '0'), '.'), {sql})");
+    let wrong = raise("a number with an exponent is not read by SQLite");
+    format!(
+        "(CASE WHEN {sql} = 'null' THEN NULL WHEN {sql} GLOB '*[eE]*' THEN {wrong} WHEN {tidy} = '-0' THEN '0' ELSE {tidy} END)"
+    )
+}
+
+/// The path of a field, where SQLite finds it by its text.
+fn path(name: &str) -> Option<String> {
+    let plain = name.chars().all(|c| c != '"' && c != '\\' && c >= ' ');
+    (plain && !name.is_empty()).then(|| text(&format!("$.\"{name}\"")))
+}
+
+impl Sqlite<'_> {
+    pub(super) fn field(&self, base: &Expr, name: &str, e: &Expr) -> Sql {
+        let path = path(name).ok_or_else(|| Local::new("a field's name that SQLite has no path for", &e.span))?;
+        let base = self.expr(base)?;
+        self.out_of(&format!("({base} -> {path})"), e)
+    }
+
+    /// A value out of JSON, of the type of the expression.
+    fn out_of(&self, sql: &str, e: &Expr) -> Sql {
+        self.bind(&[sql], |names| {
+            from_json(&names[0], &e.ty).ok_or_else(|| Local::new(format!("{} out of JSON in SQLite", e.ty.a()), &e.span))
+        })
+    }
+
+    pub(super) fn index(&self, base: &Expr, index: &Expr, e: &Expr) -> Sql {
+        let sql = self.expr(base)?;
+        if index.ty != ExprType::Integer {
+            let Some(path) = shared::text(index).and_then(|name| path(&name)) else {
+                return Err(Local::new("a key that is computed, or that SQLite has no path for", &index.span));
+            };
+            return self.out_of(&format!("({sql} -> {path})"), e);
+        }
+        let at = match shared::integer(index) {
+            Some(number) if (1..=i64::from(i32::MAX)).contains(&number) => format!("({sql} -> '$[{}]')", number - 1),
+            Some(_) => "NULL".to_owned(),
+            None => {
+                let number = self.expr(index)?;
+                self.bind(&[&number], |names| {
+                    let number = &names[0];
+                    Ok(format!("(CASE WHEN {number} BETWEEN 1 AND 2147483647 THEN {sql} -> ('$[' || ({number} - 1) || ']') END)"))
+                })?
+            }
+        };
+        self.out_of(&at, e)
+    }
+
+    pub(super) fn json(&self, e: &Expr) -> Sql {
+        to_json(&self.expr(e)?, &e.ty).ok_or_else(|| Local::new(format!("{} as JSON in SQLite", e.ty.a()), &e.span))
+    }
+
+    pub(super) fn list(&self, items: &[Expr], _e: &Expr) -> Sql {
+        if items.is_empty() {
+            return Ok("'[]'".to_owned());
+        }
+        let items = items.iter().map(|item| self.json(item)).collect::<Result<Vec<_>, _>>()?;
+        Ok(format!("('[' || {} || ']')", items.join(" || ',' || ")))
+    }
+
+    pub(super) fn object(&self, fields: &[(String, Expr)]) -> Sql {
+        if fields.is_empty() {
+            return Ok("'{}'".to_owned());
+        }
+        let mut parts = Vec::with_capacity(fields.len());
+        for (name, field) in fields {
+            let mut key = String::new();
+            coeval_core::json::escape(name, &mut key);
+            parts.push(format!("{} || {}", text(&format!("{key}:")), self.json(field)?));
+        }
+        Ok(format!("('{{' || {} || '}}')", parts.join(" || ',' || ")))
+    }
+
+    pub(super) fn map(&self, entries: &[(Expr, Expr)], e: &Expr) -> Sql {
+        let mut fields: Vec<(String, Expr)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            match shared::text(key) {
+                Some(key) if fields.iter().all(|(known, _)| *known != key) => fields.push((key, value.clone())),
+                _ => return Err(Local::new("a map with keys that are computed", &e.span)),
+            }
+        }
+        self.object(&fields)
+    }
+
+    /// Lists one after the other, each without its brackets.
+    pub(super) fn concat_lists(&self, parts: &[Expr]) -> Sql {
+        let mut texts = Vec::with_capacity(parts.len());
+        for part in parts {
+            let list = self.expr(part)?;
+            texts.push(self.bind(&[&list], |names| {
+                let list = &names[0];
+                // As it is written without spaces.
+                let inner = format!("json({list})");
+                Ok(format!("(CASE WHEN {list} IS NOT NULL THEN iif({inner} = '[]', '', ',' || substr({inner}, 2, length({inner}) - 2)) END)"))
+            })?);
+        }
+        Ok(format!("('[' || substr({}, 2) || ']')", texts.join(" || ")))
+    }
+}
