@@ -73,7 +73,7 @@ impl fmt::Display for During {
 }
 
 /// Returns what is wrong, and what a person can do about it.
-fn said(error: &rusqlite::Error) -> (String, Option<&'static str>) {
+pub(crate) fn said(error: &rusqlite::Error) -> (String, Option<&'static str>) {
     let text = match error {
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),

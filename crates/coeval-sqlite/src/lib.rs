@@ -4,11 +4,13 @@
 //! records lies in the same file, in tables whose names begin with `coeval_`, so that it changes together with them or not at all.
 
 mod backend;
+pub mod catalog;
 mod database;
 mod error;
 mod foreign_keys;
 mod lock;
 mod open;
+pub mod rebuild;
 mod state;
 pub mod statement;
 
