@@ -26,7 +26,7 @@ CREATE TABLE coeval_lock (
   deployment TEXT NOT NULL PRIMARY KEY, fence INTEGER NOT NULL, beat INTEGER NOT NULL, holder TEXT
 ) WITHOUT ROWID;
 CREATE TABLE coeval_cursor (
-  deployment TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, place TEXT, tally TEXT NOT NULL, done INTEGER NOT NULL,
+  deployment TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, position TEXT, counts TEXT NOT NULL, done INTEGER NOT NULL,
   PRIMARY KEY (deployment, run, step)
 ) WITHOUT ROWID;
 ";
