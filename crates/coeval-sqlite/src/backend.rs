@@ -1,0 +1,117 @@
+//! A store in SQLite.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coeval_store::event::{Observer, Unobserved};
+use coeval_store::ledger::{Entry, Ledger};
+use coeval_store::lock::{Holder, Lock};
+use coeval_store::{Catalog, Result};
+
+use crate::database::Database;
+use crate::lock::{self, Own};
+use crate::state;
+use crate::statement::{Absent, ForeignKeys, How, Session};
+
+/// A deployment's records in an SQLite database.
+#[derive(Debug)]
+pub struct Sqlite {
+    database: Database,
+    /// The manifest's name: several can share a database, each with a history of its own.
+    deployment: Arc<str>,
+    catalog: Arc<Catalog>,
+    own: Own,
+}
+
+impl Sqlite {
+    /// Makes one. Nothing is read yet.
+    pub fn new(database: Database, deployment: &str, catalog: Arc<Catalog>) -> Self {
+        Self { database, deployment: deployment.into(), catalog, own: Own::default() }
+    }
+
+    /// Returns the database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// As [`coeval_store::Backend::name`].
+    pub fn name(&self) -> String {
+        self.database.name()
+    }
+
+    /// As [`coeval_store::Backend::catalog`].
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// As [`coeval_store::Backend::probe`]: whether it can be written to. Makes the file where there is none.
+    pub async fn probe(&self) -> Result<()> {
+        let how = How { absent: Absent::Create, ..enforced("trying to write", &Unobserved) };
+        let write = |session: &Session<'_>| {
+            state::is_there(session)?;
+            session.batch("SAVEPOINT probe; CREATE TABLE coeval_probe (x); ROLLBACK TO probe; RELEASE probe")
+        };
+        self.database.transaction(&how, write).await
+    }
+
+    /// As [`coeval_store::Backend::ledger`].
+    pub async fn ledger(&self) -> Result<Ledger> {
+        let deployment = Arc::clone(&self.deployment);
+        let ledger = self.database.read("reading the history", move |session| state::ledger(session, &deployment)).await?;
+        Ok(ledger.unwrap_or_default())
+    }
+
+    /// As [`coeval_store::Backend::append`].
+    pub async fn append(&self, entry: &Entry) -> Result<()> {
+        let (deployment, entry) = (Arc::clone(&self.deployment), entry.clone());
+        let how = How { absent: Absent::Create, ..enforced("writing the history", &Unobserved) };
+        self.database.transaction(&how, move |session| state::append(session, &deployment, &entry)).await
+    }
+
+    /// As [`coeval_store::Backend::lock`].
+    pub async fn lock(&self, holder: &Holder, stale: Duration) -> Result<Box<dyn Lock>> {
+        lock::take(&self.database, &self.deployment, &self.own, holder, stale).await
+    }
+
+    /// As [`coeval_store::Backend::holder`].
+    pub async fn holder(&self) -> Result<Option<Holder>> {
+        lock::holder(&self.database, &self.deployment).await
+    }
+
+    /// As [`coeval_store::Backend::tidy`].
+    pub async fn tidy(&self, run: &str) -> Result<()> {
+        let (deployment, run) = (Arc::clone(&self.deployment), run.to_owned());
+        if self.database.read("reading what a run left", state::is_there).await? != Some(true) {
+            return Ok(());
+        }
+        let how = enforced("tidying up after a run", &Unobserved);
+        self.database.transaction(&how, move |session| state::tidy(session, &deployment, &run)).await
+    }
+
+    /// Runs a group of statements under the lock that has this fencing token, where it is given: if the lock was lost, nothing is
+    /// written. It counts as a sign of life.
+    ///
+    /// # Errors
+    /// As [`Database::transaction`], and [`coeval_store::Error::LockLost`].
+    pub async fn transaction<T, A>(&self, how: &How<'_>, fence: Option<u64>, act: A) -> Result<T>
+    where
+        T: Send + 'static,
+        A: FnOnce(&Session<'_>) -> Result<T> + Send + 'static,
+    {
+        let Some(fence) = fence else { return self.database.transaction(how, act).await };
+        let deployment = Arc::clone(&self.deployment);
+        let done = self.database.transaction(how, move |session| {
+            lock::show_up(session, &deployment, fence)?;
+            let out = act(session)?;
+            // Until here nobody could take the lock over, since nobody could write.
+            Ok((out, lock::Moment::now()))
+        });
+        let (out, at) = done.await?;
+        self.own.showed_up(fence, at);
+        Ok(out)
+    }
+}
+
+fn enforced<'h>(doing: &str, observer: &'h dyn Observer) -> How<'h> {
+    How { doing: doing.to_owned(), absent: Absent::Refuse, foreign_keys: ForeignKeys::Enforced, observer }
+}
