@@ -43,7 +43,8 @@ enum There {
     Making(i32),
 }
 
-/// Makes an index, if it is not there. What an attempt before left behind is removed first; what this one would leave behind too.
+/// Makes an index, if it is not there. What an attempt before left behind is removed first; what this one leaves
+/// behind too, where nobody keeps it from that.
 /// It waits for transactions that were there before it, and holds nobody up meanwhile; for whom it waits is told to the observer.
 ///
 /// # Errors
@@ -59,23 +60,20 @@ pub async fn create_index(state: &State, index: &Index<'_>, work: &Work<'_>) -> 
         let reason = match there(state, index).await? {
             There::Valid => return Ok(()),
             There::Making(pid) => format!("session {pid} is making it"),
-            There::Nothing => match alone(state, index, index.statement, work).await {
+            There::Nothing => match alone(state, index, index.statement, patience.total, work).await {
                 Ok(None) => continue,
                 Ok(Some(reason)) => reason,
-                Err(error) => {
-                    clean(state, index, work).await?;
-                    return Err(error);
-                }
+                Err(error) => return Err(clean(state, index, work, error).await),
             },
-            There::Invalid => match alone(state, index, &drop_statement(index), work).await? {
+            There::Invalid => match alone(state, index, &drop_statement(index), patience.total, work).await? {
                 None => continue,
                 Some(reason) => reason,
             },
         };
         let pause = pause(patience.lock_timeout, attempt);
         if begin.elapsed() + pause >= patience.total {
-            clean(state, index, work).await?;
-            return Err(gave_up(index.what, begin.elapsed(), attempt, &reason, &Seen::default()));
+            let error = gave_up(index.what, begin.elapsed(), attempt, &reason, &Seen::default());
+            return Err(clean(state, index, work, error).await);
         }
         work.observer.event(Event::Retry { what: index.what.to_owned(), reason, attempt, wait: pause });
         rest(work, pause).await?;
@@ -107,26 +105,40 @@ async fn there(state: &State, index: &Index<'_>) -> Result<There> {
     })
 }
 
-/// Removes what an attempt left behind, and nothing that is valid or that somebody else is making.
-async fn clean(state: &State, index: &Index<'_>, work: &Work<'_>) -> Result<()> {
-    if there(state, index).await? != There::Invalid {
-        return Ok(());
-    }
-    match alone(state, index, &drop_statement(index), work).await? {
-        None => Ok(()),
-        Some(reason) => Err(Error::failed(format!("removing the invalid index {}", index.name), reason)),
+/// Removes what an attempt left behind that failed for good, and nothing that is valid or that somebody else is making. What kept
+/// the index from being made may keep it from being removed: that is not waited for, but told.
+async fn clean(state: &State, index: &Index<'_>, work: &Work<'_>, error: Error) -> Error {
+    let short = state.database().patience().lock_timeout * 5;
+    let left = match there(state, index).await {
+        Ok(There::Invalid) => alone(state, index, &drop_statement(index), short, work).await,
+        Ok(There::Nothing | There::Valid | There::Making(_)) => return error,
+        Err(error) => Err(error),
+    };
+    let why = match left {
+        Ok(None) => return error,
+        Ok(Some(reason)) => reason,
+        Err(error) => error.to_string(),
+    };
+    match error {
+        Error::Failed { what, reason, help } => {
+            let left = format!("The invalid index `{}` is still there ({why}); the next attempt removes it.", index.name);
+            let help = help.map_or_else(|| left.clone(), |help| format!("{help} {left}"));
+            Error::Failed { what, reason, help: Some(help) }
+        }
+        other => other,
     }
 }
 
-/// Executes a statement outside of a transaction; returns why it may go well another time.
-async fn alone(state: &State, index: &Index<'_>, statement: &str, work: &Work<'_>) -> Result<Option<String>> {
+/// Executes a statement outside of a transaction, which waits for others no longer than `patience`; returns why it may go well
+/// another time.
+async fn alone(state: &State, index: &Index<'_>, statement: &str, patience: Duration, work: &Work<'_>) -> Result<Option<String>> {
     let database = state.database();
     let client = database.client().await?;
     // Outside of a transaction nobody can ask which process executes it, so the statement carries a mark.
     let mark = format!("/* coeval {:032x} */", rand::random::<u128>());
     let target = Target::Statement(mark.clone());
-    let (first, patience) = (Duration::from_millis(100), Some(database.patience().total));
-    let watch = Watch { what: index.what, database, work, target, first, patience, seen: Mutex::default() };
+    let first = Duration::from_millis(100);
+    let watch = Watch { what: index.what, database, work, target, first, patience: Some(patience), seen: Mutex::default() };
     let text = format!("{mark} {statement}");
     let run = Box::pin(client.batch_execute(&text));
     let outcome = match select(run, Box::pin(watch.watch())).await {
@@ -142,7 +154,7 @@ async fn alone(state: &State, index: &Index<'_>, statement: &str, work: &Work<'_
     if error.code() == Some(&SqlState::QUERY_CANCELED) {
         work.go_on()?;
         if seen.wait().is_some() {
-            return Err(gave_up(index.what, database.patience().total, 1, &seen.reason(), &seen));
+            return Err(gave_up(index.what, patience, 1, &seen.reason(), &seen));
         }
     }
     Err(tell(index.what, &error))

@@ -14,19 +14,18 @@ use coeval_store::{Error, Result};
 use deadpool_postgres::Transaction;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
-use crate::error::{During, tell};
+use crate::error::During;
 use crate::state::State;
 
 /// Holds on to a fencing token until the transaction ends. A renewal changes no key and goes on beside it; taking over changes the
-/// token, which is part of a key, and waits.
+/// token, which is part of a key, and cannot.
 pub(crate) const HOLD: &str =
     "SELECT 1 FROM coeval.lock WHERE deployment = $1 AND fence = $2 AND holder IS NOT NULL FOR KEY SHARE";
 
-/// How long taking over waits for a transaction that holds on to the token.
-const WAIT: &str = "SET LOCAL lock_timeout = '2s'";
+/// How long one who takes the lock waits for others who are about to, and how long the server waits for one who has gone silent.
+const WAIT: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// A lock that is held.
 #[derive(Debug)]
@@ -80,6 +79,12 @@ pub(crate) async fn take(state: &State, holder: &Holder, stale: Duration) -> Res
     let what = state.doing("taking the lock");
     let deployment = state.deployment();
     let mut client = state.database().control().await?;
+    let busy = || Error::Transient {
+        what: what.clone(),
+        reason: "a transaction of its last holder is still under way".to_owned(),
+        after: Some(stale),
+        ambiguous: false,
+    };
     let (sent, wall) = (Instant::now(), SystemTime::now());
     let transaction = client.transaction().await.during(&what)?;
     transaction.batch_execute(WAIT).await.during(&what)?;
@@ -102,19 +107,17 @@ pub(crate) async fn take(state: &State, holder: &Holder, stale: Duration) -> Res
         }
         other => other,
     };
+    // Not waited for: whoever waits here keeps a living holder from showing up.
+    let free = "SELECT 1 FROM coeval.lock WHERE deployment = $1 FOR UPDATE SKIP LOCKED";
+    if transaction.query_typed_opt(free, &[(&deployment, Type::TEXT)]).await.during(&what)?.is_none() {
+        transaction.rollback().await.during(&what)?;
+        return Err(previous.map_or_else(busy, |holder| Error::Locked { holder: Box::new(holder) }));
+    }
     let fence = found.fence + 1;
     let text = Style::Compact.write(&holder.to_value());
     let change = "UPDATE coeval.lock SET fence = $2, holder = $3::text::json, seen = clock_timestamp() WHERE deployment = $1";
-    let changed =
-        transaction.execute_typed(change, &[(&deployment, Type::TEXT), (&fence, Type::INT8), (&text, Type::TEXT)]).await;
-    match changed {
-        Ok(_) => {}
-        // A transaction of the holder is still under way: not dead after all, or not yet.
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) && previous.is_some() => {
-            return Err(previous.map_or_else(|| tell(&what, &error), |holder| Error::Locked { holder: Box::new(holder) }));
-        }
-        Err(error) => return Err(tell(&what, &error)),
-    }
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [(&deployment, Type::TEXT), (&fence, Type::INT8), (&text, Type::TEXT)];
+    transaction.execute_typed(change, &parameters).await.during(&what)?;
     transaction.commit().await.during(&what)?;
     let seen = Mutex::new(Seen { renewed: sent, wall, lost: false });
     let shared = Arc::new(Shared { state: state.clone(), fence, stale, seen });
@@ -182,8 +185,7 @@ impl Shared {
 
     async fn change(&self, sql: &str) -> Result<bool> {
         let client = self.state.database().control().await?;
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-            [(&self.state.deployment(), Type::TEXT), (&self.fence, Type::INT8)];
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&self.state.deployment(), Type::TEXT), (&self.fence, Type::INT8)];
         let changed = client.execute_typed(sql, &parameters).await.during(&self.state.doing("changing the lock"))?;
         Ok(changed == 1)
     }

@@ -176,11 +176,12 @@ fn reason(error: &tokio_postgres::Error, seen: &Seen) -> String {
 
 /// Makes the settings of a transaction, which end with it; returns the process that executes it.
 async fn prepare(transaction: &deadpool_postgres::Transaction<'_>, group: &Group<'_>, lock_timeout: Duration) -> Result<i32> {
+    // There is no pause between the statements. If the server waits for one, nobody is there any more, and the locks are free.
     let path = if group.raw { "" } else { "SET LOCAL search_path = pg_catalog, pg_temp;" };
     let settings = format!(
         "SET LOCAL lock_timeout = {};
          SET LOCAL statement_timeout = 0;
-         SET LOCAL idle_in_transaction_session_timeout = 0;
+         SET LOCAL idle_in_transaction_session_timeout = '30s';
          {path}",
         lock_timeout.as_millis().max(1)
     );
