@@ -1,0 +1,192 @@
+//! Statements that change tables, so that no client waits for long.
+//!
+//! Whoever waits for a strong lock on a table makes everybody wait who comes after. So a statement waits only for moments, and is
+//! tried again, with pauses in which the others go on; who stands in the way is told, each time. The wait is shorter than the time
+//! after which the server looks for deadlocks, so that it is never a client that a deadlock ends.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use coeval_store::event::Event;
+use coeval_store::work::Work;
+use coeval_store::{Error, Result};
+use futures::future::{Either, select};
+use rand::RngExt as _;
+use tokio::time::sleep;
+use tokio_postgres::IsolationLevel;
+use tokio_postgres::error::SqlState;
+
+use crate::blocker::{Target, first_line};
+use crate::error::{During, tell, words};
+use crate::lock;
+use crate::state::State;
+use crate::watch::{Seen, Watch};
+
+/// How long statements that change tables wait for locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How long one attempt waits for one lock, and everybody else behind it. Shorter than the server's `deadlock_timeout`, which
+    /// is a second where nobody changed it.
+    pub lock_timeout: Duration,
+    /// How long it is tried in all.
+    pub total: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { lock_timeout: Duration::from_millis(200), total: Duration::from_secs(60) }
+    }
+}
+
+/// Statements that are executed together or not at all.
+#[derive(Debug, Clone, Copy)]
+pub struct Group<'g> {
+    /// What they do, for people: `adding columns to shop.item`.
+    pub what: &'g str,
+    /// The statements, in order. The first one takes the strongest lock, so that no lock is ever made stronger.
+    pub statements: &'g [String],
+    /// Whether they are a user's own, which find names without a schema as the user's sessions do. All others name schemas.
+    pub raw: bool,
+}
+
+/// Why an attempt did not come to its end.
+enum Failed {
+    /// It can be tried again.
+    Again { reason: String, seen: Seen },
+    /// It cannot.
+    Final(Error),
+}
+
+/// Executes a group of statements in one transaction, holding on to the lock's fencing token where the work has a lock. Each
+/// attempt that fails for a lock, a deadlock or a conflict is told to the observer, with who was in the way.
+///
+/// # Errors
+/// [`Error::Failed`] for what the server refuses, and when the patience is over, naming who holds the lock;
+/// [`Error::Transient`] where the connection was lost, by which it may have taken effect; what [`Work::go_on`] returns.
+pub async fn transact(state: &State, group: &Group<'_>, work: &Work<'_>) -> Result<()> {
+    let patience = state.database().patience();
+    let begin = Instant::now();
+    let mut lock_timeout = patience.lock_timeout;
+    for attempt in 1.. {
+        work.go_on()?;
+        let (reason, seen) = match try_once(state, group, work, lock_timeout).await {
+            Ok(()) => return Ok(()),
+            Err(Failed::Final(error)) => return Err(error),
+            Err(Failed::Again { reason, seen }) => (reason, seen),
+        };
+        let pause = pause(patience.lock_timeout, attempt);
+        if begin.elapsed() + pause >= patience.total {
+            return Err(gave_up(group.what, begin.elapsed(), attempt, &reason, &seen));
+        }
+        work.observer.event(Event::Retry { what: group.what.to_owned(), reason, attempt, wait: pause });
+        rest(work, pause).await?;
+        // The server ends its own tidying up only for who waits until it looks for deadlocks.
+        let tidying = seen.wait().is_some_and(|wait| wait.blockers.iter().all(|blocker| blocker.autovacuum));
+        lock_timeout = if tidying { patience.lock_timeout.max(Duration::from_millis(1500)) } else { patience.lock_timeout };
+    }
+    Err(Error::failed(group.what, "it was tried too often"))
+}
+
+/// Returns how long to rest after an attempt: longer each time, and never twice the same, so that two do not meet again.
+pub(crate) fn pause(lock_timeout: Duration, attempt: u32) -> Duration {
+    let longest = lock_timeout * 10;
+    let pause = lock_timeout.saturating_mul(1 << (attempt - 1).min(8)).min(longest);
+    pause.mul_f64(rand::rng().random_range(0.75..1.25))
+}
+
+/// Rests, unless the work is to stop.
+pub(crate) async fn rest(work: &Work<'_>, pause: Duration) -> Result<()> {
+    let end = Instant::now() + pause;
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        sleep(left.min(Duration::from_millis(100))).await;
+        work.go_on()?;
+    }
+    Ok(())
+}
+
+/// Makes the error for when the patience is over.
+pub(crate) fn gave_up(what: &str, after: Duration, attempts: u32, reason: &str, seen: &Seen) -> Error {
+    let times = if attempts == 1 { "attempt" } else { "attempts" };
+    let reason = format!("gave up after {:.1} s and {attempts} {times}: {reason}", after.as_secs_f64());
+    let ends = seen.wait().map(|wait| wait.blockers.iter().filter(|blocker| blocker.pid != 0)).into_iter().flatten();
+    let ends: Vec<String> = ends.map(|blocker| format!("SELECT pg_terminate_backend({})", blocker.pid)).collect();
+    let help = match ends.as_slice() {
+        [] => "Run it again when nothing holds the lock.".to_owned(),
+        ends => format!("Run it again when that is over, or end it: `{}`.", ends.join("; ")),
+    };
+    Error::Failed { what: what.to_owned(), reason, help: Some(help) }
+}
+
+/// Returns whether the same may go well another time.
+pub(crate) fn is_passing(error: &tokio_postgres::Error) -> bool {
+    let Some(error) = error.as_db_error() else { return false };
+    match error.code() {
+        &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE => true,
+        // Two that make or change the same thing at once.
+        &SqlState::UNIQUE_VIOLATION => error.schema() == Some("pg_catalog"),
+        &SqlState::INTERNAL_ERROR => error.message().starts_with("tuple concurrently"),
+        _ => false,
+    }
+}
+
+async fn try_once(state: &State, group: &Group<'_>, work: &Work<'_>, lock_timeout: Duration) -> std::result::Result<(), Failed> {
+    let database = state.database();
+    let mut client = database.client().await.map_err(Failed::Final)?;
+    let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
+    let transaction = transaction.start().await.during(group.what).map_err(Failed::Final)?;
+    let pid = prepare(&transaction, group, lock_timeout).await.map_err(Failed::Final)?;
+    if let Some(lock) = work.lock {
+        lock::hold(state, &transaction, lock.fence()).await.map_err(Failed::Final)?;
+    }
+    let (target, first) = (Target::Process(pid), (lock_timeout / 4).max(Duration::from_millis(5)));
+    let watch = Watch { what: group.what, database, work, target, first, patience: None, seen: Mutex::default() };
+    let run = async {
+        for statement in group.statements {
+            transaction.batch_execute(statement).await.map_err(|error| (Some(statement), error))?;
+        }
+        transaction.commit().await.map_err(|error| (None, error))
+    };
+    let outcome = match select(Box::pin(run), Box::pin(watch.watch())).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right((never, _)) => match never {},
+    };
+    let Err((statement, error)) = outcome else { return Ok(()) };
+    let seen = watch.into_seen();
+    if is_passing(&error) {
+        return Err(Failed::Again { reason: reason(&error, &seen), seen });
+    }
+    // It was cancelled from here.
+    if error.code() == Some(&SqlState::QUERY_CANCELED) {
+        work.go_on().map_err(Failed::Final)?;
+    }
+    let place = statement.and_then(|statement| first_line(statement)).map(|line| format!(" (`{line}`)")).unwrap_or_default();
+    Err(Failed::Final(tell(&format!("{}{place}", group.what), &error)))
+}
+
+/// Says what went wrong, and who was seen in the way.
+fn reason(error: &tokio_postgres::Error, seen: &Seen) -> String {
+    match error.as_db_error() {
+        Some(said) if *said.code() != SqlState::LOCK_NOT_AVAILABLE => {
+            let wait = seen.wait().map(|wait| format!("; {wait}")).unwrap_or_default();
+            format!("{}{wait}", words(said))
+        }
+        _ => seen.reason(),
+    }
+}
+
+/// Makes the settings of a transaction, which end with it; returns the process that executes it.
+async fn prepare(transaction: &deadpool_postgres::Transaction<'_>, group: &Group<'_>, lock_timeout: Duration) -> Result<i32> {
+    // There is no pause between the statements. If the server waits for one, nobody is there any more, and the locks are free.
+    let path = if group.raw { "" } else { "SET LOCAL search_path = pg_catalog, pg_temp;" };
+    let settings = format!(
+        "SET LOCAL lock_timeout = {};
+         SET LOCAL statement_timeout = 0;
+         SET LOCAL idle_in_transaction_session_timeout = '30s';
+         {path}",
+        lock_timeout.as_millis().max(1)
+    );
+    transaction.batch_execute(&settings).await.during(group.what)?;
+    // Not what the connection was told when it began: with a pooler between, the process is another one.
+    let pid = transaction.query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[]).await.during(group.what)?;
+    pid.try_get(0).during(group.what)
+}
