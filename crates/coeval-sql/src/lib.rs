@@ -2,10 +2,13 @@
 //!
 //! This crate is pure: it opens nothing.
 
+mod compute;
 mod dialect;
 mod expr;
+mod group;
 mod literal;
 mod name;
+pub mod postgres;
 mod types;
 
 pub use dialect::Dialect;

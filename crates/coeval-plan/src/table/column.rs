@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::history::{HiddenRule, History, NodeId, OnFail, Scope, Time};
+use coeval_core::history::{HiddenRule, History, NodeId, Scope, Time};
 use coeval_core::schema::{Property, Type};
 
 use super::cluster::{Cluster, computed};
 use super::constant::constant;
 use super::face::{Face, FaceEntry, is_json};
 use super::name::Names;
+use super::total::can_fail;
 use super::{Ability, ID, View};
 
 /// A column.
@@ -196,15 +197,6 @@ impl<'h> Columns<'h> {
 
 /// The column that carries the version of the writer into the triggers. It never holds anything.
 pub const MARKER: &str = "_w";
-
-/// Returns whether a node can fail to have a value without the write or the run being refused.
-fn can_fail(scope: &Scope, node: NodeId) -> bool {
-    let recipes = [scope.nodes[node].up, scope.nodes[node].down];
-    let quarantines = |(recipe, _): &(usize, usize)| {
-        scope.recipes[*recipe].targets.iter().any(|target| target.tree.node() == node && target.on_fail == OnFail::Quarantine)
-    };
-    recipes.iter().flatten().any(quarantines)
-}
 
 /// Returns whether a node is only a link of a chain: one thing gives it, it gives one thing, both ways, and nobody else reads
 /// it. It is computed whenever its neighbours change, and nothing of it is kept (rule R8).

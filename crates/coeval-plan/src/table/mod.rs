@@ -14,6 +14,7 @@ mod constant;
 mod face;
 mod name;
 mod place;
+mod total;
 
 use std::collections::BTreeMap;
 

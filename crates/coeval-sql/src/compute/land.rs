@@ -1,0 +1,154 @@
+//! Landing: what an outcome becomes in a target that does or does not admit absence and null (rule N6).
+
+use coeval_core::history::{NodeId, OnFail, Target, Tree};
+use coeval_core::schema::{Property, Type};
+
+use super::{Compute, Computed, Outcome, is_json, json, local};
+use crate::expr::Local;
+use crate::types::{facet_check, from_json, to_json};
+
+/// The landing of an outcome in a node of a target.
+pub(crate) struct Landing<'c, 'h> {
+    pub(crate) compute: &'c Compute<'c, 'h>,
+    pub(crate) target: &'c Target,
+    pub(crate) node: NodeId,
+}
+
+impl Landing<'_, '_> {
+    /// Lands an outcome in the node, the target itself or something in it. `fill` is of the target's type.
+    pub(crate) fn land(&self, outcome: &Outcome, fill: Option<&str>) -> Result<Computed, Local> {
+        let property: &Property = &self.target.property;
+        if let Tree::Leaf(_) = &self.target.tree {
+            let sql = self.presence(property, &outcome.sql, outcome.absent.as_deref(), fill)?;
+            return self.guard(property, outcome, sql);
+        }
+        // An object: its presence lands as the target, and what lies in it as its own property, beneath what is there.
+        let dialect = self.compute.dialect;
+        let whole = self.json_presence(property, &outcome.sql, outcome.absent.as_deref(), fill);
+        let sql = self.within(&self.target.tree, property, &whole)?.unwrap_or_else(|| json::null(dialect).to_owned());
+        Ok(Computed { sql, failed: self.failure(property, outcome, &whole) })
+    }
+
+    /// The value of the node in a JSON value of a part of the target.
+    fn within(&self, tree: &Tree, property: &Property, value: &str) -> Result<Option<String>, Local> {
+        let dialect = self.compute.dialect;
+        let (Tree::Object(own, children), Type::Object(properties)) = (tree, &property.ty) else {
+            return Ok((tree.node() == self.node).then(|| value.to_owned()));
+        };
+        if *own == self.node {
+            let (object, empty) = (json::is_object(value, dialect), json::empty(dialect));
+            return Ok(Some(format!("CASE WHEN {object} THEN {empty} ELSE {value} END")));
+        }
+        for (name, child) in children {
+            let mut nodes = Vec::new();
+            child.nodes(&mut nodes);
+            let Some(inner) = properties.get(name).filter(|_| nodes.contains(&self.node)) else { continue };
+            let member = json::member(value, name, dialect);
+            let fill = inner.default.as_ref().map(|default| self.compute.constant(default, &Type::Json)).transpose()?;
+            let absent = format!("{member} IS NULL");
+            let landed = self.json_presence(inner, &json::without_null(&member, dialect), Some(&absent), fill.as_deref());
+            // What lies in an object that is not there is not there.
+            let landed = format!("CASE WHEN {} THEN {landed} END", json::is_object(value, dialect));
+            return self.within(child, inner, &landed);
+        }
+        Ok(None)
+    }
+
+    /// Lands a value of a type in the node, native or JSON.
+    fn presence(&self, property: &Property, value: &str, absent: Option<&str>, fill: Option<&str>) -> Result<String, Local> {
+        let dialect = self.compute.dialect;
+        if self.compute.is_json(self.node) {
+            let (value, fill) = if is_json(&property.ty) {
+                (value.to_owned(), fill.map(str::to_owned))
+            } else {
+                let lift = |sql: &str| {
+                    to_json(sql, &property.ty, dialect).ok_or_else(|| local("its result has no JSON form in this database"))
+                };
+                (lift(value)?, fill.map(lift).transpose()?)
+            };
+            return Ok(self.json_presence(property, &value, absent, fill.as_deref()));
+        }
+        let value = if is_json(&property.ty) {
+            from_json(value, &property.ty, dialect).ok_or_else(|| local("its result has no form in this database"))?
+        } else {
+            value.to_owned()
+        };
+        let present = |none: &str| match absent {
+            Some(absent) => format!("CASE WHEN {absent} THEN {none} ELSE {value} END"),
+            None => value.clone(),
+        };
+        Ok(match (property.required, property.nullable, fill) {
+            (true, false, Some(fill)) => format!("coalesce({}, {fill})", present("NULL")),
+            (true, true, Some(fill)) => present(fill),
+            (_, _, _) => present("NULL"),
+        })
+    }
+
+    /// Lands JSON, SQL's NULL being null here, as JSON, SQL's NULL being absence.
+    fn json_presence(&self, property: &Property, value: &str, absent: Option<&str>, fill: Option<&str>) -> String {
+        let null = json::null(self.compute.dialect);
+        let admits_null = property.nullable || property.ty == Type::Json;
+        let on_null = match (admits_null, property.required, fill) {
+            (true, _, _) => null.to_owned(),
+            (false, true, Some(fill)) => fill.to_owned(),
+            (false, _, _) => "NULL".to_owned(),
+        };
+        let on_absent = match (property.required, fill) {
+            (false, _) => "NULL".to_owned(),
+            (true, Some(fill)) => fill.to_owned(),
+            (true, None) if admits_null => null.to_owned(),
+            (true, None) => "NULL".to_owned(),
+        };
+        let present = if on_null == "NULL" { value.to_owned() } else { format!("coalesce({value}, {on_null})") };
+        match absent {
+            Some(absent) => format!("CASE WHEN {absent} THEN {on_absent} ELSE {present} END"),
+            None => present,
+        }
+    }
+
+    /// Does what the operation says about failures.
+    fn guard(&self, property: &Property, outcome: &Outcome, sql: String) -> Result<Computed, Local> {
+        let failed = self.failure(property, outcome, &sql);
+        match (&self.target.on_fail, failed) {
+            (OnFail::Reject, _) | (_, None) => Ok(Computed { sql, failed: None }),
+            (OnFail::Fallback(value), Some(failed)) => {
+                let constant = self.compute.constant(value, &property.ty)?;
+                let constant = if self.compute.is_json(self.node) && !is_json(&property.ty) {
+                    to_json(&constant, &property.ty, self.compute.dialect)
+                        .ok_or_else(|| local("its result has no JSON form in this database"))?
+                } else {
+                    constant
+                };
+                Ok(Computed { sql: format!("CASE WHEN {failed} THEN {constant} ELSE {sql} END"), failed: None })
+            }
+            (OnFail::Quarantine, Some(failed)) => {
+                Ok(Computed { sql: format!("CASE WHEN {failed} THEN NULL ELSE {sql} END"), failed: Some(failed) })
+            }
+        }
+    }
+
+    /// When there is no value that fits; `None` where there always is, or the database refuses by itself.
+    fn failure(&self, property: &Property, outcome: &Outcome, landed: &str) -> Option<String> {
+        if self.target.on_fail == OnFail::Reject {
+            return None;
+        }
+        let dialect = self.compute.dialect;
+        let mut conditions = Vec::new();
+        if let Some(fails) = &outcome.fails {
+            conditions.push(match &outcome.absent {
+                Some(absent) => format!("NOT ({absent}) AND ({fails})"),
+                None => fails.clone(),
+            });
+        }
+        // Evaluated only where the computation itself does not fail.
+        if property.required && !property.nullable {
+            conditions.push(format!("{landed} IS NULL"));
+        }
+        if let Some(fits) = facet_check(landed, property, dialect).filter(|_| !self.compute.is_json(self.node)) {
+            conditions.push(format!("({fits}) IS FALSE"));
+        }
+        let mut conditions = conditions.into_iter();
+        let first = conditions.next()?;
+        Some(conditions.fold(first, |before, next| format!("CASE WHEN {before} THEN TRUE ELSE {next} END")))
+    }
+}

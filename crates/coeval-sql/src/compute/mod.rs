@@ -1,0 +1,341 @@
+//! How a node's value follows from others, as SQL: `calc` of the rules, with gates, lifting and landing (N6, N7).
+//!
+//! A node's value is native (a column of its type, NULL being what absence or null the property admits) or JSON (NULL is absence,
+//! JSON's null is null). It is JSON where any column holds it as JSON: in an object, or since its type is.
+
+mod guard;
+pub(crate) mod json;
+mod land;
+pub(crate) mod stored;
+
+use std::collections::BTreeMap;
+
+use coeval_core::Value;
+use coeval_core::history::{
+    Fill, Function, Gate, Hidden, HiddenRule, Node, NodeId, OnFail, Order, Recipe, RecipeId, Scope, Source, Time, Tree,
+};
+use coeval_core::schema::{Property, Type};
+use coeval_plan::table::Table;
+
+use crate::dialect::Dialect;
+use crate::expr::{Local, render, render_function};
+use crate::literal::literal;
+use crate::types::{KeyType, from_json};
+
+pub(crate) use land::Landing;
+
+/// The values of nodes that something is computed from, as SQL.
+pub(crate) trait Values {
+    /// Returns the value of a node, native or JSON as [`Compute::is_json`] says.
+    fn value(&self, node: NodeId) -> String;
+}
+
+/// Values given one by one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given(pub(crate) BTreeMap<NodeId, String>);
+
+impl Values for Given {
+    fn value(&self, node: NodeId) -> String {
+        self.0.get(&node).cloned().unwrap_or_else(|| "NULL".to_owned())
+    }
+}
+
+/// What a computation gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Computed {
+    /// The value.
+    pub(crate) sql: String,
+    /// Whether there is none, where the policy of the operation is not to refuse; never NULL.
+    pub(crate) failed: Option<String>,
+}
+
+/// Renders computations of one table.
+#[derive(Clone, Copy)]
+pub(crate) struct Compute<'t, 'h> {
+    pub(crate) table: &'t Table<'h>,
+    pub(crate) dialect: Dialect,
+    /// Returns the function that says whether an output of a recipe fails, where the dialect has such functions.
+    pub(crate) guard: Option<&'t dyn Fn(RecipeId, usize) -> String>,
+    /// Returns the type of another model's key.
+    pub(crate) keys: KeyType<'t>,
+}
+
+impl Compute<'_, '_> {
+    pub(crate) fn scope(&self) -> &Scope {
+        self.table.scope()
+    }
+
+    /// Returns whether a node's value is handled as JSON.
+    pub(crate) fn is_json(&self, node: NodeId) -> bool {
+        let homes = self.table.homes(node);
+        self.scope().nodes[node].lineage.is_some()
+            || homes.iter().any(|spot| !spot.path.is_empty() || self.table.columns[spot.column].is_json())
+            || homes.is_empty() && is_json(&self.scope().nodes[node].property(self.scope().nodes[node].born).ty)
+    }
+
+    fn node(&self, node: NodeId) -> &Node {
+        &self.scope().nodes[node]
+    }
+
+    fn property(&self, node: NodeId, time: Time) -> &Property {
+        let node = self.node(node);
+        node.property(node.nearest(time))
+    }
+
+    /// Whether a node is absent; `None` where it never is.
+    fn is_absent(&self, node: NodeId, time: Time, values: &dyn Values) -> Option<String> {
+        let property = self.property(node, time);
+        let can_be = !property.required || self.is_json(node) && self.container(node, time).is_some();
+        can_be.then(|| format!("{} IS NULL", values.value(node)))
+    }
+
+    fn container(&self, node: NodeId, time: Time) -> Option<NodeId> {
+        let node = self.node(node);
+        node.place(node.nearest(time)).parent
+    }
+
+    /// Computes a hidden node from values of the nodes that it depends on.
+    pub(crate) fn calc(&self, order: &Order, hidden: &Hidden, values: &dyn Values) -> Result<Computed, Local> {
+        let computed = match &hidden.rule {
+            HiddenRule::Recipe(recipe, output) => self.output(*recipe, *output, hidden.node, values)?,
+            HiddenRule::Lineage { edge, kids } => self.lineage(hidden.node, *edge, kids, values),
+            HiddenRule::Kids { always: true } => plain(json::empty(self.dialect).to_owned()),
+            HiddenRule::Kids { always: false } => plain(format!(
+                "CASE WHEN {} THEN {} END",
+                any_present(hidden.deps.iter().map(|dep| values.value(*dep))),
+                json::empty(self.dialect)
+            )),
+        };
+        let Some(closed) = self.closed(order, hidden, values) else { return Ok(computed) };
+        Ok(Computed {
+            sql: format!("CASE WHEN {closed} THEN NULL ELSE {} END", computed.sql),
+            failed: computed.failed.map(|failed| format!("NOT ({closed}) AND {failed}")),
+        })
+    }
+
+    /// When a default must not make its own container.
+    fn closed(&self, order: &Order, hidden: &Hidden, values: &dyn Values) -> Option<String> {
+        let gate: &Gate = hidden.gate.as_ref().filter(|gate| !gate.always)?;
+        let mut conditions = Vec::new();
+        for node in gate.edge.into_iter().chain(gate.born) {
+            conditions.push(format!("NOT {}", json::is_object(&values.value(node), self.dialect)));
+        }
+        for node in &gate.sources {
+            match self.is_absent(*node, order.time, values) {
+                Some(absent) => conditions.push(absent),
+                // What is always there keeps the gate open.
+                None => return None,
+            }
+        }
+        if !hidden.sticky {
+            for dep in &hidden.deps {
+                conditions.push(self.is_absent(*dep, order.time, values)?);
+            }
+        }
+        Some(if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") })
+    }
+
+    fn lineage(&self, node: NodeId, edge: NodeId, kids: &[NodeId], values: &dyn Values) -> Computed {
+        let edge = values.value(edge);
+        let mut there = vec![json::is_object(&edge, self.dialect)];
+        there.extend(kids.iter().map(|kid| format!("{} IS NOT NULL", values.value(*kid))));
+        let property = self.node(node).property(self.node(node).born);
+        let empty = json::empty(self.dialect);
+        let otherwise = match (property.required, property.nullable) {
+            (true, false) => empty.to_owned(),
+            (false, false) => "NULL".to_owned(),
+            (true, true) => format!("CASE WHEN {edge} IS NULL THEN {empty} ELSE {} END", json::null(self.dialect)),
+            (false, true) => format!("CASE WHEN {edge} IS NULL THEN NULL ELSE {} END", json::null(self.dialect)),
+        };
+        plain(format!("CASE WHEN {} THEN {empty} ELSE {otherwise} END", there.join(" OR ")))
+    }
+
+    /// One output of a recipe.
+    fn output(&self, id: RecipeId, output: usize, node: NodeId, values: &dyn Values) -> Result<Computed, Local> {
+        let recipe = &self.scope().recipes[id];
+        let inputs = self.inputs(recipe, values)?;
+        let mut first = 0;
+        for (at, target) in recipe.targets.iter().enumerate() {
+            let mut nodes = Vec::new();
+            target.tree.nodes(&mut nodes);
+            if output >= first + nodes.len() {
+                first += nodes.len();
+                continue;
+            }
+            let outcome = self.outcome(id, at, &inputs)?;
+            let fill = match &target.fill {
+                Fill::None => None,
+                Fill::Value(value) => Some(self.constant(value, &target.property.ty)?),
+                Fill::Expression(expression, places) => {
+                    let inputs: Vec<String> = places.iter().map(|place| inputs.seen[*place].clone()).collect();
+                    Some(render(expression, &inputs, self.dialect)?.sql)
+                }
+            };
+            let landing = Landing { compute: self, target, node };
+            return landing.land(&outcome, fill.as_deref());
+        }
+        Err(local(format!("nothing computes `{}`", self.node(node).key)))
+    }
+
+    /// The inputs of a recipe as its function sees them.
+    fn inputs(&self, recipe: &Recipe, values: &dyn Values) -> Result<Inputs, Local> {
+        let time = recipe.reads_at();
+        let (mut seen, mut types, mut absent) = (Vec::new(), Vec::new(), Vec::new());
+        for source in &recipe.inputs {
+            match source {
+                Source::Key => return Err(local("it reads the key of an element")),
+                Source::Tree(tree) => {
+                    let node = tree.node();
+                    let property = self.property(node, time).clone();
+                    let json = self.gather(tree, values);
+                    seen.push(match (self.is_json(node), is_json(&property.ty)) {
+                        (true, true) => json::without_null(&json, self.dialect),
+                        (true, false) => from_json(&json::without_null(&json, self.dialect), &property.ty, self.dialect)
+                            .ok_or_else(|| local("its input has no form in this database"))?,
+                        (false, _) => json.clone(),
+                    });
+                    absent.push(if self.is_absent(node, time, values).is_some() {
+                        Some(format!("{json} IS NULL"))
+                    } else {
+                        None
+                    });
+                    types.push(property);
+                }
+            }
+        }
+        // Among others an absent input reads as NULL; where all are absent, the function is not asked.
+        let absent: Option<Vec<String>> = absent.into_iter().collect();
+        Ok(Inputs { seen, types, absent: absent.filter(|all| !all.is_empty()).map(|all| all.join(" AND ")) })
+    }
+
+    /// The value of a part of the schema: an object with what is declared in it.
+    pub(crate) fn gather(&self, tree: &Tree, values: &dyn Values) -> String {
+        self.gather_with(tree, values, &|_| None)
+    }
+
+    /// As [`Compute::gather`], with what is not declared in an object: a JSON object that is added to it.
+    pub(crate) fn gather_with(&self, tree: &Tree, values: &dyn Values, extras: &dyn Fn(NodeId) -> Option<String>) -> String {
+        let own = values.value(tree.node());
+        let Tree::Object(_, children) = tree else { return own };
+        let members: Vec<(String, String, bool)> = children
+            .iter()
+            .map(|(name, child)| {
+                let value = match child {
+                    Tree::Leaf(node) if !self.is_json(*node) => self.lifted(*node, &values.value(*node)),
+                    _ => self.gather_with(child, values, extras),
+                };
+                (name.clone(), value, true)
+            })
+            .collect();
+        let object = json::object(&members, self.dialect);
+        let object = match extras(tree.node()) {
+            Some(extras) => json::merge(&extras, &object, self.dialect),
+            None => object,
+        };
+        format!("CASE WHEN {} THEN {object} ELSE {own} END", json::is_object(&own, self.dialect))
+    }
+
+    /// A native value as JSON.
+    fn lifted(&self, node: NodeId, native: &str) -> String {
+        let property = self.property(node, self.node(node).born);
+        self.lifted_as(native, &property.ty, property.nullable)
+    }
+
+    fn constant(&self, value: &Value, ty: &Type) -> Result<String, Local> {
+        literal(value, ty, self.dialect).map_err(|unfit| local(unfit.to_string()))
+    }
+
+    fn outcome(&self, id: RecipeId, at: usize, inputs: &Inputs) -> Result<Outcome, Local> {
+        let recipe = &self.scope().recipes[id];
+        let target = &recipe.targets[at];
+        let (sql, fallible) = match &recipe.function {
+            Function::Constant(None) => {
+                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()) });
+            }
+            Function::Constant(Some(value)) => {
+                return Ok(Outcome { sql: self.constant(value, &target.property.ty)?, fails: None, absent: None });
+            }
+            function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?,
+        };
+        let fails = match (&target.on_fail, self.guard) {
+            (OnFail::Reject, _) => None,
+            (OnFail::Fallback(_) | OnFail::Quarantine, Some(guard)) => {
+                Some(format!("{}({})", guard(id, at), inputs.seen.join(", ")))
+            }
+            (OnFail::Fallback(_) | OnFail::Quarantine, None) if fallible => {
+                return Err(local("the database cannot go on where a computation fails"));
+            }
+            (OnFail::Fallback(_) | OnFail::Quarantine, None) => None,
+        };
+        Ok(Outcome { sql, fails, absent: inputs.absent.clone() })
+    }
+
+    /// A function on inputs, and whether it may raise an error.
+    fn apply(
+        &self,
+        function: &Function,
+        at: usize,
+        inputs: &[String],
+        types: &[Property],
+        target: &Property,
+    ) -> Result<(String, bool), Local> {
+        let rendered = match function {
+            Function::Expressions(expressions) => {
+                let (expression, places) = &expressions[at];
+                let seen: Vec<String> = places.iter().map(|place| inputs[*place].clone()).collect();
+                render(expression, &seen, self.dialect)?
+            }
+            Function::Constant(_)
+            | Function::Identity
+            | Function::Enum(_)
+            | Function::Wrap
+            | Function::Pick { .. }
+            | Function::Keys(_)
+            | Function::Native(_) => {
+                let types: Vec<Type> = types.iter().map(|property| property.ty.clone()).collect();
+                let mut all = render_function(function, inputs, &types, &[target], self.dialect)?;
+                all.pop().ok_or_else(|| local("it gives nothing"))?
+            }
+        };
+        Ok((rendered.sql, rendered.fallible))
+    }
+}
+
+/// A computation that is left to the engine, whatever its text.
+pub(crate) fn local(reason: impl Into<String>) -> Local {
+    Local::new(reason, &(0..0))
+}
+
+/// What a recipe's function reads.
+struct Inputs {
+    /// Each input, native or JSON by its type, NULL where it is absent or null.
+    seen: Vec<String>,
+    types: Vec<Property>,
+    /// When all are absent; `None` where that cannot be.
+    absent: Option<String>,
+}
+
+/// What a function gives.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The value, of its target's type; NULL for null.
+    sql: String,
+    /// When it fails.
+    fails: Option<String>,
+    /// When there is none.
+    absent: Option<String>,
+}
+
+fn plain(sql: String) -> Computed {
+    Computed { sql, failed: None }
+}
+
+fn any_present(values: impl Iterator<Item = String>) -> String {
+    let conditions: Vec<String> = values.map(|value| format!("{value} IS NOT NULL")).collect();
+    if conditions.is_empty() { "FALSE".to_owned() } else { conditions.join(" OR ") }
+}
+
+/// Returns whether values of a type are JSON in a column.
+pub(crate) fn is_json(ty: &Type) -> bool {
+    coeval_plan::table::is_json(ty)
+}

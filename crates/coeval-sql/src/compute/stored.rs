@@ -1,0 +1,113 @@
+//! Where the values of nodes lie in a row, and how they get there.
+
+use coeval_core::history::NodeId;
+use coeval_core::schema::Type;
+use coeval_plan::table::{Held, Table, View};
+
+use super::{Compute, Values, json};
+use crate::dialect::Dialect;
+use crate::name::ident;
+use crate::types::{from_json, to_json};
+
+/// Returns the column of a row (`NEW`, `OLD`, an alias).
+pub(crate) fn column(table: &Table<'_>, at: usize, row: &str) -> String {
+    format!("{row}.{}", ident(&table.columns[at].name))
+}
+
+impl Compute<'_, '_> {
+    /// The column that alone holds a node, as it is computed with.
+    pub(crate) fn direct(&self, node: NodeId) -> Option<usize> {
+        match self.table.homes(node) {
+            [spot] if spot.path.is_empty() => {
+                let column = &self.table.columns[spot.column];
+                let whole = self.scope().nodes[node].lineage.is_none();
+                (whole && column.is_json() == self.is_json(node)).then_some(spot.column)
+            }
+            _ => None,
+        }
+    }
+
+    /// A node's value in a column of a row, as it is computed with.
+    pub(crate) fn stored(&self, node: NodeId, at: usize, path: &[String], row: &str) -> String {
+        let whole = column(self.table, at, row);
+        let known = &self.table.columns[at];
+        let value = if path.is_empty() {
+            match (known.is_json(), self.is_json(node)) {
+                (false, true) => self.lifted_as(&whole, &known.property.ty, known.property.nullable),
+                (true, _) | (_, false) => whole,
+            }
+        } else {
+            path.iter().fold(whole, |object, name| json::member(&object, name, self.dialect))
+        };
+        // Of an object only whether it is there; what lies in it has values of its own.
+        if self.scope().nodes[node].lineage.is_none() {
+            return value;
+        }
+        let (object, empty) = (json::is_object(&value, self.dialect), json::empty(self.dialect));
+        format!("CASE WHEN {object} THEN {empty} ELSE {value} END")
+    }
+
+    /// A native value as JSON, NULL being absence, or null where the property admits that.
+    pub(crate) fn lifted_as(&self, native: &str, ty: &Type, nullable: bool) -> String {
+        let lifted = to_json(native, ty, self.dialect).unwrap_or_else(|| native.to_owned());
+        let null = if nullable { json::null(self.dialect) } else { "NULL" };
+        match (self.dialect, nullable) {
+            (Dialect::Postgres, false) => lifted,
+            (Dialect::Postgres | Dialect::Sqlite, _) => format!("CASE WHEN {native} IS NULL THEN {null} ELSE {lifted} END"),
+        }
+    }
+
+    /// What a column holds when nodes have these values; `undeclared` says what lies in an object beside what is declared.
+    /// `None` for a column that holds no node.
+    pub(crate) fn kept(&self, at: usize, values: &dyn Values, undeclared: &dyn Fn(NodeId) -> Option<String>) -> Option<String> {
+        let column = &self.table.columns[at];
+        match column.held {
+            Held::Hidden { node } => {
+                let ty = &column.property.ty;
+                let value = values.value(node);
+                Some(if self.is_json(node) { value } else { self.lifted_as(&value, ty, column.property.nullable) })
+            }
+            Held::Shown { node, time } => Some(if self.is_json(node) && !column.is_json() {
+                let value = json::without_null(&values.value(node), self.dialect);
+                // Every type that is native in a column has been made JSON by the same dialect before.
+                from_json(&value, &column.property.ty, self.dialect).unwrap_or(value)
+            } else {
+                self.gather_with(&self.scope().tree(node, time), values, undeclared)
+            }),
+            Held::Failed { .. } | Held::Id => None,
+        }
+    }
+
+    /// What is not declared in an object of a column that the writer does not show: what it wrote beside what its version
+    /// declares, and, where there was a row before, what it could not see.
+    pub(crate) fn undeclared(&self, writer: &View, at: usize, node: NodeId, new: &str, old: Option<&str>) -> Option<String> {
+        let scope = self.scope();
+        let Held::Shown { time, .. } = self.table.columns[at].held else { return None };
+        let Type::Object(properties) = &scope.nodes[node].property(time).ty else { return None };
+        if !properties.additional {
+            return None;
+        }
+        let names_in = |node: NodeId, time| -> Vec<String> {
+            scope.children(Some(node), time).iter().map(|child| scope.nodes[*child].place(time).name.clone()).collect()
+        };
+        let place = |at: usize, path: &[String], row: &str| {
+            path.iter().fold(column(self.table, at, row), |object, name| json::member(&object, name, self.dialect))
+        };
+        let own = self.table.homes(node).iter().find(|spot| spot.column == at)?;
+        let here = names_in(node, time);
+        let kept = old.map(|old| json::without(&place(at, &own.path, old), &here, self.dialect));
+        let lineage = scope.nodes[node].lineage;
+        let order = self.table.order(writer);
+        let source = order.shown.iter().copied().find(|shown| scope.nodes[*shown].lineage == lineage);
+        let Some((source, spot)) = source.and_then(|source| Some((source, self.table.spot(writer, source)?))) else {
+            return kept;
+        };
+        let there = names_in(source, writer.time);
+        let declared: Vec<String> = there.iter().chain(here.iter().filter(|name| !there.contains(name))).cloned().collect();
+        let written = json::without(&place(spot.column, &spot.path, new), &declared, self.dialect);
+        let (Some(kept), Some(old)) = (kept, old) else { return Some(written) };
+        let seen = json::without(&place(spot.column, &spot.path, old), &there, self.dialect);
+        let unseen = json::without_those_of(&kept, &seen, self.dialect);
+        Some(json::merge(&unseen, &written, self.dialect))
+    }
+}

@@ -1,0 +1,126 @@
+//! Backfills: the values of new columns for the rows that are there, as an UPDATE that a batch's condition is added to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coeval_core::history::NodeId;
+use coeval_plan::table::{Held, Table, View};
+
+use super::Names;
+use crate::compute::{Compute, Given};
+use crate::dialect::Dialect;
+use crate::expr::Local;
+use crate::name::ident;
+use crate::types::KeyType;
+
+/// What a backfill sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fill {
+    /// The assignments of the UPDATE, after `SET`; the table is called `t`.
+    pub set: String,
+    /// The columns that are set.
+    pub columns: Vec<usize>,
+}
+
+/// Renders the computation of columns from those that the versions up to `from` have; `None` where there is nothing to compute.
+///
+/// # Errors
+/// A computation that the database cannot do.
+pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, keys: KeyType<'_>) -> Result<Option<Fill>, Local> {
+    let guard = |recipe, output| names.guard(recipe, output);
+    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys };
+    let order = table.order(from);
+    let known: BTreeSet<usize> = (0..table.columns.len()).filter(|at| !columns.contains(at)).collect();
+    let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
+    for node in 0..table.scope().nodes.len() {
+        let spot = table.spot(from, node).or_else(|| table.homes(node).iter().find(|spot| known.contains(&spot.column)));
+        if let Some(spot) = spot {
+            values.insert(node, compute.stored(node, spot.column, &spot.path, "t"));
+        }
+    }
+    // What is computed is given a name where something else reads it.
+    let mut levels: Vec<(NodeId, String)> = Vec::new();
+    let mut failed: BTreeMap<NodeId, String> = BTreeMap::new();
+    let wanted = wanted(table, &order, columns, &values);
+    for hidden in order
+        .hidden
+        .iter()
+        .filter(|hidden| wanted.contains(&hidden.node) && !values.contains_key(&hidden.node))
+        .collect::<Vec<_>>()
+    {
+        let computed = compute.calc(&order, hidden, &Given(values.clone()))?;
+        let read_again = order.hidden.iter().any(|other| {
+            wanted.contains(&other.node)
+                && other.deps.iter().chain(other.gate.iter().flat_map(|gate| gate.sources.iter())).any(|dep| *dep == hidden.node)
+        });
+        if let Some(now) = computed.failed {
+            failed.insert(hidden.node, now);
+        }
+        if read_again {
+            values.insert(hidden.node, format!("l{}.v", hidden.node));
+            levels.push((hidden.node, computed.sql));
+        } else {
+            values.insert(hidden.node, computed.sql);
+        }
+    }
+    let given = Given(values.clone());
+    let mut sets = Vec::new();
+    for at in columns {
+        let column = &table.columns[*at];
+        let value = match column.held {
+            Held::Id => None,
+            Held::Failed { node } => failed.get(&node).cloned(),
+            Held::Shown { .. } if column.constant.is_some() => None,
+            Held::Shown { .. } | Held::Hidden { .. } => {
+                compute.kept(*at, &given, &|node| compute.undeclared(from, *at, node, "t", None))
+            }
+        };
+        let Some(value) = value else { continue };
+        sets.push((*at, value));
+    }
+    if sets.is_empty() {
+        return Ok(None);
+    }
+    let columns: Vec<usize> = sets.iter().map(|(at, _)| *at).collect();
+    let name = |at: usize| ident(&table.columns[at].name);
+    let set = if levels.is_empty() {
+        sets.iter().map(|(at, value)| format!("{} = {value}", name(*at))).collect::<Vec<_>>().join(", ")
+    } else {
+        // Each level sees the ones before it. OFFSET 0 keeps the planner from copying an expression to everywhere it is read.
+        let mut from = String::from("(SELECT 1) AS l");
+        for (node, value) in &levels {
+            from.push_str(&format!(" CROSS JOIN LATERAL (SELECT {value} AS v OFFSET 0) AS l{node}"));
+        }
+        let names: Vec<String> = sets.iter().map(|(at, _)| name(*at)).collect();
+        let values: Vec<&str> = sets.iter().map(|(_, value)| value.as_str()).collect();
+        format!("({}) = (SELECT {} FROM {from})", names.join(", "), values.join(", "))
+    };
+    Ok(Some(Fill { set, columns }))
+}
+
+/// The nodes that columns need, with all that they follow from.
+fn wanted(
+    table: &Table<'_>,
+    order: &coeval_core::history::Order,
+    columns: &[usize],
+    known: &BTreeMap<NodeId, String>,
+) -> BTreeSet<NodeId> {
+    let mut open: Vec<NodeId> = Vec::new();
+    for at in columns {
+        match table.columns[*at].held {
+            Held::Shown { node, time } => table.scope().tree(node, time).nodes(&mut open),
+            Held::Hidden { node } | Held::Failed { node } => open.push(node),
+            Held::Id => {}
+        }
+    }
+    let mut wanted = BTreeSet::new();
+    while let Some(node) = open.pop() {
+        if known.contains_key(&node) || !wanted.insert(node) {
+            continue;
+        }
+        if let Some(hidden) = order.index[node].map(|at| &order.hidden[at]) {
+            open.extend(&hidden.deps);
+            open.extend(hidden.gate.iter().flat_map(coeval_core::history::Gate::deps));
+        }
+    }
+    wanted
+}

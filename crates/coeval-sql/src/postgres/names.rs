@@ -1,0 +1,91 @@
+//! Where things are in a database.
+
+use coeval_plan::table::View;
+
+use crate::name::{fit, ident};
+
+/// Where the things of a table are, quoted and with their schemas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    deployment: String,
+    name: String,
+    /// The schema of base tables.
+    pub schema: String,
+    /// The schema of functions and inner views.
+    pub workings: String,
+    /// The base table.
+    pub table: String,
+}
+
+impl Names {
+    /// Returns the names of a table that coeval made for a deployment.
+    pub fn new(deployment: &str, table: &str) -> Self {
+        Self::adopted(deployment, table, deployment, table)
+    }
+
+    /// Returns the names of a table that was there before, in a schema of its own.
+    pub fn adopted(deployment: &str, name: &str, schema: &str, table: &str) -> Self {
+        let schema = ident(&fit(schema));
+        Self {
+            deployment: deployment.to_owned(),
+            name: name.to_owned(),
+            workings: ident(&fit(&format!("{deployment}_w"))),
+            table: format!("{schema}.{}", ident(&fit(table))),
+            schema,
+        }
+    }
+
+    fn working(&self, what: &str) -> String {
+        format!("{}.{}", self.workings, ident(&fit(&format!("{}_{what}", self.name))))
+    }
+
+    /// Returns the function for inserts.
+    pub fn insert(&self) -> String {
+        self.working("insert")
+    }
+
+    /// Returns the function for updates.
+    pub fn update(&self) -> String {
+        self.working("update")
+    }
+
+    /// Returns the function that says whether a computation fails.
+    pub fn guard(&self, recipe: usize, output: usize) -> String {
+        self.working(&format!("fails_{recipe}_{output}"))
+    }
+
+    /// Returns the schema of a version's views.
+    pub fn version_schema(&self, version: u32) -> String {
+        ident(&fit(&format!("{}_v{version}", self.deployment)))
+    }
+
+    /// Returns the schema of the views of a version that take COPY.
+    pub fn copy_schema(&self, version: u32) -> String {
+        ident(&fit(&format!("{}_v{version}_copy", self.deployment)))
+    }
+
+    /// Returns a version's view.
+    pub fn view(&self, view: &View) -> String {
+        format!("{}.{}", self.version_schema(view.version), ident(&fit(&view.name)))
+    }
+
+    /// Returns the view beneath a version's view that says which version it is.
+    pub fn inner(&self, view: &View) -> String {
+        self.working(&format!("v{}", view.version))
+    }
+
+    /// Returns a version's view that takes COPY.
+    pub fn copy(&self, view: &View) -> String {
+        format!("{}.{}", self.copy_schema(view.version), ident(&fit(&view.name)))
+    }
+
+    /// Returns the function behind the view that takes COPY.
+    pub fn copy_function(&self, view: &View) -> String {
+        self.working(&format!("v{}_copy", view.version))
+    }
+
+    /// Returns the name of a constraint or an index of the table, without a schema.
+    pub fn constraint(&self, what: &str) -> String {
+        ident(&fit(&format!("{}_{what}", self.name)))
+    }
+}

@@ -1,0 +1,82 @@
+//! Base tables and their columns.
+
+use coeval_plan::table::{Column, Held, Table};
+
+use super::Names;
+use crate::compute::json;
+use crate::dialect::Dialect;
+use crate::literal::{Unfit, literal};
+use crate::name::ident;
+use crate::types::{KeyType, column_type, facet_check};
+
+/// Renders the creation of a base table with some columns.
+///
+/// # Errors
+/// A default that no column can hold.
+pub fn create_table(table: &Table<'_>, columns: &[usize], names: &Names, keys: KeyType<'_>) -> Result<Vec<String>, Unfit> {
+    let mut lines = Vec::new();
+    for at in columns {
+        let column = &table.columns[*at];
+        let mut line = format!("  {}", definition(column, keys)?);
+        if column.is_never_null() && !is_hiding(table, column) {
+            line.push_str(" NOT NULL");
+        }
+        lines.push(line);
+        if let Some(check) = check(column) {
+            lines.push(format!("  CONSTRAINT {} CHECK ({check})", names.constraint(&format!("{}_check", column.name))));
+        }
+    }
+    let key: Vec<String> = table.key().iter().map(|at| ident(&table.columns[*at].name)).collect();
+    if !key.is_empty() {
+        lines.push(format!("  CONSTRAINT {} PRIMARY KEY ({})", names.constraint("pkey"), key.join(", ")));
+    }
+    Ok(vec![
+        format!("CREATE SCHEMA IF NOT EXISTS {}", names.schema),
+        format!("CREATE TABLE {} (\n{}\n)", names.table, lines.join(",\n")),
+    ])
+}
+
+/// Renders the addition of a column, beside what there is: it is filled later, unless it begins with a constant.
+///
+/// # Errors
+/// A default that no column can hold.
+pub fn add_column(table: &Table<'_>, at: usize, names: &Names, keys: KeyType<'_>) -> Result<String, Unfit> {
+    let column = &table.columns[at];
+    let mut text = format!("ALTER TABLE {} ADD COLUMN {}", names.table, definition(column, keys)?);
+    if column.is_never_null() && matches!(column.constant, Some(Some(_))) {
+        text.push_str(" NOT NULL");
+    }
+    Ok(text)
+}
+
+fn definition(column: &Column, keys: KeyType<'_>) -> Result<String, Unfit> {
+    let ty = match column.held {
+        Held::Hidden { .. } => "pg_catalog.jsonb".to_owned(),
+        Held::Shown { .. } | Held::Failed { .. } | Held::Id => column_type(&column.property.ty, keys, Dialect::Postgres),
+    };
+    let default = match (&column.held, &column.constant) {
+        (Held::Id, _) => " DEFAULT pg_catalog.gen_random_uuid()".to_owned(),
+        (_, Some(Some(value))) => format!(" DEFAULT {}", literal(value, &column.property.ty, Dialect::Postgres)?),
+        (_, _) => String::new(),
+    };
+    Ok(format!("{} {ty}{default}", ident(&column.name)))
+}
+
+/// What every value of a column fulfils, where its type does not say so.
+pub(super) fn check(column: &Column) -> Option<String> {
+    match column.held {
+        Held::Shown { .. } => {
+            let name = ident(&column.name);
+            let check = facet_check(&name, &column.property, Dialect::Postgres)?;
+            let null = column.is_json() && column.property.nullable;
+            Some(if null { format!("{name} = {} OR {check}", json::null(Dialect::Postgres)) } else { check })
+        }
+        Held::Hidden { .. } | Held::Failed { .. } | Held::Id => None,
+    }
+}
+
+/// Whether a row is hidden rather than refused where the column has no value.
+pub(super) fn is_hiding(table: &Table<'_>, column: &Column) -> bool {
+    let Held::Shown { node, .. } = column.held else { return false };
+    table.columns.iter().any(|other| other.held == Held::Failed { node })
+}

@@ -1,0 +1,107 @@
+//! The views of a version: what its clients read and write.
+
+use std::fmt::Write as _;
+
+use coeval_core::Value;
+use coeval_plan::table::{Held, MARKER, Table, View};
+
+use super::Names;
+use crate::dialect::Dialect;
+use crate::literal::{Unfit, literal};
+use crate::name::ident;
+use crate::types::{KeyType, column_type};
+
+/// Renders a version's view of a table, in a schema that is there.
+///
+/// Every column has the default that the version declares. One that it does not declare has none, even where the base table has
+/// one: a property that is left out is NULL then, and refused where it is required. (`nullif` is kept by PostgreSQL, while a
+/// default of NULL is not, and the base table's would shine through.)
+///
+/// # Errors
+/// A default that no column can hold.
+pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<'_>) -> Result<Vec<String>, Unfit> {
+    let d = Dialect::Postgres;
+    let column = |at: usize| ident(&table.columns[at].name);
+    let hiding: Vec<String> = view.hiding.iter().map(|at| format!("{} IS NOT TRUE", column(*at))).collect();
+    let condition = if hiding.is_empty() { String::new() } else { format!(" WHERE {}", hiding.join(" AND ")) };
+    let outer = names.view(view);
+    let mut out = Vec::new();
+    let marker = ident(MARKER);
+    let entries: Vec<String> = view
+        .entries
+        .iter()
+        .map(|(name, at)| {
+            let own = column(*at);
+            if own == ident(name) { own } else { format!("{own} AS {}", ident(name)) }
+        })
+        .collect();
+    if view.marked {
+        let inner = names.inner(view);
+        let columns: Vec<String> = view.entries.iter().map(|(_, at)| column(*at)).chain([marker.clone()]).collect();
+        out.push(format!("CREATE VIEW {inner} AS SELECT {} FROM {}{condition}", columns.join(", "), names.table));
+        out.push(format!("ALTER VIEW {inner} ALTER COLUMN {marker} SET DEFAULT {}", view.version));
+        out.push(format!("CREATE VIEW {outer} AS SELECT {} FROM {inner}", entries.join(", ")));
+    } else {
+        out.push(format!("CREATE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
+    }
+    for (name, default) in defaults(table, view, keys, d)? {
+        out.push(format!("ALTER VIEW {outer} ALTER COLUMN {} SET DEFAULT {default}", ident(name)));
+    }
+    Ok(out)
+}
+
+/// The defaults of a view's columns.
+fn defaults<'t>(table: &Table<'_>, view: &'t View, keys: KeyType<'_>, d: Dialect) -> Result<Vec<(&'t str, String)>, Unfit> {
+    let model = table.model(view);
+    let mut out = Vec::new();
+    for (name, at) in &view.entries {
+        let column = &table.columns[*at];
+        let declared = model.and_then(|model| model.properties.get(name)).and_then(|property| property.default.as_ref());
+        let default = match (declared, &column.constant) {
+            (Some(value), _) if *value != Value::Null => literal(value, &column.property.ty, d)?,
+            (_, _) if column.held == Held::Id => "pg_catalog.gen_random_uuid()".to_owned(),
+            (_, Some(Some(_))) => format!("nullif({0}, {0})", none(&column_type(&column.property.ty, keys, d))),
+            (_, _) => continue,
+        };
+        out.push((name.as_str(), default));
+    }
+    Ok(out)
+}
+
+/// Any value of a type, which is then made NULL.
+fn none(ty: &str) -> String {
+    format!("NULL::{ty}")
+}
+
+/// Renders the drop of a version's view.
+pub fn drop_view(view: &View, names: &Names) -> Vec<String> {
+    let mut out = vec![format!("DROP VIEW IF EXISTS {}", names.view(view))];
+    if view.marked {
+        out.push(format!("DROP VIEW IF EXISTS {}", names.inner(view)));
+    }
+    out
+}
+
+/// Renders the twin of a version's view, which takes COPY.
+///
+/// # Errors
+/// A default that no column can hold.
+pub fn copy_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<'_>) -> Result<Vec<String>, Unfit> {
+    let (twin, outer, function) = (names.copy(view), names.view(view), names.copy_function(view));
+    let columns: Vec<String> = view.entries.iter().map(|(name, _)| ident(name)).collect();
+    let values: Vec<String> = columns.iter().map(|column| format!("NEW.{column}")).collect();
+    let mut out = vec![format!("CREATE VIEW {twin} AS SELECT * FROM {outer}")];
+    for (name, default) in defaults(table, view, keys, Dialect::Postgres)? {
+        out.push(format!("ALTER VIEW {twin} ALTER COLUMN {} SET DEFAULT {default}", ident(name)));
+    }
+    let mut body = String::new();
+    let _ = write!(
+        body,
+        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $coeval$\nBEGIN\n  INSERT INTO {outer} ({}) OVERRIDING SYSTEM VALUE VALUES ({});\n  RETURN NEW;\nEND\n$coeval$",
+        columns.join(", "),
+        values.join(", ")
+    );
+    out.push(body);
+    out.push(format!("CREATE TRIGGER copy INSTEAD OF INSERT ON {twin} FOR EACH ROW EXECUTE FUNCTION {function}()"));
+    Ok(out)
+}
