@@ -6,6 +6,7 @@ use coeval_core::history::NodeId;
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
+use crate::compute::stored::Writer;
 use crate::compute::{Compute, Given};
 use crate::dialect::Dialect;
 use crate::expr::Local;
@@ -27,7 +28,7 @@ pub struct Fill {
 /// A computation that the database cannot do.
 pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, keys: KeyType<'_>) -> Result<Option<Fill>, Local> {
     let guard = |recipe, output| names.guard(recipe, output);
-    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys };
+    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys, within: None };
     let order = table.order(from);
     let known: BTreeSet<usize> = (0..table.columns.len()).filter(|at| !columns.contains(at)).collect();
     let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
@@ -70,9 +71,7 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
             Held::Id => None,
             Held::Failed { node } => failed.get(&node).cloned(),
             Held::Shown { .. } if column.constant.is_some() => None,
-            Held::Shown { .. } | Held::Hidden { .. } => {
-                compute.kept(*at, &given, &|node| compute.undeclared(from, *at, node, "t", None))
-            }
+            Held::Shown { .. } | Held::Hidden { .. } => compute.kept(*at, &given, &Writer { view: from, new: "t", old: None })?,
         };
         let Some(value) = value else { continue };
         sets.push((*at, value));

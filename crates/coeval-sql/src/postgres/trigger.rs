@@ -12,7 +12,8 @@ use coeval_core::history::{Gate, Hidden, NodeId, Order};
 use coeval_plan::table::{Cluster, Held, MARKER, Table};
 
 use super::Names;
-use crate::compute::{Compute, Given, Values, json, stored};
+use crate::compute::stored::{self, Writer};
+use crate::compute::{Compute, Given, Values, json};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::group::{Group, groups};
@@ -47,7 +48,7 @@ pub fn triggers(
     keys: KeyType<'_>,
 ) -> Result<Option<Triggers>, Local> {
     let guard = |recipe, output| names.guard(recipe, output);
-    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys };
+    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys, within: None };
     let (mut variables, mut insert, mut update) = (Variables::new(), String::new(), String::new());
     let mut columns = BTreeSet::new();
     let mut assignments = 0;
@@ -163,7 +164,7 @@ impl Part<'_, '_> {
     }
 
     /// Puts the values of nodes into the columns that the version does not show.
-    fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, update: bool) -> String {
+    fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, update: bool) -> Result<String, Local> {
         let mut out = String::new();
         let values = self.values();
         for (at, column) in self.table().columns.iter().enumerate() {
@@ -174,8 +175,8 @@ impl Part<'_, '_> {
                     {
                         continue;
                     }
-                    let undeclared = |node| self.compute.undeclared(group.view, at, node, "NEW", update.then_some("OLD"));
-                    self.compute.kept(at, &values, &undeclared)
+                    let writer = Writer { view: group.view, new: "NEW", old: update.then_some("OLD") };
+                    self.compute.kept(at, &values, &writer)?
                 }
                 Held::Failed { node } => failed.get(&node).cloned(),
                 Held::Id => None,
@@ -184,7 +185,7 @@ impl Part<'_, '_> {
                 let _ = writeln!(out, "    {target} := {value};");
             }
         }
-        out
+        Ok(out)
     }
 
     /// The hidden nodes of the cluster, in order.
@@ -210,7 +211,7 @@ impl Part<'_, '_> {
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
                     failed.extend(computed.failed.map(|failed| (node, failed)));
                 }
-                out.push_str(&self.put(group, &failed, false));
+                out.push_str(&self.put(group, &failed, false)?);
                 Ok(out)
             }
             groups => {
@@ -274,7 +275,7 @@ impl Part<'_, '_> {
         for at in hidden {
             self.recompute(&order, &order.hidden[at], &mut dirty, variables, &mut out, &mut failed)?;
         }
-        let put = self.put(group, &failed, true);
+        let put = self.put(group, &failed, true)?;
         out.push_str(&put);
         if out.is_empty() {
             out.push_str("    NULL;\n");
