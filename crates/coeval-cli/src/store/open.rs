@@ -8,6 +8,7 @@ use coeval_core::invalid::nearest;
 use coeval_core::{Object, Value};
 use coeval_manifest::Diagnostic;
 use coeval_objects::documents::Documents;
+use coeval_plan::table::Ability;
 use coeval_store::objects::wrap::{RetryNotice, RetryPolicy, Retrying};
 use coeval_store::{Backend, Catalog};
 
@@ -22,6 +23,17 @@ use crate::workspace::Workspace;
 const DOCUMENTS: [&str; 5] = ["file", "s3", "gs", "az", "memory"];
 /// The beginnings of addresses of databases.
 const DATABASES: [&str; 3] = ["sqlite", "postgres", "postgresql"];
+
+/// Returns what the tables of a backend depend on; `None` where it has no tables, or its address is in a variable that is not
+/// set: then its steps are worked out when they are needed.
+pub(crate) fn ability(url: &str) -> Option<Ability> {
+    let url = expand(url, &|name: &str| std::env::var(name).ok()).ok()?;
+    match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+        "sqlite" => Some(Ability { knows_writer: true }),
+        "postgres" | "postgresql" => Some(Ability { knows_writer: false }),
+        _ => None,
+    }
+}
 
 /// An open store.
 pub(crate) struct Store {
