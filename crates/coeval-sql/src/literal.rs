@@ -120,12 +120,36 @@ pub(crate) fn decimal(value: &Value) -> Option<String> {
 
 fn float(value: &Value, dialect: Dialect) -> Option<String> {
     let Value::Number(number) = value else { return None };
-    let text = format!("{:?}", number.to_f64()? + 0.0);
+    let double = number.to_f64()? + 0.0;
     Some(match dialect {
-        Dialect::Postgres => format!("'{text}'"),
-        // With a point or an exponent it is a real number.
-        Dialect::Sqlite => format!("({text})"),
+        Dialect::Postgres => format!("'{double:?}'"),
+        Dialect::Sqlite => sqlite_float(double),
     })
+}
+
+/// SQLite reads few decimals as the nearest double: others are given as a whole number times or by powers of two, which is exact.
+fn sqlite_float(double: f64) -> String {
+    let text = format!("{double:?}");
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if digits <= 15 && !text.contains('e') {
+        return format!("({text})");
+    }
+    let bits = double.to_bits();
+    let sign = if double < 0.0 { "-" } else { "" };
+    let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let (whole, mut power) = match exponent {
+        0 => (fraction, -1074),
+        exponent => (fraction | (1 << 52), i64::try_from(exponent).unwrap_or(0) - 1075),
+    };
+    let mut sql = format!("({sign}{whole}.0");
+    let operator = if power < 0 { '/' } else { '*' };
+    while power != 0 {
+        let step = power.abs().min(32);
+        sql.push_str(&format!(" {operator} {}.0", 1_u64 << step));
+        power -= step * power.signum();
+    }
+    sql.push(')');
+    sql
 }
 
 /// The time without trailing zeros in its fraction.

@@ -61,7 +61,15 @@ impl Postgres<'_> {
             Function::TransformValues => self.transform_values(args),
             Function::ListFilter => self.filter(args),
             Function::ArrayToString => self.array_to_string(args, e),
-            Function::StringToArray => Ok(call("to_jsonb", &[&call("string_to_array", &[&arg(0)?, &arg(1)?])])),
+            Function::StringToArray => {
+                let (source, separator) = (arg(0)?, arg(1)?);
+                self.bind(&[&separator], |names| {
+                    let separator = &names[0];
+                    let parts = call("to_jsonb", &[&call("string_to_array", &[&source, separator])]);
+                    // NULL would part it into characters.
+                    Ok(format!("(CASE WHEN {separator} IS NOT NULL THEN {parts} END)"))
+                })
+            }
             Function::MapKeys => self.map_keys(args),
             Function::MapValues | Function::MapEntries => local("`jsonb` does not keep the order of a map"),
             Function::MapFromEntries => self.map_from_entries(args, e),

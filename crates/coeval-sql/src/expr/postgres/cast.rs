@@ -31,16 +31,16 @@ pub(super) fn to_text(sql: &str, ty: &ExprType) -> String {
 }
 
 /// The shortest decimal that reads back as the float.
-fn exact(sql: &str) -> String {
+pub(super) fn exact(sql: &str) -> String {
     format!("(({sql}::pg_catalog.text)::numeric)")
 }
 
-/// The text of a float: plain between 0.00001 and ten to the 16, else with an exponent that has neither plus nor leading zero.
+/// The text of a float: plain between 0.0001 and ten to the 16, else with an exponent that has neither plus nor leading zero.
 fn float_text(sql: &str) -> String {
     let size = call("abs", &[sql]);
     let plain = format!("(pg_catalog.trim_scale({})::pg_catalog.text)", exact(sql));
     let short = format!("pg_catalog.regexp_replace(({sql}::pg_catalog.text), 'e[+]?(-?)0*', E'e\\\\1')");
-    format!("(CASE WHEN {sql} = 0 THEN '0' WHEN {size} >= 1e16 OR {size} < 1e-5 THEN {short} ELSE {plain} END)")
+    format!("(CASE WHEN {sql} = 0 THEN '0' WHEN {size} >= 1e16 OR {size} < 1e-4 THEN {short} ELSE {plain} END)")
 }
 
 /// A text that has the shape, without the spaces around it; else a text that no cast takes, so that the cast raises an error.

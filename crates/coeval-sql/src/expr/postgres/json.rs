@@ -19,16 +19,11 @@ pub(crate) fn to_json(sql: &str, ty: &ExprType) -> String {
     use ExprType as T;
     match ty {
         T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) => sql.to_owned(),
-        T::Null
-        | T::String
-        | T::Enum(_)
-        | T::Ref(_)
-        | T::Integer
-        | T::Number
-        | T::Decimal { .. }
-        | T::Float
-        | T::Boolean
-        | T::Uuid => call("to_jsonb", &[sql]),
+        T::Null | T::String | T::Enum(_) | T::Ref(_) | T::Integer | T::Number | T::Decimal { .. } | T::Boolean | T::Uuid => {
+            call("to_jsonb", &[sql])
+        }
+        // PostgreSQL's own way rounds it to fifteen digits.
+        T::Float => call("to_jsonb", &[&cast::exact(sql)]),
         T::Date | T::Time | T::Datetime | T::Bytes | T::Interval => call("to_jsonb", &[&cast::to_text(sql, ty)]),
     }
 }
@@ -84,6 +79,9 @@ impl Postgres<'_> {
     }
 
     pub(super) fn json(&self, e: &Expr) -> Sql {
+        if !shared::is_canonical(e) {
+            return Err(Local::new("a moment of which the text is not known to be the one that a column has", &e.span));
+        }
         Ok(to_json(&self.expr(e)?, &e.ty))
     }
 

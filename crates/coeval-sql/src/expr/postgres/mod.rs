@@ -76,6 +76,7 @@ impl<'a> Postgres<'a> {
             Some(Err(message)) => return Ok(raise(&message, &e.ty)),
             None => {}
         }
+        shared::check_null(e, Dialect::Postgres)?;
         let local = |reason: &str| Err(Local::new(reason, &e.span));
         match &e.kind {
             ExprKind::Literal(value) => {
@@ -124,6 +125,9 @@ impl<'a> Postgres<'a> {
             },
             ExprKind::Case { operand, branches, otherwise } => self.case(operand.as_deref(), branches, otherwise.as_deref(), e),
             ExprKind::Cast(inner) => {
+                if e.ty == ExprType::Json && !shared::is_canonical(inner) {
+                    return local("a moment of which the text is not known to be the one that a column has");
+                }
                 let sql = self.expr(inner)?;
                 self.cast(&sql, &inner.ty, &e.ty, e)
             }

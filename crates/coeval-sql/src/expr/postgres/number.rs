@@ -86,7 +86,7 @@ pub(in crate::expr) fn inverse(value: &coeval_core::Value) -> Option<String> {
     if digits == 0 || digits > 1_000_000 || power.abs() > 12 {
         return None;
     }
-    // 1 / (2^i 5^j 10^k) = 5^(n-i) 2^(n-j) / 10^(n+k)
+    // 1 / (2^i 5^j 10^k) = 2^(n-i) 5^(n-j) / 10^(n+k)
     let (mut twos, mut fives) = (0_u32, 0_u32);
     while digits.is_multiple_of(2) {
         digits /= 2;
@@ -97,7 +97,7 @@ pub(in crate::expr) fn inverse(value: &coeval_core::Value) -> Option<String> {
         fives += 1;
     }
     let n = twos.max(fives);
-    let top = 5_u64.checked_pow(n - twos)?.checked_mul(2_u64.checked_pow(n - fives)?)?;
+    let top = 2_u64.checked_pow(n - twos)?.checked_mul(5_u64.checked_pow(n - fives)?)?;
     let exponent = -(i32::try_from(n).ok()? + power);
     let number = coeval_core::number::Number::parse(&format!("{sign}{top}e{exponent}"))?;
     (digits == 1).then(|| crate::literal::decimal(&coeval_core::Value::Number(number))).flatten()
