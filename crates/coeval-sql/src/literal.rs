@@ -43,7 +43,6 @@ fn plain(value: &Value, ty: &ExprType, dialect: Dialect) -> Result<String, Unfit
     let wrong = || Unfit(format!("{value} is not {}", ty.a()));
     let quoted = |text: &str| no_nul(text).map(|text| string(text, dialect));
     match ty {
-        T::Null => Err(wrong()),
         T::String | T::Enum(_) => quoted(value.as_str().ok_or_else(wrong)?),
         T::Ref(_) => match value {
             Value::Number(number) => Ok(number.to_string()),
@@ -79,7 +78,7 @@ fn plain(value: &Value, ty: &ExprType, dialect: Dialect) -> Result<String, Unfit
             json_fits(value)?;
             quoted(&canonical_escapes(value))
         }
-        T::Interval => Err(wrong()),
+        T::Null | T::Interval => Err(wrong()),
     }
 }
 
@@ -142,10 +141,10 @@ fn sqlite_float(double: f64) -> String {
         exponent => (fraction | (1 << 52), i64::try_from(exponent).unwrap_or(0) - 1075),
     };
     let mut sql = format!("({sign}{whole}.0");
-    let operator = if power < 0 { '/' } else { '*' };
+    let operator = if power < 0 { "/" } else { "*" };
     while power != 0 {
         let step = power.abs().min(32);
-        sql.push_str(&format!(" {operator} {}.0", 1_u64 << step));
+        sql.extend([" ", operator, " ", &(1_u64 << step).to_string(), ".0"]);
         power -= step * power.signum();
     }
     sql.push(')');
@@ -196,7 +195,8 @@ pub(crate) fn base64_to_hex(text: &str) -> Option<String> {
         count += 6;
         if count >= 8 {
             count -= 8;
-            hex.push_str(&format!("{:02x}", (bits >> count) & 0xff));
+            let byte = (bits >> count) & 0xff;
+            hex.extend([byte >> 4, byte & 15].into_iter().filter_map(|half| char::from_digit(half, 16)));
         }
         bits &= (1 << count) - 1;
     }
@@ -206,9 +206,8 @@ pub(crate) fn base64_to_hex(text: &str) -> Option<String> {
 /// Refuses what JSON in a database cannot hold.
 fn json_fits(value: &Value) -> Result<(), Unfit> {
     match value {
-        Value::Null | Value::Bool(_) => Ok(()),
         Value::Number(_) if decimal(value).is_none() => Err(Unfit(format!("{value} has too many digits"))),
-        Value::Number(_) => Ok(()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
         Value::String(text) => no_nul(text).map(|_| ()),
         Value::List(items) => items.iter().try_for_each(json_fits),
         Value::Object(object) => object.iter().try_for_each(|(key, value)| {

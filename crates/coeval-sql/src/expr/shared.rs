@@ -213,8 +213,11 @@ fn call_fails(function: Function, args: &[Expr], dialect: Dialect) -> bool {
         Function::Abs | Function::Round | Function::Floor | Function::Ceil => {
             dialect == Dialect::Sqlite || args[0].ty != ExprType::Float
         }
-        Function::Mod | Function::Power | Function::ToTimestamp | Function::MapFromEntries => true,
-        Function::ListTransform
+        Function::Mod
+        | Function::Power
+        | Function::ToTimestamp
+        | Function::MapFromEntries
+        | Function::ListTransform
         | Function::ListFilter
         | Function::TransformValues
         | Function::MapKeys

@@ -79,7 +79,8 @@ impl Database for Sqlite {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16);
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).flatten().collect()
 }
 
 pub(crate) struct Postgres {
@@ -154,8 +155,14 @@ pub(crate) fn read(text: &str, ty: &ExprType) -> Value {
             "0" | "false" => Value::Bool(false),
             other => panic!("{other} is no truth value"),
         },
-        ExprType::Integer | ExprType::Number | ExprType::Decimal { .. } => json(text),
-        ExprType::Json | ExprType::Union { .. } | ExprType::List(_) | ExprType::Map(_) | ExprType::Object(_) => json(text),
+        ExprType::Integer
+        | ExprType::Number
+        | ExprType::Decimal { .. }
+        | ExprType::Json
+        | ExprType::Union { .. }
+        | ExprType::List(_)
+        | ExprType::Map(_)
+        | ExprType::Object(_) => json(text),
         _ => Value::from(text),
     }
 }

@@ -167,14 +167,6 @@ fn check_random(database: &dyn Database, wanted: usize) -> Tally {
 }
 
 fn assert_agree(name: &str, tally: &Tally, expressions: usize, errors: usize) {
-    println!(
-        "{name}: {} expressions, {} values, {} errors, {} beyond limits; {} functions",
-        tally.expressions,
-        tally.values,
-        tally.errors,
-        tally.limits,
-        tally.functions.len()
-    );
     let shown: Vec<&str> = tally.wrong.iter().take(40).map(String::as_str).collect();
     assert!(tally.wrong.is_empty(), "{} of {} disagree:\n{}", tally.wrong.len(), tally.expressions, shown.join("\n"));
     assert!(tally.expressions >= expressions, "{name}: only {} expressions were compared", tally.expressions);
@@ -183,12 +175,12 @@ fn assert_agree(name: &str, tally: &Tally, expressions: usize, errors: usize) {
 
 #[test]
 fn sqlite_agrees_on_what_people_write() {
-    assert_agree("SQLite", &check(&Sqlite::open()), 200, 300);
+    assert_agree("SQLite", &check(&Sqlite::open()), 310, 800);
 }
 
 #[test]
 fn postgres_agrees_on_what_people_write() {
-    assert_agree("PostgreSQL", &check(&Postgres::open()), 250, 300);
+    assert_agree("PostgreSQL", &check(&Postgres::open()), 340, 1_000);
 }
 
 #[test]

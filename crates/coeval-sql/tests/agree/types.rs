@@ -138,8 +138,8 @@ fn what_fits_no_column_is_refused() {
     let both = [Dialect::Postgres, Dialect::Sqlite];
     for dialect in both {
         for (value, ty) in [
-            (value!("a\u{0}b"), Type::String),
-            (value!(["a\u{0}b"]), Type::Json),
+            (Value::from("a\0b"), Type::String),
+            (Value::List(vec![Value::from("a\0b")]), Type::Json),
             (value!(1.5), Type::Integer),
             (value!("2026-02-30"), Type::Date),
             (value!("23:59:60"), Type::Time),
@@ -167,11 +167,11 @@ fn hostile(database: &dyn Database) {
         ["", "'", "''", "\\", "\\'", "'; drop table thing; --", "\"", "né🙂", "a\nb", "$$", "%s", "\\x41", "E'x'", "/*", "--"]
     {
         let found = database.values(&string(text, dialect), &ExprType::String, 1).remove(0);
-        assert_eq!(found.as_deref(), Ok(Some(text)), "{dialect:?}");
+        assert_eq!(found, Ok(Some(text.to_owned())), "{dialect:?}");
         if !text.is_empty() {
             let named = format!("(SELECT {0} FROM (SELECT {1} AS {0}) AS x)", ident(text), string("v", dialect));
             let found = database.values(&named, &ExprType::String, 1).remove(0);
-            assert_eq!(found.as_deref(), Ok(Some("v")), "{dialect:?}: {text}");
+            assert_eq!(found, Ok(Some("v".to_owned())), "{dialect:?}: {text}");
         }
     }
     for property in [

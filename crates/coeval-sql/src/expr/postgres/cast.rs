@@ -17,7 +17,6 @@ pub(super) fn to_text(sql: &str, ty: &ExprType) -> String {
     let trimmed = |text: &str| format!("pg_catalog.rtrim(pg_catalog.rtrim({text}, '0'), '.')");
     match ty {
         T::Null | T::String | T::Enum(_) => sql.to_owned(),
-        T::Ref(_) | T::Integer | T::Boolean | T::Uuid | T::Time => format!("({sql}::pg_catalog.text)"),
         T::Number | T::Decimal { .. } => format!("({}::pg_catalog.text)", call("trim_scale", &[sql])),
         T::Float => float_text(sql),
         T::Date => call("to_char", &[sql, "'YYYY-MM-DD'"]),
@@ -26,12 +25,22 @@ pub(super) fn to_text(sql: &str, ty: &ExprType) -> String {
             format!("({} || 'Z')", trimmed(&call("to_char", &[&utc, "'YYYY-MM-DD\"T\"HH24:MI:SS.US'"])))
         }
         T::Bytes => call("replace", &[&call("encode", &[sql, "'base64'"]), "E'\\n'", "''"]),
-        T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) | T::Interval => format!("({sql}::pg_catalog.text)"),
+        T::Ref(_)
+        | T::Integer
+        | T::Boolean
+        | T::Uuid
+        | T::Time
+        | T::Json
+        | T::Union { .. }
+        | T::List(_)
+        | T::Map(_)
+        | T::Object(_)
+        | T::Interval => format!("({sql}::pg_catalog.text)"),
     }
 }
 
 /// The shortest decimal that reads back as the float.
-pub(super) fn exact(sql: &str) -> String {
+fn exact(sql: &str) -> String {
     format!("(({sql}::pg_catalog.text)::numeric)")
 }
 

@@ -19,11 +19,16 @@ pub(crate) fn to_json(sql: &str, ty: &ExprType) -> String {
     use ExprType as T;
     match ty {
         T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) => sql.to_owned(),
-        T::Null | T::String | T::Enum(_) | T::Ref(_) | T::Integer | T::Number | T::Decimal { .. } | T::Boolean | T::Uuid => {
-            call("to_jsonb", &[sql])
-        }
-        // PostgreSQL's own way rounds it to fifteen digits.
-        T::Float => call("to_jsonb", &[&cast::exact(sql)]),
+        T::Null
+        | T::String
+        | T::Enum(_)
+        | T::Ref(_)
+        | T::Integer
+        | T::Number
+        | T::Decimal { .. }
+        | T::Float
+        | T::Boolean
+        | T::Uuid => call("to_jsonb", &[sql]),
         T::Date | T::Time | T::Datetime | T::Bytes | T::Interval => call("to_jsonb", &[&cast::to_text(sql, ty)]),
     }
 }

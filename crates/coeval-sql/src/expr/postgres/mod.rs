@@ -208,18 +208,18 @@ impl<'a> Postgres<'a> {
     }
 
     fn case(&self, operand: Option<&Expr>, branches: &[(Expr, Expr)], otherwise: Option<&Expr>, e: &Expr) -> Sql {
-        let mut sql = String::from("(CASE");
+        let mut words = vec!["(CASE".to_owned()];
         if let Some(operand) = operand {
             self.ordered(Comparison::Equal, &operand.ty, e)?;
-            sql.push_str(&format!(" {}", collated(&self.expr(operand)?, &operand.ty)));
+            words.push(collated(&self.expr(operand)?, &operand.ty));
         }
         for (condition, result) in branches {
-            sql.push_str(&format!(" WHEN {} THEN {}", self.expr(condition)?, self.expr(result)?));
+            words.push(format!("WHEN {} THEN {}", self.expr(condition)?, self.expr(result)?));
         }
         if let Some(otherwise) = otherwise {
-            sql.push_str(&format!(" ELSE {}", self.expr(otherwise)?));
+            words.push(format!("ELSE {}", self.expr(otherwise)?));
         }
-        Ok(format!("{sql} END)"))
+        Ok(format!("{} END)", words.join(" ")))
     }
 }
 

@@ -29,20 +29,20 @@ impl Postgres<'_> {
     /// Division of numbers as the language has it: exact where the quotient ends within 30 digits, else 20 digits and as many after
     /// the point as the operands have. PostgreSQL's own rounds elsewhere.
     fn divide(&self, a: &str, b: &str, divisor: &Expr) -> Sql {
-        let general = self.bind(&[a, b], |names| self.divide_bound(&names[0], &names[1]))?;
+        let general = self.bind(&[a, b], |names| Ok(self.divide_bound(&names[0], &names[1])))?;
         // By 100 and its like: the product with 0.01, where its digits are surely few enough.
         let inverse = shared::constant(divisor).and_then(Result::ok).and_then(|value| inverse(&value));
         let Some(inverse) = inverse else { return Ok(general) };
         let digits = 30_usize.saturating_sub(inverse.len());
         self.bind(&[a], |names| {
             let a = &names[0];
-            let general = self.divide_bound(a, b)?;
+            let general = self.divide_bound(a, b);
             let short = format!("{} <= {digits}", call("char_length", &[&format!("({a}::pg_catalog.text)")]));
             Ok(format!("(CASE WHEN {short} THEN {a} * '{inverse}'::numeric ELSE {general} END)"))
         })
     }
 
-    fn divide_bound(&self, a: &str, b: &str) -> Sql {
+    fn divide_bound(&self, a: &str, b: &str) -> String {
         let (ia, ib) = (whole_digits(a), whole_digits(b));
         let (sa, sb) =
             (format!("pg_catalog.scale(pg_catalog.trim_scale({a}))"), format!("pg_catalog.scale(pg_catalog.trim_scale({b}))"));
@@ -54,7 +54,7 @@ impl Postgres<'_> {
         let (abs_a, abs_b) = (call("abs", &[a]), call("abs", &[b]));
         let rounded = format!("pg_catalog.div(2 * {abs_a} * {} + {abs_b}, 2 * {abs_b})", tens(&scale));
         let sign = format!("pg_catalog.sign({a}) * pg_catalog.sign({b})");
-        Ok(format!(
+        format!(
             "(SELECT CASE WHEN {a} IS NULL OR {b} IS NULL THEN NULL WHEN {b} = 0 THEN {zero} WHEN {a} = 0 THEN 0::numeric \
              WHEN {a} * {up} % {b} = 0 THEN pg_catalog.div({a} * {up}, {b}) * {down} \
              ELSE {sign} * {rounded} * {scaled} END FROM (SELECT {whole} AS {whole_name} OFFSET 0) AS {inner})",
@@ -62,7 +62,7 @@ impl Postgres<'_> {
             up = tens(&exact),
             down = tens(&format!("- {exact}")),
             scaled = tens(&format!("- {scale}")),
-        ))
+        )
     }
 }
 

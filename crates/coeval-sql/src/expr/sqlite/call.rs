@@ -2,7 +2,7 @@
 
 use coeval_core::expr::{Expr, ExprKind, ExprType, Function};
 
-use super::number::Way;
+use super::number::{self, Way};
 use super::{Sql, Sqlite, raise, text, to_json};
 use crate::Dialect;
 use crate::expr::{Local, shared};
@@ -53,7 +53,7 @@ impl Sqlite<'_> {
                 self.bind(&[&prefix], |names| Ok(format!("(substr({source}, 1, length({0})) = {0} COLLATE BINARY)", names[0])))
             }
             Function::Lpad => self.lpad(args),
-            Function::Abs => self.abs(&arg(0)?, &e.ty),
+            Function::Abs => Ok(number::abs(&arg(0)?, &e.ty)),
             Function::Round | Function::Floor | Function::Ceil => self.whole(function, args, e),
             Function::Mod => local("a remainder is written `%`"),
             Function::Power => local("SQLite has no exact powers"),
