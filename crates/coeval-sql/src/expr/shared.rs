@@ -104,6 +104,49 @@ pub(super) fn keeps(from: &ExprType, to: &ExprType) -> bool {
     }
 }
 
+/// Refuses a part that may fail beside one that is NULL always: a planner would not compute it.
+pub(super) fn check_null(e: &Expr, dialect: Dialect) -> Result<(), Local> {
+    let strict = match &e.kind {
+        ExprKind::Call(function, _) => !matches!(function, Function::Coalesce),
+        ExprKind::Arithmetic(..)
+        | ExprKind::Compare(..)
+        | ExprKind::Concat(_)
+        | ExprKind::In { .. }
+        | ExprKind::Between { .. } => true,
+        _ => false,
+    };
+    let children = e.children();
+    let null = || children.iter().any(|child| constant(child) == Some(Ok(Value::Null)));
+    if strict && children.iter().any(|child| may_fail(child, dialect)) && null() {
+        return Err(Local::new("a part that may fail beside one that is NULL always", &e.span));
+    }
+    // The separator decides alone in SQL, after all parts here.
+    if let ExprKind::Call(Function::ConcatWs, args) = &e.kind
+        && args[0].nullable
+        && args.iter().skip(1).any(|part| may_fail(part, dialect))
+    {
+        return Err(Local::new("a part that may fail after a separator that may be NULL", &e.span));
+    }
+    Ok(())
+}
+
+/// Whether a time or datetime is in the one form that columns have, so that its text in JSON is the one that the language gives.
+pub(super) fn is_canonical(e: &Expr) -> bool {
+    if !matches!(e.ty, ExprType::Time | ExprType::Datetime) {
+        return true;
+    }
+    match &e.kind {
+        ExprKind::Cast(inner) => matches!(inner.ty, ExprType::Date | ExprType::Datetime),
+        ExprKind::Call(Function::Coalesce, args) => args.iter().all(is_canonical),
+        ExprKind::Call(Function::Nullif, args) => is_canonical(&args[0]),
+        ExprKind::Case { branches, otherwise, .. } => {
+            branches.iter().all(|(_, result)| is_canonical(result)) && otherwise.as_deref().is_none_or(is_canonical)
+        }
+        ExprKind::Field(..) | ExprKind::Index(..) | ExprKind::Param(_) | ExprKind::Literal(_) => false,
+        _ => true,
+    }
+}
+
 /// Whether values of the type are kept as JSON.
 pub(super) fn is_json(ty: &ExprType) -> bool {
     matches!(ty, ExprType::Json | ExprType::Union { .. } | ExprType::List(_) | ExprType::Map(_) | ExprType::Object(_))
@@ -170,8 +213,11 @@ fn call_fails(function: Function, args: &[Expr], dialect: Dialect) -> bool {
         Function::Abs | Function::Round | Function::Floor | Function::Ceil => {
             dialect == Dialect::Sqlite || args[0].ty != ExprType::Float
         }
-        Function::Mod | Function::Power | Function::ToTimestamp | Function::MapFromEntries => true,
-        Function::ListTransform
+        Function::Mod
+        | Function::Power
+        | Function::ToTimestamp
+        | Function::MapFromEntries
+        | Function::ListTransform
         | Function::ListFilter
         | Function::TransformValues
         | Function::MapKeys

@@ -17,7 +17,6 @@ pub(super) fn to_text(sql: &str, ty: &ExprType) -> String {
     let trimmed = |text: &str| format!("pg_catalog.rtrim(pg_catalog.rtrim({text}, '0'), '.')");
     match ty {
         T::Null | T::String | T::Enum(_) => sql.to_owned(),
-        T::Ref(_) | T::Integer | T::Boolean | T::Uuid | T::Time => format!("({sql}::pg_catalog.text)"),
         T::Number | T::Decimal { .. } => format!("({}::pg_catalog.text)", call("trim_scale", &[sql])),
         T::Float => float_text(sql),
         T::Date => call("to_char", &[sql, "'YYYY-MM-DD'"]),
@@ -26,7 +25,17 @@ pub(super) fn to_text(sql: &str, ty: &ExprType) -> String {
             format!("({} || 'Z')", trimmed(&call("to_char", &[&utc, "'YYYY-MM-DD\"T\"HH24:MI:SS.US'"])))
         }
         T::Bytes => call("replace", &[&call("encode", &[sql, "'base64'"]), "E'\\n'", "''"]),
-        T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) | T::Interval => format!("({sql}::pg_catalog.text)"),
+        T::Ref(_)
+        | T::Integer
+        | T::Boolean
+        | T::Uuid
+        | T::Time
+        | T::Json
+        | T::Union { .. }
+        | T::List(_)
+        | T::Map(_)
+        | T::Object(_)
+        | T::Interval => format!("({sql}::pg_catalog.text)"),
     }
 }
 
@@ -35,12 +44,12 @@ fn exact(sql: &str) -> String {
     format!("(({sql}::pg_catalog.text)::numeric)")
 }
 
-/// The text of a float: plain between 0.00001 and ten to the 16, else with an exponent that has neither plus nor leading zero.
+/// The text of a float: plain between 0.0001 and ten to the 16, else with an exponent that has neither plus nor leading zero.
 fn float_text(sql: &str) -> String {
     let size = call("abs", &[sql]);
     let plain = format!("(pg_catalog.trim_scale({})::pg_catalog.text)", exact(sql));
     let short = format!("pg_catalog.regexp_replace(({sql}::pg_catalog.text), 'e[+]?(-?)0*', E'e\\\\1')");
-    format!("(CASE WHEN {sql} = 0 THEN '0' WHEN {size} >= 1e16 OR {size} < 1e-5 THEN {short} ELSE {plain} END)")
+    format!("(CASE WHEN {sql} = 0 THEN '0' WHEN {size} >= 1e16 OR {size} < 1e-4 THEN {short} ELSE {plain} END)")
 }
 
 /// A text that has the shape, without the spaces around it; else a text that no cast takes, so that the cast raises an error.

@@ -76,6 +76,7 @@ impl<'a> Postgres<'a> {
             Some(Err(message)) => return Ok(raise(&message, &e.ty)),
             None => {}
         }
+        shared::check_null(e, Dialect::Postgres)?;
         let local = |reason: &str| Err(Local::new(reason, &e.span));
         match &e.kind {
             ExprKind::Literal(value) => {
@@ -124,6 +125,9 @@ impl<'a> Postgres<'a> {
             },
             ExprKind::Case { operand, branches, otherwise } => self.case(operand.as_deref(), branches, otherwise.as_deref(), e),
             ExprKind::Cast(inner) => {
+                if e.ty == ExprType::Json && !shared::is_canonical(inner) {
+                    return local("a moment of which the text is not known to be the one that a column has");
+                }
                 let sql = self.expr(inner)?;
                 self.cast(&sql, &inner.ty, &e.ty, e)
             }
@@ -204,18 +208,18 @@ impl<'a> Postgres<'a> {
     }
 
     fn case(&self, operand: Option<&Expr>, branches: &[(Expr, Expr)], otherwise: Option<&Expr>, e: &Expr) -> Sql {
-        let mut sql = String::from("(CASE");
+        let mut words = vec!["(CASE".to_owned()];
         if let Some(operand) = operand {
             self.ordered(Comparison::Equal, &operand.ty, e)?;
-            sql.push_str(&format!(" {}", collated(&self.expr(operand)?, &operand.ty)));
+            words.push(collated(&self.expr(operand)?, &operand.ty));
         }
         for (condition, result) in branches {
-            sql.push_str(&format!(" WHEN {} THEN {}", self.expr(condition)?, self.expr(result)?));
+            words.push(format!("WHEN {} THEN {}", self.expr(condition)?, self.expr(result)?));
         }
         if let Some(otherwise) = otherwise {
-            sql.push_str(&format!(" ELSE {}", self.expr(otherwise)?));
+            words.push(format!("ELSE {}", self.expr(otherwise)?));
         }
-        Ok(format!("{sql} END)"))
+        Ok(format!("{} END)", words.join(" ")))
     }
 }
 

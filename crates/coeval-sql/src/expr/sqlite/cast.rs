@@ -44,14 +44,14 @@ impl Sqlite<'_> {
         }
         match (from, to) {
             (T::Json | T::Union { .. }, to) => self.bind(&[sql], |names| self.of_dynamic(&names[0], to, e)),
-            (T::Ref(_), T::String) => Ok(format!("CAST({sql} AS TEXT)")),
+            (T::Ref(_) | T::Integer, T::String) => Ok(format!("CAST({sql} AS TEXT)")),
             (T::Ref(_), _) => local("whether a reference is a number is not known here".to_owned()),
             (T::Float | T::Bytes, T::String) => local(format!("the text of {}", from.a())),
             (T::Boolean, T::String) => Ok(format!("(CASE {sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)")),
-            (T::Integer, T::String) => Ok(format!("CAST({sql} AS TEXT)")),
-            (T::Number | T::Decimal { .. } | T::Date | T::Time | T::Datetime | T::Uuid, T::String) => Ok(sql.to_owned()),
+            (T::Number | T::Decimal { .. } | T::Date | T::Time | T::Datetime | T::Uuid, T::String) | (T::Boolean, T::Integer) => {
+                Ok(sql.to_owned())
+            }
             (T::String | T::Enum(_), to) => self.of_text(sql, to, e),
-            (T::Boolean, T::Integer) => Ok(sql.to_owned()),
             (T::Integer, T::Boolean) => Ok(format!("({sql} <> 0)")),
             (T::Integer, T::Float) => Ok(format!("CAST({sql} AS REAL)")),
             (T::Integer, T::Decimal { precision, scale }) => self.sized(&format!("CAST({sql} AS TEXT)"), *precision, *scale, e),

@@ -132,12 +132,12 @@ impl Sqlite<'_> {
             let [scaled, left, right, n, one, two, three] = std::array::from_fn(|_| self.names.fresh());
             let (more_a, more_b) = (format!("({scaled} - ({}))", scale(a)), format!("({scaled} - ({}))", scale(b)));
             let fit = format!("{} AND {}", fits(a, &more_a), fits(b, &more_b));
-            let (x, y) = (whole(a, &zeros(&more_a)), whole(b, &zeros(&more_b)));
+            let (whole_a, whole_b) = (whole(a, &zeros(&more_a)), whole(b, &zeros(&more_b)));
             let zero = if op == "%" { format!("WHEN {right} = 0 THEN {} ", raise("division by zero")) } else { String::new() };
             Ok(format!(
                 "(SELECT {made} FROM (SELECT {scaled} AS {scaled}, CASE {zero}WHEN {left} IS NOT NULL THEN {left} {op} {right} END AS {n} \
-                 FROM (SELECT {scaled} AS {scaled}, CASE WHEN {a} IS NULL OR {b} IS NULL THEN NULL WHEN {fit} THEN {x} ELSE {no} END AS {left}, \
-                 {y} AS {right} FROM (SELECT max({sa}, {sb}) AS {scaled} LIMIT 1 OFFSET 0) AS {one} LIMIT 1 OFFSET 0) AS {two} LIMIT 1 OFFSET 0) AS {three})",
+                 FROM (SELECT {scaled} AS {scaled}, CASE WHEN {a} IS NULL OR {b} IS NULL THEN NULL WHEN {fit} THEN {whole_a} ELSE {no} END AS {left}, \
+                 {whole_b} AS {right} FROM (SELECT max({sa}, {sb}) AS {scaled} LIMIT 1 OFFSET 0) AS {one} LIMIT 1 OFFSET 0) AS {two} LIMIT 1 OFFSET 0) AS {three})",
                 made = decimal(&n, &scaled),
                 no = raise(NO_ROOM),
                 sa = scale(a),
@@ -179,14 +179,6 @@ impl Sqlite<'_> {
         })
     }
 
-    pub(super) fn abs(&self, sql: &str, ty: &ExprType) -> Sql {
-        Ok(match ty {
-            // The least integer raises an error here.
-            ExprType::Integer | ExprType::Float => format!("abs({sql})"),
-            _ => format!("ltrim({sql}, '-')"),
-        })
-    }
-
     /// The decimal made whole or rounded to digits that are spelled out, in texts alone: `way` is what is done with what is cut off.
     pub(super) fn rounded(&self, sql: &str, digits: i64, way: Way, e: &Expr) -> Sql {
         if !(0..=15).contains(&digits) {
@@ -218,6 +210,15 @@ impl Sqlite<'_> {
                 self.names.fresh()
             ))
         })
+    }
+}
+
+/// A number without its sign.
+pub(super) fn abs(sql: &str, ty: &ExprType) -> String {
+    match ty {
+        // The least integer raises an error here.
+        ExprType::Integer | ExprType::Float => format!("abs({sql})"),
+        _ => format!("ltrim({sql}, '-')"),
     }
 }
 
