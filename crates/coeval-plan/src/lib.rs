@@ -2,6 +2,9 @@
 //!
 //! This crate is pure: it opens nothing and changes nothing.
 
+pub mod lint;
+pub mod sql;
 mod step;
 
+pub use sql::SqlDialect;
 pub use step::{Capabilities, Phase, Step};
