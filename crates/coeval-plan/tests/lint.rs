@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use coeval_plan::SqlDialect;
-use coeval_plan::lint::{Context, Finding, lint_sql, page, rules};
+use coeval_plan::lint::{Context, Finding, lint_parts, lint_sql, page, rules};
 use coeval_plan::sql::statements;
 
 struct Case {
@@ -129,6 +129,36 @@ fn the_manual_has_every_rule() {
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lint.md");
     assert_eq!(fs::read_to_string(file).unwrap(), shown, "docs/lint.md: run `cargo xtask tidy --bless`");
+}
+
+#[test]
+fn several_texts_are_one_migration_and_hide_nothing_from_each_other() {
+    let texts =
+        ["CREATE TABLE pets (id bigint PRIMARY KEY);", "SELECT 'a", "CREATE INDEX ON pets (id); DROP TABLE users -- at last"];
+    let found = lint_parts(&texts, SqlDialect::Postgres, &with_a_ledger());
+    let told: Vec<_> = found.iter().map(|(part, finding)| (*part, finding.code, &texts[*part][finding.span.clone()])).collect();
+    assert_eq!(told, [(1, "SQL000-unclosed-quote", "'"), (2, "SQL018-drop-table", "DROP TABLE users")]);
+    let steps = ["ALTER TABLE a ADD b int, ALGORITHM=INSTANT", "ALTER TABLE a ADD c int, ALGORITHM=INSTANT"];
+    assert_eq!(lint_parts(&steps, SqlDialect::MySql, &with_a_ledger()), []);
+}
+
+#[test]
+fn what_undoes_a_text_may_drop_what_it_added() {
+    let (up, down) = (
+        "CREATE TABLE pets (id bigint); ALTER TABLE users ADD COLUMN fax text",
+        "ALTER TABLE users DROP COLUMN fax; DROP TABLE pets",
+    );
+    let found = |context: &Context| lint_sql(down, SqlDialect::Postgres, context).iter().map(|f| f.code).collect::<Vec<_>>();
+    let mut context = with_a_ledger();
+    assert_eq!(found(&context), ["SQL017-drop-column", "SQL018-drop-table"]);
+    context.undo(up, SqlDialect::Postgres);
+    assert!(found(&context).is_empty());
+}
+
+fn with_a_ledger() -> Context {
+    let mut context = Context::default();
+    (context.lock_timeout, context.ledger) = (true, true);
+    context
 }
 
 /// Texts that are cut, doubled and mixed up: whatever comes out is looked through without a panic, and every finding lies in it.

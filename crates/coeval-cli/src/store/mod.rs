@@ -13,6 +13,7 @@ mod show;
 mod unsupported;
 
 pub(crate) use fail::{failed, refused};
+pub(crate) use names::address;
 pub(crate) use open::{Store, block_on, open_all, open_documents, open_model};
 pub(crate) use options::{Backends, OnFail, Speed, Watch};
 pub(crate) use run::{counts, records, run, try_out, whom, would};

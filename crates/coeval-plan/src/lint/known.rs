@@ -14,9 +14,33 @@ pub struct Context {
     /// Whether whoever runs the text records that it did, and never runs it again.
     pub ledger: bool,
     pub(super) known: Known,
+    undone: BTreeSet<(String, String)>,
 }
 
 impl Context {
+    /// Takes note that what comes next undoes a text: to drop what that one added is what it is for.
+    pub fn undo(&mut self, text: &str, dialect: SqlDialect) {
+        let (pieces, _) = pieces(text, dialect);
+        for statement in &Script::read(&pieces, dialect).statements {
+            match &statement.form {
+                Form::CreateTable(table) => drop(self.undone.insert(pair(&table.name.key, ""))),
+                Form::AlterTable { table, actions, .. } => {
+                    for action in actions {
+                        if let ActionKind::AddColumn { column, .. } = &action.kind {
+                            self.undone.insert(pair(&table.key, &column.name.key));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns whether the text that is undone created a table, or added a column of it.
+    pub(super) fn added(&self, table: &str, column: &str) -> bool {
+        self.undone.contains(&pair(table, column))
+    }
+
     /// Takes note of what a text declares, for those that are run after it.
     pub fn learn(&mut self, text: &str, dialect: SqlDialect) {
         let (pieces, _) = pieces(text, dialect);

@@ -71,10 +71,39 @@ pub struct Finding {
 /// assert_eq!(&text[found[0].span.clone()], "CREATE INDEX by_email ON users (email)");
 /// ```
 pub fn lint_sql(text: &str, dialect: SqlDialect, context: &Context) -> Vec<Finding> {
-    let (pieces, trailing) = crate::sql::pieces(text, dialect);
-    let script = script::Script::read(&pieces, dialect);
-    let mut found = check::check(text, &script, context);
+    lint_parts(&[text], dialect, context).into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// As [`lint_sql`] for texts that run one after the other as one migration: what one creates is new to the others. Returns each
+/// finding with the index of the text that it is in.
+///
+/// What cannot be read in one of them hides nothing in the others.
+pub fn lint_parts(texts: &[&str], dialect: SqlDialect, context: &Context) -> Vec<(usize, Finding)> {
+    let whole = texts.concat();
+    let (mut all, mut trailing, mut starts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut start = 0;
+    for (part, text) in texts.iter().enumerate() {
+        let (mut pieces, mut comments) = crate::sql::pieces(text, dialect);
+        for piece in &mut pieces {
+            piece.shift(start, part);
+        }
+        for comment in &mut comments {
+            comment.start += start;
+        }
+        all.extend(pieces);
+        trailing.extend(comments);
+        starts.push(start);
+        start += text.len();
+    }
+    let script = script::Script::read(&all, dialect);
+    let mut found = check::check(&whole, &script, context);
     found.sort_by(|a, b| (a.span.start, a.code).cmp(&(b.span.start, b.code)));
     found.dedup();
-    suppress::apply(found, &pieces, &trailing)
+    let found = suppress::apply(found, &all, &trailing);
+    let part = |finding: Finding| {
+        let part = starts.partition_point(|start| *start <= finding.span.start).saturating_sub(1);
+        let span = finding.span.start - starts[part]..finding.span.end - starts[part];
+        (part, Finding { span, ..finding })
+    };
+    found.into_iter().map(part).collect()
 }

@@ -11,9 +11,21 @@ pub(crate) struct Piece<'a> {
     pub(crate) tokens: Vec<Token<'a>>,
     /// The comments before it and in it.
     pub(crate) comments: Vec<Token<'a>>,
+    /// Which of several texts it is in.
+    pub(crate) part: usize,
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    fn take(tokens: &mut Vec<Token<'a>>, comments: &mut Vec<Token<'a>>) -> Self {
+        Self { tokens: std::mem::take(tokens), comments: std::mem::take(comments), part: 0 }
+    }
+
+    /// Moves it to its place in several texts that stand one after the other.
+    pub(crate) fn shift(&mut self, by: usize, part: usize) {
+        self.tokens.iter_mut().chain(&mut self.comments).for_each(|token| token.start += by);
+        self.part = part;
+    }
+
     /// Returns its bytes, from the first token to the last.
     pub(crate) fn span(&self) -> Range<usize> {
         let start = self.tokens.first().map_or(0, |token| token.start);
@@ -45,20 +57,20 @@ pub(crate) fn pieces(text: &str, dialect: SqlDialect) -> (Vec<Piece<'_>>, Vec<To
             Kind::Comment => comments.push(token),
             Kind::Client => {
                 if !tokens.is_empty() {
-                    out.push(Piece { tokens: std::mem::take(&mut tokens), comments: std::mem::take(&mut comments) });
+                    out.push(Piece::take(&mut tokens, &mut comments));
                 }
                 if dialect == SqlDialect::MySql {
                     // `DELIMITER` with nothing after it is refused by the client, and changes nothing.
                     let new = token.text.split_whitespace().nth(1).unwrap_or(";");
                     new.clone_into(&mut delimiter);
                 }
-                out.push(Piece { tokens: vec![token], comments: std::mem::take(&mut comments) });
+                out.push(Piece::take(&mut vec![token], &mut comments));
                 body = Body::default();
             }
             _ if text[token.start..].starts_with(&delimiter) && (delimiter != ";" || !body.is_open()) => {
                 done_to = token.start + delimiter.len();
                 if !tokens.is_empty() {
-                    out.push(Piece { tokens: std::mem::take(&mut tokens), comments: std::mem::take(&mut comments) });
+                    out.push(Piece::take(&mut tokens, &mut comments));
                 }
                 body = Body::default();
             }
@@ -69,7 +81,7 @@ pub(crate) fn pieces(text: &str, dialect: SqlDialect) -> (Vec<Piece<'_>>, Vec<To
         }
     }
     if !tokens.is_empty() {
-        out.push(Piece { tokens, comments: std::mem::take(&mut comments) });
+        out.push(Piece::take(&mut tokens, &mut comments));
     }
     (out, comments)
 }

@@ -45,7 +45,9 @@ impl Look<'_, '_, '_> {
         if statement.transaction.is_some() {
             self.report(&DDL_IN_TRANSACTION, span(), &[]);
         }
-        let earlier = self.script.statements[..index].iter().any(|s| defines(&s.form).is_some() && !repeatable(&s.form));
+        let earlier = self.script.statements[..index]
+            .iter()
+            .any(|s| s.piece.part == statement.piece.part && defines(&s.form).is_some() && !repeatable(&s.form));
         if earlier {
             self.report_once(&SEVERAL_STATEMENTS, span(), &[]);
         }

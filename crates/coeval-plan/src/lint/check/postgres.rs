@@ -82,7 +82,14 @@ impl Look<'_, '_, '_> {
     }
 
     fn alters(&mut self, index: usize, table: &Name, action: &Action<'_, '_>, statement: &Statement<'_, '_>) {
-        let on = |column: &Name| [("table", table.shown.clone()), ("column", column.shown.clone()), ("bare", bare(table))];
+        let on = |column: &Name| {
+            [
+                ("table", table.shown.clone()),
+                ("column", column.shown.clone()),
+                ("bare", bare(table)),
+                ("plain", column.key.clone()),
+            ]
+        };
         let span = action.span.clone();
         match &action.kind {
             ActionKind::AddColumn { column, .. } => self.adds_column(table, column, &span),
@@ -122,7 +129,7 @@ impl Look<'_, '_, '_> {
     fn adds_column(&mut self, table: &Name, column: &Column<'_, '_>, span: &std::ops::Range<usize>) {
         let default = column.default.map(shown).unwrap_or_default();
         let bare_table = bare(table);
-        let named = format!("{bare_table}_{}_key", column.name.shown);
+        let named = format!("{bare_table}_{}_key", column.name.key);
         let base = [
             ("table", table.shown.as_str()),
             ("column", &column.name.shown),
@@ -130,6 +137,7 @@ impl Look<'_, '_, '_> {
             ("type", &column.ty.shown),
             ("value", &default),
             ("bare", &bare_table),
+            ("plain", &column.name.key),
         ];
         let with = |name: &'static str, value: &str| -> Vec<(&str, String)> {
             base.iter().map(|(k, v)| (*k, (*v).to_owned())).chain([(name, value.to_owned())]).collect()
@@ -154,11 +162,11 @@ impl Look<'_, '_, '_> {
         if let (Some(other), false) = (&column.references, null) {
             let names = with("other", &other.shown);
             let names: Vec<(&str, String)> =
-                names.into_iter().chain([("name", format!("{bare_table}_{}_fkey", column.name.shown))]).collect();
+                names.into_iter().chain([("name", format!("{bare_table}_{}_fkey", column.name.key))]).collect();
             self.report(&ADD_FOREIGN, span.clone(), &borrowed(&names));
         }
         if column.checked {
-            self.report(&ADD_CHECK, span.clone(), &borrowed(&with("name", &format!("{bare_table}_{}_check", column.name.shown))));
+            self.report(&ADD_CHECK, span.clone(), &borrowed(&with("name", &format!("{bare_table}_{}_check", column.name.key))));
         }
     }
 
@@ -184,7 +192,11 @@ impl Look<'_, '_, '_> {
             ConstraintKind::NotNull(Some(column))
                 if !constraint.not_valid && !self.known.is_never_null(&table.key, &column.key) =>
             {
-                self.report(&SET_NOT_NULL, span, &[("table", &table.shown), ("column", &column.shown), ("bare", &bare_table)]);
+                self.report(
+                    &SET_NOT_NULL,
+                    span,
+                    &[("table", &table.shown), ("column", &column.shown), ("bare", &bare_table), ("plain", &column.key)],
+                );
             }
             ConstraintKind::Exclude => self.report(&EXCLUDE, span, &[("table", &table.shown)]),
             ConstraintKind::Unique(_)

@@ -18,7 +18,9 @@ impl Look<'_, '_, '_> {
                     match &action.kind {
                         ActionKind::DropColumn { name, cascade, .. } => {
                             let names = [("table", table.shown.as_str()), ("column", &name.shown)];
-                            self.report(&DROP_COLUMN, action.span.clone(), &names);
+                            if !self.context.added(&table.key, &name.key) {
+                                self.report(&DROP_COLUMN, action.span.clone(), &names);
+                            }
                             self.cascades(cascade.as_ref(), &name.shown);
                         }
                         ActionKind::DropConstraint { name, cascade, .. } => self.cascades(cascade.as_ref(), &name.shown),
@@ -50,7 +52,7 @@ impl Look<'_, '_, '_> {
                     Dropped::Table if self.is_rebuilt(index, names) => {}
                     Dropped::Table => {
                         for name in names {
-                            if !self.is_new(name) {
+                            if !self.is_new(name) && !self.context.added(&name.key, "") {
                                 let place = if names.len() == 1 { span() } else { name.span.clone() };
                                 self.report(&DROP_TABLE, place, &[("name", &name.shown)]);
                             }

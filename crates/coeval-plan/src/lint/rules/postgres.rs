@@ -33,7 +33,7 @@ super::rules! {
         "`COMMIT;` before `ALTER TABLE {table} VALIDATE CONSTRAINT {name}`";
     SET_NOT_NULL Warning "PG009-set-not-null-scans":
         "SET NOT NULL on `{column}` blocks all reads and writes of `{table}` until every row is checked, and fails if one is NULL";
-        "`ALTER TABLE {table} ADD CONSTRAINT {bare}_{column}_not_null CHECK ({column} IS NOT NULL) NOT VALID`, fill in the rows, `VALIDATE CONSTRAINT` in another transaction, then SET NOT NULL (which trusts it), then drop the constraint";
+        "`ALTER TABLE {table} ADD CONSTRAINT {bare}_{plain}_not_null CHECK ({column} IS NOT NULL) NOT VALID`, fill in the rows, `VALIDATE CONSTRAINT` in another transaction, then SET NOT NULL (which trusts it), then drop the constraint";
     REQUIRED_COLUMN Error "PG010-required-column-without-default":
         "adding `{column}` as NOT NULL without a default fails if `{table}` has a row, and programs that do not know it can no longer insert";
         "add it with a constant default, or nullable: `ALTER TABLE {table} ADD COLUMN {column} {type}`; fill it in, then make it NOT NULL through a validated CHECK";
@@ -45,7 +45,7 @@ super::rules! {
         "add an ordinary column, keep it with a trigger, and fill in older rows in batches; from PostgreSQL 18 on, VIRTUAL costs nothing";
     SERIAL_ADDED Warning "PG013-serial-or-identity-column-added":
         "adding `{column}` numbers every row, so all of `{table}` is written anew while nobody can read it";
-        "`CREATE SEQUENCE {bare}_{column}_seq`, `ALTER TABLE {table} ADD COLUMN {column} bigint`, `ALTER COLUMN {column} SET DEFAULT nextval('{bare}_{column}_seq')`, then number older rows in batches";
+        "`CREATE SEQUENCE {bare}_{plain}_seq`, `ALTER TABLE {table} ADD COLUMN {column} bigint`, `ALTER COLUMN {column} SET DEFAULT nextval('{bare}_{plain}_seq')`, then number older rows in batches";
     TYPE_CHANGE Warning "PG014-column-type-change":
         "changing the type of `{column}` to {type} writes all of `{table}` and its indexes anew while nobody can read it, unless the old type is stored the same way";
         "add a column of the new type, keep both equal with a trigger, fill it in by batches, and swap the names in one short transaction";
@@ -101,7 +101,7 @@ super::rules! {
         "CLUSTER of {name} writes it anew while nobody can read it";
         "`pg_repack --order-by`";
     NO_LOCK_TIMEOUT Warning "PG028-no-lock-timeout":
-        "nothing bounds how long this waits for its lock on `{table}`, and while it waits every later query on `{table}` waits behind it";
+        "nothing bounds how long this waits for its lock on `{table}`, and while it waits every later query there waits behind it";
         "`SET lock_timeout = '200ms';` before it, and try again after a pause if it fails; leave statement_timeout long enough for the work itself";
     LONG_LOCK_TIMEOUT Note "PG028-long-lock-timeout":
         "waiting {value} for a lock means that queries can stand still for that long";
