@@ -2,9 +2,12 @@
 //!
 //! This crate is pure: it opens nothing and changes nothing.
 
+pub mod lint;
 mod lower;
+pub mod sql;
 mod step;
 pub mod table;
 
 pub use lower::{contract, lower, needed};
+pub use sql::SqlDialect;
 pub use step::{Capabilities, ColumnSpec, Effect, Holds, LockLevel, Phase, RecordStep, Step};
