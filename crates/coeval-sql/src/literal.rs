@@ -15,7 +15,8 @@ pub struct Unfit(pub String);
 /// How many digits a number has at most, before the point and after it.
 const DIGIT_LIMIT: usize = 10_000;
 
-/// Returns a value as a literal of the type's column; NULL is typed too.
+/// Returns a value as a literal of the type's column; NULL is typed too. That of a reference is not: its column is of the type of
+/// another model's key.
 ///
 /// Equal values give equal literals: a datetime is written in UTC, a number without trailing zeros, a UUID in lower case.
 ///
@@ -26,7 +27,16 @@ pub fn literal(value: &Value, ty: &Type, dialect: Dialect) -> Result<String, Unf
     if *value != Value::Null && !ty.admits(value) {
         return Err(Unfit(format!("{value} is not of type {}", ty.name())));
     }
-    of(value, &ExprType::of(ty), dialect)
+    match (ty, value) {
+        // Of the type of the other model's key, which the column knows.
+        (Type::Ref { .. }, Value::Number(number)) => Ok(match dialect {
+            Dialect::Postgres => format!("'{number}'"),
+            Dialect::Sqlite => number.to_i64().map_or_else(|| format!("'{number}'"), |n| integer(n, dialect)),
+        }),
+        (Type::Ref { .. }, Value::Null) => Ok("NULL".to_owned()),
+        (Type::Ref { .. }, _) => plain(value, &ExprType::of(ty), dialect),
+        (ty, value) => of(value, &ExprType::of(ty), dialect),
+    }
 }
 
 /// As [`literal`], for a type of an expression.
@@ -45,7 +55,7 @@ fn plain(value: &Value, ty: &ExprType, dialect: Dialect) -> Result<String, Unfit
     match ty {
         T::String | T::Enum(_) => quoted(value.as_str().ok_or_else(wrong)?),
         T::Ref(_) => match value {
-            Value::Number(number) => Ok(number.to_string()),
+            Value::Number(_) => Err(Unfit("whether a reference is a number is not known here".to_owned())),
             other => quoted(other.as_str().ok_or_else(wrong)?),
         },
         T::Integer => value.as_i64().map(|n| integer(n, dialect)).ok_or_else(wrong),

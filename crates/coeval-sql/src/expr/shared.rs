@@ -153,7 +153,7 @@ pub(super) fn is_json(ty: &ExprType) -> bool {
 }
 
 /// Whether a string cannot be cast to something else without reading it.
-fn cast_fails(from: &ExprType, to: &ExprType) -> bool {
+pub(super) fn cast_fails(from: &ExprType, to: &ExprType) -> bool {
     use ExprType as T;
     if keeps(from, to) {
         return false;
@@ -205,7 +205,7 @@ pub(super) fn may_fail(expr: &Expr, dialect: Dialect) -> bool {
     }
 }
 
-fn call_fails(function: Function, args: &[Expr], dialect: Dialect) -> bool {
+pub(super) fn call_fails(function: Function, args: &[Expr], dialect: Dialect) -> bool {
     match function {
         Function::Substring => args.get(2).is_some_and(|count| integer(count).is_none_or(|count| count < 0)),
         Function::SplitPart => dialect == Dialect::Sqlite || integer(&args[2]).is_none_or(|number| number == 0),

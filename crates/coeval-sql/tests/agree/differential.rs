@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use coeval_core::expr::{Compiled, Expr, ExprKind, ExprType, FUNCTIONS, Input};
 use coeval_core::{Object, Value};
-use coeval_sql::{Dialect, ident, render};
+use coeval_sql::{Dialect, ident, render, render_with_failure};
 
 use crate::corpus::CORPUS;
 use crate::database::{Database, Postgres, Row, Sqlite, comparable, read};
@@ -20,6 +20,7 @@ struct Tally {
     values: usize,
     errors: usize,
     limits: usize,
+    conditions: usize,
     functions: BTreeSet<&'static str>,
     wrong: Vec<String>,
 }
@@ -91,7 +92,23 @@ fn compare(database: &dyn Database, source: &str, compiled: &Compiled, rows: &[R
     let Ok(rendered) = render(compiled, &texts, dialect) else { return false };
     tally.expressions += 1;
     functions(root, &mut tally.functions);
-    for (row, found) in rows.iter().zip(database.values(&rendered.sql, &root.ty, rows.len())) {
+    let results = database.values(&rendered.sql, &root.ty, rows.len());
+    if let Ok((_, condition)) = render_with_failure(compiled, &texts, dialect) {
+        tally.conditions += usize::from(condition.is_some());
+        let condition = condition.unwrap_or_else(|| if dialect == Dialect::Sqlite { "0" } else { "false" }.to_owned());
+        let told = database.values(&condition, &ExprType::Boolean, rows.len());
+        for (row, (told, found)) in rows.iter().zip(told.iter().zip(&results)) {
+            let told = told.as_ref().map(|text| text.as_deref().map(|text| matches!(text, "1" | "true")));
+            if told != Ok(Some(found.is_err())) {
+                let values: Vec<String> = compiled.inputs().iter().map(|input| input_of(input, row).to_string()).collect();
+                tally
+                    .wrong
+                    .push(format!("{source}\n    on {}\n    told {told:?}, gives {found:?}\n    {condition}", values.join(", ")));
+                break;
+            }
+        }
+    }
+    for (row, found) in rows.iter().zip(results) {
         let values: Vec<Value> = compiled.inputs().iter().map(|input| input_of(input, row)).collect();
         let expected = compiled.eval(&values.iter().collect::<Vec<_>>());
         tally.values += 1;
@@ -170,6 +187,7 @@ fn assert_agree(name: &str, tally: &Tally, expressions: usize, errors: usize) {
     let shown: Vec<&str> = tally.wrong.iter().take(40).map(String::as_str).collect();
     assert!(tally.wrong.is_empty(), "{} of {} disagree:\n{}", tally.wrong.len(), tally.expressions, shown.join("\n"));
     assert!(tally.expressions >= expressions, "{name}: only {} expressions were compared", tally.expressions);
+    assert!(tally.conditions >= 30, "{name}: only {} conditions of failure were compared", tally.conditions);
     assert!(tally.errors >= errors, "{name}: only {} errors were compared", tally.errors);
 }
 

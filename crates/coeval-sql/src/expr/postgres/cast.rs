@@ -72,6 +72,57 @@ pub(super) fn moment_of(sql: &str, ty: &ExprType) -> String {
     format!("({}::{})", shaped(sql, &shape, &ty.a()), postgres_type(ty))
 }
 
+/// Whether a text cannot be read as a value of the type; `None` where that is not told without reading it.
+pub(in crate::expr) fn unreadable(sql: &str, to: &ExprType) -> Option<String> {
+    use ExprType as T;
+    let trimmed = call("btrim", &[sql, SPACES]);
+    let fits = |shape: &str| format!("{trimmed} {C} ~ {}", text(&format!("^{shape}$")));
+    Some(match to {
+        T::Integer => format!(
+            "CASE WHEN NOT ({}) THEN true WHEN pg_catalog.char_length(pg_catalog.ltrim({trimmed}, '+-0')) > 19 THEN true \
+             ELSE {trimmed}::numeric NOT BETWEEN -9223372036854775808 AND 9223372036854775807 END",
+            fits("[+-]?[0-9]+")
+        ),
+        T::Boolean => {
+            format!(
+                "NOT ({})",
+                fits(
+                    "([tT]([rR]([uU][eE]?)?)?|[yY]([eE][sS]?)?|[oO][nN]|1|[fF]([aA]([lL]([sS][eE]?)?)?)?|[nN][oO]?|[oO][fF][fF]?|0)"
+                )
+            )
+        }
+        T::Uuid => format!("NOT ({})", fits("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")),
+        T::Date => {
+            let part = |from: usize, length: usize| format!("(pg_catalog.substr({trimmed}, {from}, {length})::integer)");
+            let (year, month, day) = (part(1, 4), part(6, 2), part(9, 2));
+            let leap = format!("({year} % 4 = 0 AND ({year} % 100 <> 0 OR {year} % 400 = 0))");
+            let length =
+                format!("CASE WHEN {month} IN (4, 6, 9, 11) THEN 30 WHEN {month} <> 2 THEN 31 WHEN {leap} THEN 29 ELSE 28 END");
+            format!(
+                "CASE WHEN {} THEN {year} < 1 OR {month} NOT BETWEEN 1 AND 12 OR {day} NOT BETWEEN 1 AND {length} ELSE {sql} IS NOT NULL END",
+                fits("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+            )
+        }
+        // Of an exponent any size may follow.
+        T::Null
+        | T::String
+        | T::Number
+        | T::Float
+        | T::Decimal { .. }
+        | T::Time
+        | T::Datetime
+        | T::Bytes
+        | T::Enum(_)
+        | T::Ref(_)
+        | T::Json
+        | T::Union { .. }
+        | T::List(_)
+        | T::Map(_)
+        | T::Object(_)
+        | T::Interval => return None,
+    })
+}
+
 /// Reads a text.
 fn of_text(sql: &str, to: &ExprType) -> Option<String> {
     use ExprType as T;

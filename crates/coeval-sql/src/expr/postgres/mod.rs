@@ -17,6 +17,7 @@ use crate::literal;
 use crate::name::string;
 use crate::types::postgres_type;
 
+pub(in crate::expr) use cast::unreadable;
 pub(crate) use json::{from_json, to_json};
 pub(in crate::expr) use number::inverse;
 pub(in crate::expr) use temporal::interval_of;
@@ -172,7 +173,7 @@ impl<'a> Postgres<'a> {
         Ok((sql?, &body.ty))
     }
 
-    fn bind(&self, values: &[&str], make: impl FnOnce(&[String]) -> Sql) -> Sql {
+    pub(super) fn bind(&self, values: &[&str], make: impl FnOnce(&[String]) -> Sql) -> Sql {
         self.names.bind(values, BARRIER, make)
     }
 

@@ -216,7 +216,8 @@ impl Sqlite<'_> {
             let (item, rows, here) = self.items(list);
             let (body, of) = self.body(&args[1], vec![item.clone()])?;
             let (part, condition) = if filter {
-                (item, format!(" WHERE {body}"))
+                // Read of each row, or it would be computed once where there is none.
+                (item, format!(" WHERE CASE WHEN {here} IS NOT NULL THEN {body} END"))
             } else {
                 let json = to_json(&body, &of.ty).ok_or_else(|| Local::new(format!("{} as JSON in SQLite", of.ty.a()), &of.span))?;
                 (json, String::new())

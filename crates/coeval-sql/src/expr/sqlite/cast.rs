@@ -168,6 +168,47 @@ impl Sqlite<'_> {
     }
 }
 
+/// Whether a text cannot be read as a value of the type; `None` where that is not told without reading it.
+pub(in crate::expr) fn unreadable(sql: &str, to: &ExprType) -> Option<String> {
+    use ExprType as T;
+    let t = format!("trim({sql}, {SPACES})");
+    let valid = match to {
+        T::Integer => {
+            let unsigned = format!("substr({t}, iif({t} GLOB '[-+]*', 2, 1))");
+            let digits = format!("ltrim({t}, '+-0')");
+            let limit = format!("iif({t} GLOB '-*', '9223372036854775808', '9223372036854775807')");
+            format!(
+                "{unsigned} <> '' AND {unsigned} NOT GLOB '*[^0-9]*' AND (length({digits}) < 19 OR length({digits}) = 19 AND {digits} <= {limit})"
+            )
+        }
+        T::Number => {
+            let unsigned = format!("substr({t}, iif({t} GLOB '[-+]*', 2, 1))");
+            format!("{unsigned} GLOB '*[0-9]*' AND {unsigned} NOT GLOB '*[^0-9.]*' AND {unsigned} NOT GLOB '*.*.*'")
+        }
+        T::Boolean => format!(
+            "lower({t}) IN ('t', 'tr', 'tru', 'true', 'y', 'ye', 'yes', 'on', '1', 'f', 'fa', 'fal', 'fals', 'false', 'n', 'no', 'of', 'off', '0')"
+        ),
+        T::Date => is_day(&t),
+        T::Time => is_clock(&t),
+        T::Uuid => format!("{t} GLOB '{}'", [8, 4, 4, 4, 12].map(|n| "[0-9A-Fa-f]".repeat(n)).join("-")),
+        T::Null
+        | T::String
+        | T::Float
+        | T::Decimal { .. }
+        | T::Datetime
+        | T::Bytes
+        | T::Enum(_)
+        | T::Ref(_)
+        | T::Json
+        | T::Union { .. }
+        | T::List(_)
+        | T::Map(_)
+        | T::Object(_)
+        | T::Interval => return None,
+    };
+    Some(format!("{sql} IS NOT NULL AND coalesce(NOT ({valid}), 1)"))
+}
+
 /// A whole number's text as an integer, an error beyond 64 bits.
 fn in_range(text: &str, digits: &str) -> String {
     let digits = format!("ltrim({digits}, '+-0')");

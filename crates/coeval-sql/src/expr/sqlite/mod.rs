@@ -20,7 +20,9 @@ use crate::Dialect;
 use crate::literal;
 use crate::name::string;
 
+pub(in crate::expr) use cast::unreadable;
 pub(crate) use json::{from_json, to_json};
+pub(in crate::expr) use number::crowded;
 pub(crate) use number::is_decimal;
 
 /// Makes the text of an expression.
@@ -151,7 +153,7 @@ impl<'a> Sqlite<'a> {
     }
 
     /// A subselect that reads no table is not merged into the one around it.
-    fn bind(&self, values: &[&str], make: impl FnOnce(&[String]) -> Sql) -> Sql {
+    pub(super) fn bind(&self, values: &[&str], make: impl FnOnce(&[String]) -> Sql) -> Sql {
         self.names.bind(values, "", make)
     }
 

@@ -40,6 +40,13 @@ fn fits(sql: &str, more: &str) -> String {
     format!("length(replace(ltrim({sql}, '-'), '.', '')) + {more} <= 18")
 }
 
+/// Whether a product has no room.
+pub(in crate::expr) fn crowded(a: &str, b: &str) -> String {
+    let product = format!("{} * {}", whole(a, "''"), whole(b, "''"));
+    let fit = format!("{} AND {} AND typeof({product}) = 'integer'", fits(a, "0"), fits(b, "0"));
+    format!("coalesce(NOT ({fit}) AND {a} IS NOT NULL AND {b} IS NOT NULL, 0)")
+}
+
 /// The decimal with the whole number `n` and so many digits after the point.
 fn decimal(n: &str, scale: &str) -> String {
     let digits = format!("printf('%0*d', {scale} + 1, abs({n}))");
@@ -133,7 +140,7 @@ impl Sqlite<'_> {
             let (more_a, more_b) = (format!("({scaled} - ({}))", scale(a)), format!("({scaled} - ({}))", scale(b)));
             let fit = format!("{} AND {}", fits(a, &more_a), fits(b, &more_b));
             let (whole_a, whole_b) = (whole(a, &zeros(&more_a)), whole(b, &zeros(&more_b)));
-            let zero = if op == "%" { format!("WHEN {right} = 0 THEN {} ", raise("division by zero")) } else { String::new() };
+            let zero = if op == "%" { format!("WHEN {left} IS NOT NULL AND {right} = 0 THEN {} ", raise("division by zero")) } else { String::new() };
             Ok(format!(
                 "(SELECT {made} FROM (SELECT {scaled} AS {scaled}, CASE {zero}WHEN {left} IS NOT NULL THEN {left} {op} {right} END AS {n} \
                  FROM (SELECT {scaled} AS {scaled}, CASE WHEN {a} IS NULL OR {b} IS NULL THEN NULL WHEN {fit} THEN {whole_a} ELSE {no} END AS {left}, \
