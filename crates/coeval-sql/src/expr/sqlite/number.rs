@@ -193,28 +193,24 @@ impl Sqlite<'_> {
         }
         self.bind(&[sql], |names| {
             let sql = &names[0];
-            let cut = self.names.fresh();
             let point = format!("instr({sql}, '.')");
             let kept = format!("substr({sql}, 1, {point} + {digits})");
-            let step = format!(
-                "'{}'",
-                if digits == 0 { "1".to_owned() } else { format!("0.{:0>1$}", 1, usize::try_from(digits).unwrap_or(1)) }
-            );
-            let next = format!("substr({sql}, {point} + {digits} + 1, 1)");
             let down = format!("{sql} GLOB '-*'");
             let further = match way {
-                Way::Nearest => format!("{next} >= '5'"),
+                Way::Nearest => format!("substr({sql}, {point} + {digits} + 1, 1) >= '5'"),
                 Way::Floor => down.clone(),
                 Way::Ceil => format!("NOT {down}"),
             };
-            // The digits that stay, as they are written here.
-            let tidy = format!("iif(rtrim(rtrim({kept}, '0'), '.') IN ('-0', '', '-'), '0', rtrim(rtrim({kept}, '0'), '.'))");
-            let away = format!("iif({down}, '-', '') || {step}");
-            let moved = self.sum("+", &cut, &format!("({away})"))?;
+            let n = format!("{} + iif({further}, iif({down}, -1, 1), 0)", whole(&kept, "''"));
+            let made = if digits == 0 {
+                format!("CAST({n} AS TEXT)")
+            } else {
+                let [name, alias] = std::array::from_fn(|_| self.names.fresh());
+                format!("(SELECT {} FROM (SELECT {n} AS {name}) AS {alias})", decimal(&name, &digits.to_string()))
+            };
             Ok(format!(
-                "(CASE WHEN {point} = 0 OR length({sql}) - {point} <= {digits} THEN {sql} ELSE \
-                 (SELECT CASE WHEN {further} THEN {moved} ELSE {cut} END FROM (SELECT {tidy} AS {cut}) AS {}) END)",
-                self.names.fresh()
+                "(CASE WHEN {point} = 0 OR length({sql}) - {point} <= {digits} THEN {sql} WHEN length({kept}) > 19 THEN {no} ELSE {made} END)",
+                no = raise(NO_ROOM),
             ))
         })
     }
