@@ -30,6 +30,7 @@ mod how;
 mod lower;
 mod plan;
 mod run;
+pub mod standalone;
 mod status;
 mod survey;
 mod trial;

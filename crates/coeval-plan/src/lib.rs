@@ -4,6 +4,7 @@
 
 pub mod lint;
 pub mod sql;
+pub mod standalone;
 mod step;
 
 pub use sql::SqlDialect;
