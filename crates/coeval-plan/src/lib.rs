@@ -5,6 +5,7 @@
 pub mod lint;
 mod lower;
 pub mod sql;
+pub mod standalone;
 mod step;
 pub mod table;
 

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         match Workspace::open(folder, ui) {
             Ok(workspace) => {
                 if of_files.is_none() && !files.is_empty() {
-                    let of = sql::dialect_of(&workspace, "default");
+                    let of = sql::dialect_of(&workspace, sql::default_backend(&workspace));
                     of_files = Some(of.map_err(|wrong| {
                         let mut wrong = *wrong;
                         wrong.severity = Severity::Error;

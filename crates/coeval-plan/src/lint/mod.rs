@@ -20,7 +20,8 @@ use std::ops::Range;
 pub use known::Context;
 pub use rules::{Rule, all as rules, page, rule};
 
-use crate::sql::SqlDialect;
+use crate::sql::{Piece, SqlDialect};
+use crate::standalone::Transaction;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,4 +107,15 @@ pub fn lint_parts(texts: &[&str], dialect: SqlDialect, context: &Context) -> Vec
         (part, Finding { span, ..finding })
     };
     found.into_iter().map(part).collect()
+}
+
+/// Returns how a statement stands to transactions.
+pub(crate) fn transaction(piece: &Piece<'_>, dialect: SqlDialect) -> Transaction {
+    let (form, _) = read::read(&piece.tokens);
+    match form {
+        form::Form::Begin { .. } | form::Form::Commit | form::Form::Rollback => Transaction::Controls,
+        form::Form::Pragma { name, .. } if dialect == SqlDialect::Sqlite && name == "foreign_keys" => Transaction::Outside,
+        other if check::fails_in_transaction(&other).is_some() => Transaction::Outside,
+        _ => Transaction::Either,
+    }
 }

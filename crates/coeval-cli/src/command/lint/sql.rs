@@ -49,12 +49,14 @@ impl<'w> Manifest<'w> {
     /// Looks through texts; those of one migration or draft stand beside each other. Only what is found where `shown` says so is
     /// told, but all of it is learned from.
     pub(super) fn look(&mut self, texts: &[SqlText], shown: impl Fn(&SqlText) -> bool) {
+        let default = default_backend(self.workspace);
+        let backend = |text: &SqlText| text.backend.clone().unwrap_or_else(|| default.to_owned());
         for one in texts.chunk_by(|a, b| a.owner == b.owner && a.path() == b.path()) {
-            let mut backends: Vec<&str> = one.iter().map(backend).collect();
+            let mut backends: Vec<String> = one.iter().map(backend).collect();
             backends.sort_unstable();
             backends.dedup();
-            for name in backends {
-                let here: Vec<&SqlText> = one.iter().filter(|text| backend(text) == name).collect();
+            for name in &backends {
+                let here: Vec<&SqlText> = one.iter().filter(|text| backend(text) == *name).collect();
                 let tell = shown(here[0]);
                 match self.dialect_of(name) {
                     Ok(dialect) => self.migration(name, dialect, &here, tell),
@@ -112,8 +114,11 @@ pub(super) fn dialect_of(workspace: &Workspace, backend: &str) -> std::result::R
     })
 }
 
-fn backend(text: &SqlText) -> &str {
-    text.backend.as_deref().unwrap_or("default")
+/// Returns the name of the backend where none is named.
+pub(super) fn default_backend(workspace: &Workspace) -> &str {
+    let config = &workspace.manifest.config;
+    let first = config.backends.first().map_or("default", |(name, _)| name.as_str());
+    if config.backend("default").is_some() { "default" } else { first }
 }
 
 fn found_in(texts: &[&SqlText], dialect: SqlDialect, context: &Context) -> Vec<Diagnostic> {

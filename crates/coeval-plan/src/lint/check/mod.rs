@@ -11,6 +11,8 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+pub(super) use transaction::fails_in_transaction;
+
 use super::cursor::Name;
 use super::form::Form;
 use super::known::{Context, Known};

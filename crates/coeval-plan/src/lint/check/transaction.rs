@@ -21,7 +21,7 @@ impl Look<'_, '_, '_> {
         self.timeouts(statement);
         self.triggers(statement);
         let Some(transaction) = statement.transaction else { return };
-        if let Some(what) = concurrent(&statement.form) {
+        if let Some(what) = fails_in_transaction(&statement.form) {
             self.report(&CONCURRENTLY_IN_TRANSACTION, span(), &[("name", what)]);
         }
         self.enum_values(index, transaction, statement);
@@ -111,7 +111,7 @@ impl Look<'_, '_, '_> {
 }
 
 /// What fails inside of a transaction.
-fn concurrent(form: &Form<'_, '_>) -> Option<&'static str> {
+pub(in crate::lint) fn fails_in_transaction(form: &Form<'_, '_>) -> Option<&'static str> {
     match form {
         Form::CreateIndex(create) if create.concurrently => Some("CREATE INDEX CONCURRENTLY"),
         Form::Drop { what: Dropped::Index, concurrently: true, .. } => Some("DROP INDEX CONCURRENTLY"),
