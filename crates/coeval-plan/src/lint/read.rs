@@ -10,9 +10,9 @@ pub(super) fn read<'t, 'a>(tokens: &'t [Token<'a>]) -> (Form<'t, 'a>, bool) {
     let mut cursor = Cursor::new(tokens);
     let form = form(&mut cursor).unwrap_or(Form::Other);
     let whole = match &form {
-        Form::AlterTable { actions, .. } => actions.iter().all(|action| action.whole),
         // What is dropped must be something that is known.
-        Form::Drop { what: Dropped::Other(_), .. } => false,
+        Form::Drop { what, .. } => cursor.is_done() && !matches!(what, Dropped::Other(_)),
+        Form::AlterTable { actions, .. } => actions.iter().all(|action| action.whole),
         Form::Reindex { .. }
         | Form::Cluster { .. }
         | Form::VacuumFull { .. }
@@ -24,7 +24,6 @@ pub(super) fn read<'t, 'a>(tokens: &'t [Token<'a>]) -> (Form<'t, 'a>, bool) {
         | Form::RenameSchema { .. }
         | Form::AlterIndexRename
         | Form::RenameTables(_)
-        | Form::Drop { .. }
         | Form::Pragma { .. }
         | Form::Code
         | Form::Client => cursor.is_done(),
