@@ -53,7 +53,14 @@ impl Backend for Without {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { schema: true, transactions: true, conditional_delete: true, revisions: false, metadata: false }
+        Capabilities {
+            schema: true,
+            transactions: true,
+            conditional_delete: true,
+            revisions: false,
+            metadata: false,
+            knows_writer: false,
+        }
     }
 
     fn catalog(&self) -> &Catalog {
