@@ -11,6 +11,7 @@ mod archive;
 mod backend;
 mod backfill;
 mod blocker;
+pub mod catalog;
 mod constraint;
 mod database;
 mod error;

@@ -8,6 +8,7 @@ pub mod catalog;
 mod database;
 mod error;
 mod foreign_keys;
+pub mod found;
 mod lock;
 mod open;
 pub mod rebuild;

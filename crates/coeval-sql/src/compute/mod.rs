@@ -335,7 +335,7 @@ impl Compute<'_, '_> {
             | Function::Pick { .. }
             | Function::Keys(_)
             | Function::Native(_) => {
-                let types: Vec<Type> = types.iter().map(|property| property.ty.clone()).collect();
+                let types: Vec<&Property> = types.iter().collect();
                 let mut all = render_function(function, inputs, &types, &[target], self.dialect)?;
                 all.pop().ok_or_else(|| local("it gives nothing"))?
             }
