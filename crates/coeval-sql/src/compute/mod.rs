@@ -3,6 +3,7 @@
 //! A node's value is native (a column of its type, NULL being what absence or null the property admits) or JSON (NULL is absence,
 //! JSON's null is null). It is JSON where any column holds it as JSON: in an object, or since its type is.
 
+mod fails;
 mod guard;
 pub(crate) mod json;
 mod land;
@@ -263,7 +264,8 @@ impl Compute<'_, '_> {
                 Some(format!("{}({})", guard(id, at), inputs.seen.join(", ")))
             }
             (OnFail::Fallback(_) | OnFail::Quarantine, None) if fallible => {
-                return Err(local("the database cannot go on where a computation fails"));
+                let fails = fails::fails(&recipe.function, at, &inputs.seen, &sql);
+                Some(fails.ok_or_else(|| local("the database cannot go on where a computation fails"))?)
             }
             (OnFail::Fallback(_) | OnFail::Quarantine, None) => None,
         };

@@ -357,11 +357,7 @@ impl<'c, 'h> Writer<'c, 'h> {
     fn cannot(&mut self, hidden: &Hidden, local: Local, condition: Option<&str>) -> String {
         let node = &self.table().scope().nodes[hidden.node];
         let name = node.key.split('@').next().unwrap_or_default();
-        let message = format!(
-            "{}: SQLite cannot compute `{name}` ({}): write this record with coeval",
-            Names::view(self.view),
-            local.reason
-        );
+        let message = format!("{}: {LOCAL} `{name}` ({}): write this record with coeval", Names::view(self.view), local.reason);
         if !self.local.iter().any(|(known, _)| *known == hidden.node) {
             self.local.push((hidden.node, local));
         }
@@ -568,6 +564,9 @@ impl<'c, 'h> Writer<'c, 'h> {
         String::new()
     }
 }
+
+/// What a view says that refuses a write since the database cannot compute what follows from it.
+pub const LOCAL: &str = "SQLite cannot compute";
 
 /// The table in which is kept what dropped columns held.
 const ARCHIVE: &str = "coeval_keep";
