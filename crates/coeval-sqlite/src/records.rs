@@ -200,6 +200,26 @@ impl Writing<'_> {
         })
     }
 
+    /// Whether a new document has null where the version has a default: a view takes that for left out.
+    fn looks_omitted(&self, document: &Value) -> Result<bool> {
+        let view = self.layout.view(self.asked.at)?;
+        let model = self.layout.table.model(view);
+        let looks = |(name, value): &(coeval_core::value::Text, Value)| {
+            let property = model.and_then(|model| model.properties.get(name));
+            *value == Value::Null && property.is_some_and(|property| property.default.is_some())
+        };
+        Ok(document.as_object().is_some_and(|object| object.iter().any(looks)))
+    }
+
+    /// What was written, as it is read again.
+    fn written(&self, session: &Session<'_>, before: Option<&Row>) -> Result<Written> {
+        let now = find(session, self.layout, &self.present, &self.key)?;
+        let missing = || session.failed(format!("the record {} is not there after it was written", self.key), None);
+        let now = now.ok_or_else(missing)?;
+        let changed = before.is_none_or(|row| row.state != now.state);
+        Ok(Written { key: self.key.clone(), state: State(now.state), created: before.is_none(), changed })
+    }
+
     /// Writes a record with all that follows from it, beside the views: for what the database cannot compute.
     fn directly(&self, session: &Session<'_>, row: Option<&Row>, stored: &Stored) -> Result<()> {
         let layout = self.layout;
@@ -276,6 +296,11 @@ fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Chang
         // A record that the version cannot show is not in its view: what heals it is written beside.
         Some(row) if row::hidden(&layout, row, asked.at)?.is_some() => writing.directly(session, Some(row), &stored)?,
         row => {
+            let told = row.is_some() || !writing.looks_omitted(&stored.document)?;
+            if !told {
+                writing.directly(session, row, &stored)?;
+                return writing.written(session, row);
+            }
             let before = row.map(|row| row::document(&layout, row, asked.at)).transpose()?;
             match writing.through(session, before.as_ref(), &stored.document) {
                 Err(Error::Refused(Refused::Rejected { violations, .. })) if is_local(&violations) => {
@@ -285,10 +310,7 @@ fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Chang
             }
         }
     }
-    let now = find(session, &layout, &writing.present, &key)?;
-    let now = now.ok_or_else(|| session.failed(format!("the record {key} is not there after it was written"), None))?;
-    let changed = row.as_ref().is_none_or(|row| row.state != now.state);
-    Ok(Written { key, state: State(now.state), created: row.is_none(), changed })
+    writing.written(session, row.as_ref())
 }
 
 fn delete(session: &Session<'_>, asked: &Asked, key: &Key, expect: &Expect) -> Result<bool> {

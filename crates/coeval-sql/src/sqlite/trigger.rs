@@ -274,9 +274,13 @@ impl<'c, 'h> Writer<'c, 'h> {
             return Ok(format!("coalesce({new}, {UUID})"));
         }
         let property = self.table().model(self.view).and_then(|model| model.properties.get(name));
-        match property.and_then(|property| property.default.as_ref()).filter(|default| **default != Value::Null) {
-            Some(default) => Ok(format!("coalesce({new}, {})", literal(default, &column.property.ty, Dialect::Sqlite)?)),
-            None => Ok(new),
+        match property.and_then(|property| property.default.as_ref()) {
+            Some(Value::Null) if column.is_json() => Ok(format!("coalesce({new}, {})", json::null(Dialect::Sqlite))),
+            None | Some(Value::Null) => Ok(new),
+            Some(default) => {
+                let ty = if column.is_json() { &Type::Json } else { &column.property.ty };
+                Ok(format!("coalesce({new}, {})", literal(default, ty, Dialect::Sqlite)?))
+            }
         }
     }
 
