@@ -3,11 +3,8 @@
 //! A node's value is native (a column of its type, NULL being what absence or null the property admits) or JSON (NULL is absence,
 //! JSON's null is null). It is JSON where any column holds it as JSON: in an object, or since its type is.
 
-<<<<<<< HEAD
 mod elements;
-=======
 mod fails;
->>>>>>> sqlite
 mod guard;
 pub(crate) mod json;
 mod land;
@@ -309,14 +306,10 @@ impl Compute<'_, '_> {
             (OnFail::Fallback(_) | OnFail::Quarantine, Some(guard)) if self.within.is_none() => {
                 Some(format!("{}({})", guard(id, at), inputs.seen.join(", ")))
             }
-<<<<<<< HEAD
             (OnFail::Fallback(_) | OnFail::Quarantine, _) if fallible => {
-                return Err(local("the database cannot go on where a computation fails"));
-=======
-            (OnFail::Fallback(_) | OnFail::Quarantine, None) if fallible => {
                 let fails = fails::fails(&recipe.function, at, &inputs.seen, &sql);
+                let fails = fails.filter(|_| self.dialect == Dialect::Sqlite);
                 Some(fails.ok_or_else(|| local("the database cannot go on where a computation fails"))?)
->>>>>>> sqlite
             }
             (OnFail::Fallback(_) | OnFail::Quarantine, _) => None,
         };
