@@ -51,7 +51,8 @@ impl<'l> Filling<'l> {
         for base in bases {
             let Some(kept) = view_up_to(table, *base) else { continue };
             if let Some(fill) = postgres::restore(table, view, &at, kept, names, &keys).map_err(local(job))? {
-                restores.push((fill, format!("{} AND a.base = {base}", archived(job.backend.state().deployment(), layout, &key))));
+                restores
+                    .push((fill, format!("{} AND a.base = {base}", archived(job.backend.state().deployment(), layout, &key))));
             }
         }
         let mut wrong = Vec::new();

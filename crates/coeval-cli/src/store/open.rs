@@ -62,8 +62,14 @@ fn open_backend(
     let unsupported = |reason: String| coeval_store::Error::Unsupported { what: address(url), reason };
     match scheme {
         scheme if DOCUMENTS.contains(&scheme) => Ok(Box::new(documents(root, url, options, catalog, retries)?)),
-        scheme if DATABASES.contains(&scheme) => {
-            Err(unsupported("databases are not there yet; stores of documents are".to_owned()))
+        "sqlite" => {
+            let database = coeval_sqlite::open(&beneath(root, url), &texts(url, options, &[])?)?;
+            Ok(Box::new(coeval_sqlite::Sqlite::new(database, deployment, catalog)))
+        }
+        "postgres" | "postgresql" => {
+            let database = coeval_postgres::open(url, &texts(url, options, &coeval_postgres::environment(url))?)?;
+            let state = coeval_postgres::State::new(Arc::new(database), deployment);
+            Ok(Box::new(coeval_postgres::PostgresBackend::new(state, catalog)))
         }
         scheme => {
             let known = || DOCUMENTS.iter().chain(&DATABASES).copied();
