@@ -8,6 +8,7 @@ use coeval_sql::{fit, ident};
 use coeval_store::{Error, Result};
 use tokio_postgres::types::Type;
 
+use crate::constraint::is_required;
 use crate::error::During;
 use crate::execute::Job;
 use crate::layout::Layout;
@@ -113,6 +114,12 @@ fn beside(job: &Job<'_>, layout: &Layout<'_>, old: &Table<'_>, new: &Table<'_>) 
         let (was, is) = (default(column)?, default(now)?);
         if was != is {
             let verb = is.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}"));
+            change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));
+        }
+        // A row may be hidden from now on where it was refused before.
+        let required = |table: &Table<'_>| table.columns.iter().position(|c| c.name == column.name).is_some_and(|at| is_required(table, at));
+        if required(old) != required(new) {
+            let verb = if required(new) { "SET NOT NULL" } else { "DROP NOT NULL" };
             change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));
         }
     }

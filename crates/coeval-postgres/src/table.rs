@@ -208,6 +208,10 @@ fn drop_statement(table: &str, column: &str) -> String {
 pub(crate) async fn drop_column(job: &Job<'_>, column: &str) -> Result<()> {
     let layout = job.layout()?;
     let table = &layout.names.table;
+    // What a run that is undone did not come to needs no lock.
+    if constraint::is_not_null(job, table, column).await?.is_none() {
+        return Ok(());
+    }
     job.transact(&[lock(table), drop_statement(table, column), backfill::note_untended(job, &layout)]).await
 }
 

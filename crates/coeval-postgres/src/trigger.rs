@@ -33,6 +33,9 @@ pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
     let triggers = if to < layout.era.first { None } else { render(job, &layout, to, if from < to { from } else { to })? };
+    if job.work.undo && is_so(job, &layout, triggers.as_ref()).await? {
+        return Ok(());
+    }
     let mut statements = vec![lock(&names.table)];
     match &triggers {
         Some(triggers) => {
@@ -54,6 +57,24 @@ pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     if triggers.is_none() { drop_schema(job, &names.workings).await } else { Ok(()) }
 }
 
+/// Returns whether the functions are as they should be: a run that is undone may not have come to them.
+async fn is_so(job: &Job<'_>, layout: &Layout<'_>, triggers: Option<&Triggers>) -> Result<bool> {
+    let body = |statement: &str| statement.split("$coeval$").nth(1).map(str::to_owned);
+    for (name, statement) in [
+        (layout.names.insert(), triggers.map(|triggers| &triggers.insert)),
+        (layout.names.update(), triggers.map(|triggers| &triggers.update)),
+    ] {
+        let sql = format!(
+            "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = pg_catalog.to_regprocedure({})",
+            text(&format!("{name}()"))
+        );
+        if job.ask::<String>(&sql).await? != statement.and_then(|statement| body(statement)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// What only retired versions showed is computed no more: from the same moment on it may be null, until it is dropped.
 fn let_go(job: &Job<'_>, layout: &Layout<'_>, to: u32) -> Result<Vec<String>> {
     let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
@@ -72,6 +93,11 @@ pub(crate) async fn watch(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
     let Some(triggers) = render(job, &layout, from.max(to), to)? else { return Ok(()) };
+    // A run that is undone may not have come to the functions.
+    let there = format!("SELECT pg_catalog.to_regprocedure({}) IS NOT NULL", text(&format!("{}()", names.update())));
+    if to < from && job.ask::<bool>(&there).await? != Some(true) {
+        return Ok(());
+    }
     // Readers go on where nothing is dropped.
     let first = if triggers.watched.is_empty() {
         lock(&names.table)
