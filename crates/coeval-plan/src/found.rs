@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn drift_names_each_column() {
-        let expected = |name: &str, native: &str, nullable| Expected { name: name.to_owned(), native: native.to_owned(), nullable };
+        let expected =
+            |name: &str, native: &str, nullable| Expected { name: name.to_owned(), native: native.to_owned(), nullable };
         let wanted = [
             expected("id", "bigint", false),
             expected("email", "character varying", true),
