@@ -31,7 +31,8 @@ fn found(table: &Table) -> FoundTable {
         }
     });
     let of = |unique: bool| -> Vec<Vec<String>> {
-        let plain = table.indexes.iter().filter(|index| !index.partial && index.origin != Origin::PrimaryKey && index.unique == unique);
+        let plain =
+            table.indexes.iter().filter(|index| !index.partial && index.origin != Origin::PrimaryKey && index.unique == unique);
         plain.filter_map(|index| index.columns.iter().map(|column| column.name.clone()).collect()).collect()
     };
     let references = table.foreign_keys.iter().filter_map(|key| match key.columns.as_slice() {
@@ -55,7 +56,9 @@ fn property_type(declared: &str) -> Option<Type> {
     let name = declared.split('(').next().unwrap_or_default().trim().to_ascii_uppercase();
     Some(match name.as_str() {
         "INTEGER" | "INT" | "BIGINT" | "SMALLINT" | "TINYINT" | "MEDIUMINT" => Type::Integer,
-        "TEXT" | "VARCHAR" | "CHARACTER VARYING" | "NVARCHAR" | "CLOB" | "DATE" | "DATETIME" | "TIMESTAMP" | "TIME" => Type::String,
+        "TEXT" | "VARCHAR" | "CHARACTER VARYING" | "NVARCHAR" | "CLOB" | "DATE" | "DATETIME" | "TIMESTAMP" | "TIME" => {
+            Type::String
+        }
         "REAL" | "DOUBLE" | "DOUBLE PRECISION" | "FLOAT" => Type::Float,
         "BOOLEAN" | "BOOL" => Type::Boolean,
         "BLOB" => Type::Bytes,

@@ -55,8 +55,9 @@ async fn main() {
 #[derive(Debug, Clone, Copy)]
 struct Statement(&'static str);
 
-const INSERT: Statement =
-    Statement("INSERT INTO T (id, price, qty, name, note, city, street, active) VALUES ($1 + 1000000, $1, 1, 'n', 'm', 'c', 's', true)");
+const INSERT: Statement = Statement(
+    "INSERT INTO T (id, price, qty, name, note, city, street, active) VALUES ($1 + 1000000, $1, 1, 'n', 'm', 'c', 's', true)",
+);
 const MEMBER: Statement = Statement("UPDATE T SET price = price + 1 WHERE id = $1");
 const OTHER: Statement = Statement("UPDATE T SET qty = qty + 1 WHERE id = $1");
 const SELECT: Statement = Statement("SELECT id, price, qty, name, note, city, street, active FROM T WHERE id = $1");
@@ -86,7 +87,8 @@ async fn deploy(client: &Client, shape: Shape) -> String {
     let deployment = format!("d{}_{}", shape.versions, shape.members);
     let names = Names::new(&deployment, "item");
     let keys = |_: &str| None;
-    batch(client, &format!("DROP SCHEMA IF EXISTS {} CASCADE; DROP SCHEMA IF EXISTS {} CASCADE", names.schema, names.workings)).await;
+    batch(client, &format!("DROP SCHEMA IF EXISTS {} CASCADE; DROP SCHEMA IF EXISTS {} CASCADE", names.schema, names.workings))
+        .await;
     let mut statements = postgres::create_table(&table, &table.columns_up_to(shape.versions), &names, &keys).expect("a table");
     statements.push(format!("CREATE SCHEMA {}; ALTER TABLE {} ADD COLUMN _w smallint", names.workings, names.table));
     if let Some(triggers) = postgres::triggers(&table, &versions, &versions, &names, &keys).expect("triggers") {
@@ -95,10 +97,7 @@ async fn deploy(client: &Client, shape: Shape) -> String {
         statements.extend(postgres::create_triggers(&triggers, &names));
     }
     for view in &table.views {
-        statements.push(format!(
-            "DROP SCHEMA IF EXISTS {0} CASCADE; CREATE SCHEMA {0}",
-            names.version_schema(view.version)
-        ));
+        statements.push(format!("DROP SCHEMA IF EXISTS {0} CASCADE; CREATE SCHEMA {0}", names.version_schema(view.version)));
         statements.extend(postgres::create_view(&table, view, &names, &keys).expect("a view"));
     }
     batch(client, &statements.join(";\n")).await;

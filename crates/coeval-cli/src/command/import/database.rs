@@ -9,7 +9,7 @@ use coeval_plan::found::{FoundTable, Taken, take};
 
 use crate::atomic;
 use crate::error::{CommandError, Kind, Outcome, Result};
-use crate::store::{address, block_on, database_tables, refused};
+use crate::store::{block_on, database_tables, refused};
 use crate::ui::{Ui, count};
 use crate::workspace::Workspace;
 
@@ -24,7 +24,7 @@ pub(super) fn run(url: &Path, schema: &str, only: Option<&str>, folder: Option<&
     let url = url.to_string_lossy();
     let workspace = Workspace::open(folder, ui)?;
     let tables = block_on(async {
-        database_tables(&workspace.root, &url, schema).await.map_err(|error| refused(&error, &address(&url)))
+        database_tables(&workspace.root, &url, schema).await.map_err(|error| refused(&error, "the database"))
     })?;
     let tables: Vec<&FoundTable> = tables.iter().filter(|table| only.is_none_or(|only| table.name == only)).collect();
     if tables.is_empty() {
