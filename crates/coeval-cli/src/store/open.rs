@@ -62,6 +62,10 @@ fn open_backend(
     let unsupported = |reason: String| coeval_store::Error::Unsupported { what: address(url), reason };
     match scheme {
         scheme if DOCUMENTS.contains(&scheme) => Ok(Box::new(documents(root, url, options, catalog, retries)?)),
+        "sqlite" => {
+            let database = coeval_sqlite::open(&beneath(root, url), &texts(url, options, &[])?)?;
+            Ok(Box::new(coeval_sqlite::Sqlite::new(database, deployment, catalog)))
+        }
         scheme if DATABASES.contains(&scheme) => {
             Err(unsupported("databases are not there yet; stores of documents are".to_owned()))
         }

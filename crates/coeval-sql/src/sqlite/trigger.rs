@@ -12,7 +12,7 @@ use coeval_core::schema::Type;
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
-use crate::compute::{Compute, Computed, Values, is_json, json};
+use crate::compute::{Compute, Computed, Values, is_json, json, stored};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::literal::{Unfit, literal};
@@ -41,10 +41,10 @@ pub fn triggers(
     names: &Names,
     keys: KeyType<'_>,
 ) -> Result<Writing, Unfit> {
-    let compute = Compute { table, dialect: Dialect::Sqlite, guard: None, keys };
+    let compute = Compute { table, dialect: Dialect::Sqlite, guard: None, keys, within: None };
     let mut writer = Writer::new(compute, view, present, names);
     let insert = writer.insert()?;
-    let update = writer.update();
+    let update = writer.update()?;
     let key = writer.key();
     let delete = format!("  DELETE FROM {} WHERE {key};\n{}", names.table(), writer.forget(None));
     let trigger = |event: &str, body: &str| {
@@ -373,25 +373,26 @@ impl<'c, 'h> Writer<'c, 'h> {
     }
 
     /// What the columns that the version does not show become, where a write can change them.
-    fn puts(&self, insert: bool) -> Vec<(usize, String)> {
+    fn puts(&self, insert: bool) -> Result<Vec<(usize, String)>, Unfit> {
         let mut out = Vec::new();
         for at in self.unseen() {
             let column = &self.table().columns[at];
             let own = format!("n.{}", ident(&column.name));
             let value = match column.held {
                 Held::Shown { node, .. } | Held::Hidden { node } => {
-                    let undeclared = |node| self.compute.undeclared(self.view, at, node, "n", (!insert).then_some("o"));
+                    let writer = stored::Writer { view: self.view, new: "n", old: (!insert).then_some("o") };
                     if self.direct(node) == Some(at) {
                         own
                     } else {
-                        self.compute.kept(at, &At(self, Row::New), &undeclared).unwrap_or(own)
+                        let kept = self.compute.kept(at, &At(self, Row::New), &writer);
+                        kept.map_err(|local| Unfit(local.reason))?.unwrap_or(own)
                     }
                 }
                 Held::Failed { .. } | Held::Id => own,
             };
             out.push((at, value));
         }
-        out
+        Ok(out)
     }
 
     fn column_list(&self, columns: impl Iterator<Item = usize>) -> String {
@@ -428,7 +429,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             }
             out.push_str(&self.set(&sets));
         }
-        let puts = self.puts(true);
+        let puts = self.puts(true)?;
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
         let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
         let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
@@ -442,7 +443,7 @@ impl<'c, 'h> Writer<'c, 'h> {
     }
 
     /// R2: what a write at the version recomputes.
-    fn update(&mut self) -> String {
+    fn update(&mut self) -> Result<String, Unfit> {
         let (scratch, side, key) = (self.scratch(), self.side(), self.key());
         let table = self.names.table();
         let all = self.column_list(self.present.iter().copied());
@@ -486,7 +487,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             }
             out.push_str(&self.set(&sets));
         }
-        let puts = self.puts(false);
+        let puts = self.puts(false)?;
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
         let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
         let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
@@ -500,7 +501,7 @@ impl<'c, 'h> Writer<'c, 'h> {
         if !moved.is_empty() {
             out.push_str(&self.forget(Some(&moved.join(" OR "))));
         }
-        out
+        Ok(out)
     }
 
     /// The shown nodes that a write changes, each with the condition.

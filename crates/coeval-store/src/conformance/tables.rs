@@ -252,7 +252,12 @@ async fn rejected(suite: &Suite<'_>) -> Outcome {
 async fn tried(suite: &Suite<'_>) -> Outcome {
     let Some(backend) = clashing(suite, "tables-tried").await? else { return Ok(()) };
     let before = all(&*backend, 1, 100).await?;
-    let lowered = crate::lower(backend.catalog(), backend.capabilities(), Action::Migrate, 3, 5, false)?;
+    let lowered = crate::lower(
+        backend.catalog(),
+        backend.capabilities(),
+        &backend.ledger().await?,
+        crate::lower::Aim { action: Action::Migrate, from: 3, to: 5, scan: false, warm: false },
+    )?;
     let (mut named, mut failed, mut quarantined) = (Vec::new(), 0, 0);
     for (at, step) in lowered.iter().enumerate() {
         let name = at.to_string();
