@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 
 use coeval_core::Value;
 
@@ -93,6 +94,16 @@ impl Check {
             [row] => matches!(row.as_slice(), [value] if *value == Value::from(0)),
             _ => false,
         }
+    }
+
+    /// Says that it does not hold, and what it gave.
+    pub fn fails(&self, rows: &[Vec<Value>]) -> String {
+        let line = self.sql.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        let gave = match rows {
+            [row] => row.iter().map(Value::to_string).collect::<Vec<_>>().join(", "),
+            rows => format!("{} rows", rows.len()),
+        };
+        format!("a check does not hold: `{line}` gave {gave}")
     }
 }
 
@@ -212,6 +223,22 @@ impl Ordered {
         }
         Ok(due)
     }
+}
+
+/// Returns which acts are done together, as ranges: those that can be in one transaction are, each other one is alone.
+pub fn together(acts: &[Act]) -> Vec<Range<usize>> {
+    let alone = |act: &Act| match act {
+        Act::Sql { transaction, .. } => *transaction != Transaction::Either,
+        Act::Operations { .. } | Act::Update(_) | Act::Exec(_) | Act::Check(_) => false,
+    };
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for (at, act) in acts.iter().enumerate() {
+        match out.last_mut() {
+            Some(last) if !alone(act) && !alone(&acts[last.start]) => last.end = at + 1,
+            Some(_) | None => out.push(at..at + 1),
+        }
+    }
+    out
 }
 
 /// Why nothing is run.
@@ -370,7 +397,13 @@ fn run(migration: &Standalone, acts: Vec<Act>, reverse: Option<Vec<Act>>) -> Run
 /// The way there, and what must hold then.
 fn there(migration: &Standalone, dialect: SqlDialect) -> Result<Vec<Act>, Refusal> {
     let mut acts = acts(&migration.id, &migration.up, dialect)?;
-    acts.extend(migration.checks.iter().cloned().map(Act::Check));
+    for check in &migration.checks {
+        if statements(&migration.id, &check.sql, dialect)?.len() > 1 {
+            let what = "several statements in one check".to_owned();
+            return Err(Refusal::Impossible { id: migration.id.clone(), what, instead: "make a check of each" });
+        }
+        acts.push(Act::Check(check.clone()));
+    }
     Ok(acts)
 }
 

@@ -9,7 +9,7 @@ use coeval_store::{Backend as _, Error, Result};
 use crate::backend::PostgresBackend;
 use crate::layout::Layout;
 use crate::statement::{Group, transact};
-use crate::{archive, backfill, constraint, offer, preflight, table, trigger};
+use crate::{archive, backfill, constraint, offer, preflight, standalone, table, trigger};
 
 /// A step that is executed.
 #[derive(Clone, Copy)]
@@ -116,6 +116,7 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
         Step::RetireViews { before } => offer::retire(&job, *before).await?,
         Step::ForgetColumn { column, .. } => table::forget_column(&job, column).await?,
         Step::ForgetTable { .. } => table::forget(&job).await?,
+        Step::Standalone { up, .. } => return standalone::execute(backend.state(), step, up, work).await,
         Step::Sql { up, .. } => {
             let what = step.to_string();
             let statements = [up.clone()];
