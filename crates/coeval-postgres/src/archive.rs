@@ -7,6 +7,7 @@ use coeval_store::event::Tally;
 use crate::backfill::archive_key;
 use crate::execute::Job;
 use crate::layout::view_up_to;
+use crate::row::Lens;
 use crate::table::{key, local, text};
 use crate::walk::{Act, KeyColumns, Range, Walk};
 
@@ -54,6 +55,10 @@ impl Act for Keeping {
 
     fn otherwise(&self, range: &Range) -> Option<Vec<String>> {
         Some(vec![self.insert(&self.keep.all, range)])
+    }
+
+    fn why(&self) -> Option<(&Lens<'_>, u32)> {
+        None
     }
 
     fn wrong(&self, _: &Range) -> Option<String> {

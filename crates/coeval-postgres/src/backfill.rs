@@ -11,11 +11,15 @@ use crate::constraint::is_required;
 use crate::error::During;
 use crate::execute::Job;
 use crate::layout::{Layout, view_up_to};
+use crate::row::Lens;
 use crate::table::{create_schema, key, local, text, unfit};
 use crate::walk::{Act, KeyColumns, Range, SETTINGS, Walk};
 
 /// What a backfill does to rows.
-struct Filling {
+struct Filling<'l> {
+    /// The version that is computed from.
+    lens: Lens<'l>,
+    to: u32,
     table: String,
     key: KeyColumns,
     fill: Option<Fill>,
@@ -25,10 +29,10 @@ struct Filling {
     wrong: Vec<(String, bool, String)>,
 }
 
-impl Filling {
+impl<'l> Filling<'l> {
     fn new(
         job: &Job<'_>,
-        layout: &Layout<'_>,
+        layout: &Layout<'l>,
         table: &Table<'_>,
         names: &Names,
         from: u32,
@@ -47,7 +51,8 @@ impl Filling {
         for base in bases {
             let Some(kept) = view_up_to(table, *base) else { continue };
             if let Some(fill) = postgres::restore(table, view, &at, kept, names, &keys).map_err(local(job))? {
-                restores.push((fill, format!("{} AND a.base = {base}", archived(job, layout, &key))));
+                restores
+                    .push((fill, format!("{} AND a.base = {base}", archived(job.backend.state().deployment(), layout, &key))));
             }
         }
         let mut wrong = Vec::new();
@@ -74,15 +79,17 @@ impl Filling {
                 wrong.push((format!("({check}) IS FALSE"), false, reason));
             }
         }
-        Ok(Self { table: names.table.clone(), key, fill, restores, wrong })
+        let lens = Lens::new(layout.clone(), view.version, view.version)?;
+        let to = table.views.last().map_or(from, |view| view.version);
+        Ok(Self { lens, to, table: names.table.clone(), key, fill, restores, wrong })
     }
 }
 
 /// Renders the condition that a row of the archive, `a`, belongs to one of the table, `t`.
-pub(crate) fn archived(job: &Job<'_>, layout: &Layout<'_>, key: &KeyColumns) -> String {
+pub(crate) fn archived(deployment: &str, layout: &Layout<'_>, key: &KeyColumns) -> String {
     format!(
         "a.deployment = {} AND a.table_name = {} AND a.key = {}",
-        text(job.backend.state().deployment()),
+        text(deployment),
         text(&layout.table_name),
         archive_key(key)
     )
@@ -94,7 +101,11 @@ pub(crate) fn archive_key(key: &KeyColumns) -> String {
     format!("pg_catalog.jsonb_build_array({})", parts.join(", "))
 }
 
-impl Act for Filling {
+impl Act for Filling<'_> {
+    fn why(&self) -> Option<(&Lens<'_>, u32)> {
+        Some((&self.lens, self.to))
+    }
+
     fn first(&self) -> Vec<String> {
         Vec::new()
     }

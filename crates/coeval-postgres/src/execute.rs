@@ -76,7 +76,8 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
     work.go_on()?;
     let ledger = backend.ledger().await?;
     let (low, high) = match ledger.open() {
-        Some(open) => (open.from.min(open.to), open.from.max(open.to)),
+        // After a rollback that took views away only, the tables are further than the version in force.
+        Some(open) => (open.from.min(open.to), open.from.max(open.to).max(ledger.made())),
         None => span(step, &ledger, backend),
     };
     let job = Job { backend, work, step, ledger: &ledger, low, high };

@@ -12,6 +12,7 @@ use deadpool_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 
 use crate::backend::PostgresBackend;
+use crate::backfill::archived;
 use crate::error::{During, tell};
 use crate::row::{Lens, Row};
 use crate::statement::is_passing;
@@ -307,6 +308,14 @@ impl Records for PostgresBackend {
         }
         let sql = format!("DELETE FROM {} AS t WHERE {}", lens.layout.names.table, lens.key_is(key)?);
         transaction.execute_typed(&sql, &[]).await.during(&what)?;
+        // What was kept of it is not another one's that gets the same key.
+        let forget = format!(
+            "DELETE FROM coeval.archive AS a USING (SELECT {}) AS t ({}) WHERE {}",
+            lens.key_values(key)?,
+            lens.key.iter().map(|(column, _)| column.as_str()).collect::<Vec<_>>().join(", "),
+            archived(self.state().deployment(), &lens.layout, &lens.key)
+        );
+        transaction.execute_typed(&forget, &[]).await.during(&what)?;
         transaction.commit().await.during(&what)?;
         Ok(true)
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use coeval_core::json::{self, Style};
+use coeval_core::lens::Stored;
 use coeval_core::{Object, Value};
 use coeval_sql::{Dialect, string};
 use coeval_store::event::{Event, Failure, Tally};
@@ -16,12 +17,15 @@ use crate::error::{During, tell, words};
 use crate::execute::Job;
 use crate::layout::Layout;
 use crate::lock;
+use crate::row::Lens;
 use crate::statement::{is_passing, pause, rest};
 
 /// How long a batch should take.
 const TARGET: Duration = Duration::from_millis(300);
 /// With how many rows it begins, and how many a batch has at most.
 const SIZES: (usize, usize) = (1_000, 50_000);
+/// Of how many rows it is asked at once why they cannot be shown.
+const EXPLAINED: usize = 500;
 /// How far replicas may be behind before a backfill lets them catch up, in seconds.
 const LAG: f64 = 10.0;
 
@@ -64,6 +68,9 @@ pub(crate) trait Act: Sync {
 
     /// The same for a single row where the others failed; `None` where there is nothing else to try.
     fn otherwise(&self, range: &Range) -> Option<Vec<String>>;
+
+    /// What a version to come makes of rows: what the core says why it cannot show them. `None` where nothing is converted.
+    fn why(&self) -> Option<(&Lens<'_>, u32)>;
 
     /// Asks which rows of a range are in the way although nothing failed: a query for the key's texts, the kind and the reason.
     fn wrong(&self, range: &Range) -> Option<String>;
@@ -157,14 +164,45 @@ impl<A: Act> Walk<'_, A> {
         let what = self.job.step.to_string();
         let range = Range::default();
         transaction.batch_execute("SAVEPOINT attempt").await.during(&what)?;
-        match self.execute(transaction, &range).await {
-            Ok((tally, failures)) => Ok((tally, failures)),
+        let (tally, failures) = match self.execute(transaction, &range).await {
+            Ok(done) => done,
             Err(error) if is_data(&error) => {
                 transaction.batch_execute("ROLLBACK TO SAVEPOINT attempt").await.during(&what)?;
-                self.narrow(transaction, &range).await
+                self.narrow(transaction, &range).await?
             }
-            Err(error) => Err(tell(&what, &error)),
+            Err(error) => return Err(tell(&what, &error)),
+        };
+        Ok((tally, self.explain(transaction, failures).await?))
+    }
+
+    /// Puts the core's reasons in the place of the database's, which does not say what a version makes of a record.
+    async fn explain(&self, transaction: &Transaction<'_>, mut failures: Vec<(Key, Failure)>) -> Result<Vec<Failure>> {
+        let what = self.job.step.to_string();
+        if let Some((lens, to)) = self.act.why() {
+            for part in failures.chunks_mut(EXPLAINED) {
+                let keys: Result<Vec<String>> = part.iter().map(|(key, _)| Ok(format!("({})", lens.key_values(key)?))).collect();
+                let columns: Vec<String> = self.key.iter().map(|(column, _)| format!("t.{column}")).collect();
+                let texts: Vec<String> = columns.iter().map(|column| format!("{column}::text")).collect();
+                let (selected, columns, keys) = (lens.selected(), columns.join(", "), keys?.join(", "));
+                let sql = format!(
+                    "SELECT {selected}, ARRAY[{}] FROM {} AS t WHERE ({columns}) IN ({keys})",
+                    texts.join(", "),
+                    self.table
+                );
+                for row in transaction.query_typed(&sql, &[]).await.during(&what)? {
+                    let texts = Key(row.try_get(row.len() - 1).during(&what)?);
+                    let read = lens.read(&row, &what)?;
+                    let history = &lens.layout.era.history;
+                    let stored = Stored::plain(lens.shape, read.document);
+                    let refused = history.move_to(&stored, lens.layout.era.shape(to).unwrap_or(to)).err();
+                    if let (Some(unmoved), Some((_, failure))) = (refused, part.iter_mut().find(|(key, _)| *key == texts)) {
+                        failure.reason = unmoved.to_string();
+                        failure.key = read.key.to_string();
+                    }
+                }
+            }
         }
+        Ok(failures.into_iter().map(|(_, failure)| failure).collect())
     }
 
     async fn batch(&self, place: &Place, size: usize, narrow: bool) -> Result<Batch> {
@@ -213,6 +251,7 @@ impl<A: Act> Walk<'_, A> {
                 Err(error) => return Err(tell(&what, &error)),
             }
         };
+        let failures = self.explain(&transaction, failures).await?;
         let now = Place { done: up_to.is_none(), after: up_to.clone(), tally: place.tally.plus(tally), begun: true };
         self.note(&transaction, &now).await?;
         match transaction.commit().await {
@@ -227,7 +266,7 @@ impl<A: Act> Walk<'_, A> {
         &self,
         transaction: &Transaction<'_>,
         range: &Range,
-    ) -> std::result::Result<(Tally, Vec<Failure>), tokio_postgres::Error> {
+    ) -> std::result::Result<(Tally, Vec<(Key, Failure)>), tokio_postgres::Error> {
         let mut written = 0;
         for (nth, statement) in self.act.statements(range).into_iter().enumerate() {
             let rows = transaction.execute_typed(&statement, &[]).await?;
@@ -253,12 +292,14 @@ impl<A: Act> Walk<'_, A> {
         Ok((tally, failures))
     }
 
-    fn failure(&self, key: Vec<String>, kind: &'static str, reason: String) -> Failure {
-        Failure { model: self.layout.entry.name.clone(), key: Key(key).to_string(), kind, reason }
+    fn failure(&self, key: Vec<String>, kind: &'static str, reason: String) -> (Key, Failure) {
+        let key = Key(key);
+        let failure = Failure { model: self.layout.entry.name.clone(), key: key.to_string(), kind, reason };
+        (key, failure)
     }
 
     /// Does the rows of a range by halves, so that those are found that fail.
-    async fn narrow(&self, transaction: &Transaction<'_>, range: &Range) -> Result<(Tally, Vec<Failure>)> {
+    async fn narrow(&self, transaction: &Transaction<'_>, range: &Range) -> Result<(Tally, Vec<(Key, Failure)>)> {
         let what = self.job.step.to_string();
         let columns: Vec<String> = self.key.iter().map(|(column, _)| format!("t.{column}")).collect();
         let texts: Vec<String> = columns.iter().map(|column| format!("{column}::text")).collect();

@@ -66,8 +66,10 @@ fn open_backend(
             let database = coeval_sqlite::open(&beneath(root, url), &texts(url, options, &[])?)?;
             Ok(Box::new(coeval_sqlite::Sqlite::new(database, deployment, catalog)))
         }
-        scheme if DATABASES.contains(&scheme) => {
-            Err(unsupported("databases are not there yet; stores of documents are".to_owned()))
+        "postgres" | "postgresql" => {
+            let database = coeval_postgres::open(url, &texts(url, options, &coeval_postgres::environment(url))?)?;
+            let state = coeval_postgres::State::new(Arc::new(database), deployment);
+            Ok(Box::new(coeval_postgres::PostgresBackend::new(state, catalog)))
         }
         scheme => {
             let known = || DOCUMENTS.iter().chain(&DATABASES).copied();
