@@ -241,6 +241,16 @@ pub fn together(acts: &[Act]) -> Vec<Range<usize>> {
     out
 }
 
+/// Returns the SQL of acts, as text for people.
+pub fn written(acts: &[Act]) -> Vec<String> {
+    let text = |act: &Act| match act {
+        Act::Sql { text, .. } => Some(text.clone()),
+        Act::Check(check) => Some(check.sql.trim().trim_end_matches(';').to_owned()),
+        Act::Operations { .. } | Act::Update(_) | Act::Exec(_) => None,
+    };
+    acts.iter().filter_map(text).collect()
+}
+
 /// Why nothing is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {

@@ -84,7 +84,7 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
     if let Mode::Try(sample) = work.mode {
         return tried(&job, sample).await;
     }
-    if work.step == "0" && !work.undo {
+    if work.step == "0" && !work.undo && !matches!(step, Step::Standalone { .. }) {
         preflight::preflight(&job).await?;
     }
     match step {

@@ -75,7 +75,8 @@ async fn place(state: &State, run: &str, step: &str) -> Result<Option<Place>> {
     let Some(row) = client.query_typed_opt(sql, &values).await.during(&what)? else { return Ok(None) };
     let (position, done): (Option<String>, bool) = (row.try_get(0).during(&what)?, row.try_get(1).during(&what)?);
     let position = position.map_or(Ok(0), |position| position.parse());
-    let unreadable = |_| Error::Unreadable { what: "coeval.cursor".to_owned(), reason: "a place that is none".to_owned(), newer: false };
+    let unreadable =
+        |_| Error::Unreadable { what: "coeval.cursor".to_owned(), reason: "a place that is none".to_owned(), newer: false };
     Ok(Some(Place { position: position.map_err(unreadable)?, done }))
 }
 

@@ -65,7 +65,9 @@ pub(crate) async fn execute(store: &Sqlite, step: &Step, acts: &[Act], work: &Wo
             }
             // Also where there was nothing to do.
             let (session, all) = (&session, job.acts.len());
-            job.transaction(session, || state::note(session, &job.deployment, (&job.run, &job.step), Some(&[all.to_string()]), &Tally::default(), true))
+            job.transaction(session, || {
+                state::note(session, &job.deployment, (&job.run, &job.step), Some(&[all.to_string()]), &Tally::default(), true)
+            })
         })
     });
     done.await???;
@@ -138,7 +140,8 @@ impl Job {
     /// Does something in a transaction in which nobody takes the lock over.
     fn transaction(&self, session: &Session<'_>, act: impl FnOnce() -> Result<()>) -> Result<()> {
         session.batch("BEGIN IMMEDIATE")?;
-        let done = lock::show_up(session, &self.deployment, self.fence).and_then(|_| act()).and_then(|()| session.batch("COMMIT"));
+        let done =
+            lock::show_up(session, &self.deployment, self.fence).and_then(|_| act()).and_then(|()| session.batch("COMMIT"));
         // Some errors end a transaction by themselves.
         if done.is_err() && !session.connection().is_autocommit() {
             session.batch("ROLLBACK")?;

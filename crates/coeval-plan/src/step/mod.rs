@@ -55,7 +55,7 @@ impl Phase {
             Self::Backfill => "backfill",
             Self::Validate => "validate",
             Self::Activate => "activate",
-            Self::Standalone => "standalone",
+            Self::Standalone => "alone",
             Self::Contract => "contract",
         }
     }
