@@ -158,6 +158,8 @@ pub struct Run {
     pub acts: Vec<Act>,
     /// What takes it back; `None` where nothing does.
     pub reverse: Option<Vec<Act>>,
+    /// Whether this is the way back.
+    pub back: bool,
 }
 
 impl Run {
@@ -181,7 +183,7 @@ impl Run {
             };
             return Err(Refusal::Impossible { id: self.id, what, instead });
         }
-        Ok(Step::Standalone { id: self.id, digest: self.digest, up: self.acts, down: self.reverse })
+        Ok(Step::Standalone { id: self.id, digest: self.digest, up: self.acts, down: self.reverse, back: self.back })
     }
 }
 
@@ -386,7 +388,7 @@ pub fn back(
             return Err(Refusal::NotReversible { id: id() });
         }
         let acts = acts(&migration.id, &migration.down, dialect)?;
-        runs.push(run(migration, acts, Some(there(migration, dialect)?)));
+        runs.push(Run { back: true, ..run(migration, acts, Some(there(migration, dialect)?)) });
     }
     Ok(runs)
 }
@@ -401,7 +403,7 @@ fn unedited(migration: &Standalone, digest: &str) -> Result<(), Refusal> {
 
 fn run(migration: &Standalone, acts: Vec<Act>, reverse: Option<Vec<Act>>) -> Run {
     let (id, backend, digest) = (migration.id.clone(), migration.backend.clone(), migration.digest.clone());
-    Run { id, backend, after: migration.after, digest, acts, reverse }
+    Run { id, backend, after: migration.after, digest, acts, reverse, back: false }
 }
 
 /// The way there, and what must hold then.

@@ -140,9 +140,9 @@ impl Ledger {
         let mut out: Vec<(&Started, Applied)> = Vec::new();
         for started in self.finished() {
             for step in &started.steps {
-                let Step::Standalone { id, digest, .. } = step else { continue };
+                let Step::Standalone { id, digest, back, .. } = step else { continue };
                 out.retain(|(_, applied)| applied.id != *id);
-                if started.action == Action::Migrate {
+                if !back {
                     out.push((started, Applied { id: id.clone(), digest: digest.clone() }));
                 }
             }

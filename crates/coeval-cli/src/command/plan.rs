@@ -84,7 +84,8 @@ fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, scripts: &[Vec<
             }
         }
     }
-    if plan.from == plan.to && !plan.steps.is_empty() {
+    // Where there are views, a step says so.
+    if store.backend.capabilities().schema {
         return Ok(());
     }
     ui.say(&format!("  {:9}  version {} is offered to clients", coeval_store::Phase::Activate.name(), plan.to))

@@ -17,14 +17,19 @@ use super::show::Show;
 use crate::error::{CommandError, Kind, Outcome, Result};
 use crate::ui::Ui;
 
-/// Says which standalone migrations are among steps.
+/// Says which standalone migrations are applied or taken back among steps.
 pub(crate) fn migrations<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
-    let id = |step: &'s Step| if let Step::Standalone { id, .. } = step { Some(format!("`{id}`")) } else { None };
-    let ids: Vec<String> = steps.filter_map(id).collect();
+    let (mut ids, mut how) = (Vec::new(), "with");
+    for step in steps {
+        if let Step::Standalone { id, back, .. } = step {
+            ids.push(format!("`{id}`"));
+            how = if *back { "without" } else { "with" };
+        }
+    }
     match ids.as_slice() {
         [] => String::new(),
-        [one] => format!(", with the migration {one}"),
-        several => format!(", with the migrations {}", several.join(", ")),
+        [one] => format!(", {how} the migration {one}"),
+        several => format!(", {how} the migrations {}", several.join(", ")),
     }
 }
 

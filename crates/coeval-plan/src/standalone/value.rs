@@ -130,8 +130,9 @@ mod tests {
             Act::Check(Check { sql: text("SELECT 1"), expect_zero_rows: false }),
         ];
         for down in [None, Some(Vec::new()), Some(up.clone())] {
-            let step = Step::Standalone { id: text("a"), digest: text("sha256:0"), up: up.clone(), down };
+            let step = Step::Standalone { id: text("a"), digest: text("sha256:0"), up: up.clone(), down, back: false };
             assert_eq!(Step::from_value(&step.to_value()).unwrap(), step);
+            assert!(step.reverse().is_none_or(|back| Step::from_value(&back.to_value()).unwrap() == back));
             let there_and_back = step.reverse().map(|reverse| reverse.reverse().unwrap());
             assert_eq!(there_and_back.is_some(), step.reverse().is_some());
             assert!(there_and_back.is_none_or(|back| back == step));

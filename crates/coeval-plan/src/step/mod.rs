@@ -310,6 +310,8 @@ pub enum Step {
         up: Vec<Act>,
         /// What takes it back; `None` where nothing does.
         down: Option<Vec<Act>>,
+        /// Whether it is the way back that is executed: `up` takes back then, and `down` leads there.
+        back: bool,
     },
 }
 
@@ -454,7 +456,9 @@ impl Step {
             Self::CreateViews { from, to } => Self::DropViews { from: to, to: from },
             Self::DropViews { from, to } => Self::CreateViews { from: to, to: from },
             Self::Sql { model, up, down } => Self::Sql { model, up: down?, down: Some(up) },
-            Self::Standalone { id, digest, up, down } => Self::Standalone { id, digest, up: down?, down: Some(up) },
+            Self::Standalone { id, digest, up, down, back } => {
+                Self::Standalone { id, digest, up: down?, down: Some(up), back: !back }
+            }
             Self::ForgetRecords { .. } | Self::RetireViews { .. } | Self::ForgetColumn { .. } | Self::ForgetTable { .. } => {
                 return None;
             }
@@ -500,6 +504,7 @@ impl fmt::Display for Step {
             Self::ForgetColumn { model, column } => write!(f, "drop column `{column}` of `{model}`, for good"),
             Self::ForgetTable { table, .. } => write!(f, "drop table `{table}`, for good"),
             Self::Sql { model, .. } => write!(f, "run the SQL that was written for `{model}`"),
+            Self::Standalone { id, back: true, .. } => write!(f, "take back the migration `{id}`"),
             Self::Standalone { id, .. } => write!(f, "execute the migration `{id}`"),
         }
     }

@@ -1,6 +1,6 @@
 //! Steps as values: how they stand in frozen documents and in a store's history.
 
-use coeval_core::decode::{known_keys, object, optional_string, string};
+use coeval_core::decode::{flag, known_keys, object, optional_string, string};
 use coeval_core::invalid::nearest;
 use coeval_core::schema::Property;
 use coeval_core::value::Object;
@@ -132,8 +132,8 @@ impl Step {
                 let made = of(model).text("up", up);
                 down.as_ref().map_or(Made(made.0.clone()), |down| Made(made.0.clone()).text("down", down)).step("sql")
             }
-            Self::Standalone { id, digest, up, down } => {
-                let mut made = Made::new().text("id", id).text("digest", digest).value("up", acts(up));
+            Self::Standalone { id, digest, up, down, back } => {
+                let mut made = Made::new().text("id", id).text("digest", digest).flag("back", *back).value("up", acts(up));
                 if let Some(down) = down {
                     made = made.value("down", acts(down));
                 }
@@ -254,12 +254,13 @@ impl Step {
                 Self::Sql { model: text("model")?, up: text("up")?, down: optional_string(fields, "down")?.map(str::to_owned) }
             }
             "standalone" => {
-                known(&["id", "digest", "up", "down"])?;
+                known(&["id", "digest", "back", "up", "down"])?;
                 let read = |name: &str| -> Result<Vec<Act>, Invalid> {
                     list(fields, name)?.iter().map(|act| Act::from_value(act).map_err(|e| e.beneath(name))).collect()
                 };
                 let down = fields.get("down").map(|_| read("down")).transpose()?;
-                Self::Standalone { id: text("id")?, digest: text("digest")?, up: read("up")?, down }
+                let back = flag(fields, "back")?;
+                Self::Standalone { id: text("id")?, digest: text("digest")?, up: read("up")?, down, back }
             }
             other => {
                 let invalid = Invalid::new(format!("unknown step `{other}`"));
