@@ -73,10 +73,17 @@ pub(crate) fn keep(
         layout.table.homes(node).iter().any(|spot| stays(spot.column)) || failed.is_some_and(stays)
     };
     sealed.keep.entries.retain(|(key, _)| !is_held(key));
+    // What is not declared in an object lies in the columns that hold the object, in whatever shape.
+    let object_stays = |key: &str| {
+        let lineage = scope.nodes.iter().find(|node| node.key == key).and_then(|node| node.lineage);
+        let of = |node: &usize| scope.nodes[*node].lineage == lineage;
+        let mut homes = (0..scope.nodes.len()).filter(of).flat_map(|node| layout.table.homes(node));
+        key.is_empty() || homes.any(|spot| stays(spot.column))
+    };
+    sealed.keep.extras.retain(|(key, _)| !object_stays(key));
+    sealed.keep.apart.retain(|(key, _)| !object_stays(key));
     sealed.keep.layouts.clear();
-    sealed.keep.extras.clear();
-    sealed.keep.apart.clear();
-    if sealed.keep.entries.is_empty() {
+    if sealed.keep.is_empty() {
         return Ok(());
     }
     let notes = sealed.to_value(true);

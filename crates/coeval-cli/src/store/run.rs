@@ -131,6 +131,7 @@ pub(crate) async fn run(stores: &[Store], goal: Goal, warm: bool, speed: &Speed,
     let (mut ended, mut failure) = (Vec::new(), None);
     for store in stores {
         show.store(&store.name);
+        show.tables(store.backend.capabilities().schema);
         match coeval_engine::run(&*store.backend, goal, &how).await {
             Ok(outcome) => ended.push((store, outcome)),
             Err(error) => {
@@ -154,6 +155,7 @@ pub(crate) async fn run(stores: &[Store], goal: Goal, warm: bool, speed: &Speed,
     for (store, outcome) in &ended {
         if let Ended::Done(Done { from: 0, action: Action::Migrate, .. }) = outcome
             && !outcome_has_records(outcome)
+            && !store.backend.capabilities().schema
         {
             let address = store.backend.name();
             let message = format!("{}: no record was found in {address}", store.name);
@@ -201,8 +203,10 @@ fn told(outcome: &Ended) -> String {
                     format!("{} is in force, {} before", version(done.to), version(done.from))
                 }
             };
-            let alone = migrations(done.steps.iter().map(|(step, _)| step));
-            format!("{what}{alone}: {}", counts(&done.tally()))
+            let what = format!("{what}{}", migrations(done.steps.iter().map(|(step, _)| step)));
+            // A run that only changed tables came upon no record.
+            let only_tables = done.steps.iter().all(|(step, _)| step.on_records().is_none()) && !done.steps.is_empty();
+            if only_tables && done.tally().seen == 0 { what } else { format!("{what}: {}", counts(&done.tally())) }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! JSON's null is null). It is JSON where any column holds it as JSON: in an object, or since its type is.
 
 mod elements;
+mod fails;
 mod guard;
 pub(crate) mod json;
 mod land;
@@ -306,7 +307,9 @@ impl Compute<'_, '_> {
                 Some(format!("{}({})", guard(id, at), inputs.seen.join(", ")))
             }
             (OnFail::Fallback(_) | OnFail::Quarantine, _) if fallible => {
-                return Err(local("the database cannot go on where a computation fails"));
+                let fails = fails::fails(&recipe.function, at, &inputs.seen, &sql);
+                let fails = fails.filter(|_| self.dialect == Dialect::Sqlite);
+                Some(fails.ok_or_else(|| local("the database cannot go on where a computation fails"))?)
             }
             (OnFail::Fallback(_) | OnFail::Quarantine, _) => None,
         };

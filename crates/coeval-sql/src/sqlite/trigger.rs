@@ -274,9 +274,13 @@ impl<'c, 'h> Writer<'c, 'h> {
             return Ok(format!("coalesce({new}, {UUID})"));
         }
         let property = self.table().model(self.view).and_then(|model| model.properties.get(name));
-        match property.and_then(|property| property.default.as_ref()).filter(|default| **default != Value::Null) {
-            Some(default) => Ok(format!("coalesce({new}, {})", literal(default, &column.property.ty, Dialect::Sqlite)?)),
-            None => Ok(new),
+        match property.and_then(|property| property.default.as_ref()) {
+            Some(Value::Null) if column.is_json() => Ok(format!("coalesce({new}, {})", json::null(Dialect::Sqlite))),
+            None | Some(Value::Null) => Ok(new),
+            Some(default) => {
+                let ty = if column.is_json() { &Type::Json } else { &column.property.ty };
+                Ok(format!("coalesce({new}, {})", literal(default, ty, Dialect::Sqlite)?))
+            }
         }
     }
 
@@ -357,11 +361,7 @@ impl<'c, 'h> Writer<'c, 'h> {
     fn cannot(&mut self, hidden: &Hidden, local: Local, condition: Option<&str>) -> String {
         let node = &self.table().scope().nodes[hidden.node];
         let name = node.key.split('@').next().unwrap_or_default();
-        let message = format!(
-            "{}: SQLite cannot compute `{name}` ({}): write this record with coeval",
-            Names::view(self.view),
-            local.reason
-        );
+        let message = format!("{}: {LOCAL} `{name}` ({}): write this record with coeval", Names::view(self.view), local.reason);
         if !self.local.iter().any(|(known, _)| *known == hidden.node) {
             self.local.push((hidden.node, local));
         }
@@ -569,6 +569,9 @@ impl<'c, 'h> Writer<'c, 'h> {
         String::new()
     }
 }
+
+/// What a view says that refuses a write since the database cannot compute what follows from it.
+pub const LOCAL: &str = "SQLite cannot compute";
 
 /// The table in which is kept what dropped columns held.
 const ARCHIVE: &str = "coeval_keep";
