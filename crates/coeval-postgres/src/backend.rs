@@ -15,7 +15,7 @@ use coeval_store::{Backend, Catalog, Result};
 
 use crate::layout::Layout;
 use crate::state::State;
-use crate::{execute, inspect};
+use crate::{execute, inspect, standalone};
 
 /// Records in PostgreSQL: a base table a model, and for each version a schema of views.
 ///
@@ -106,6 +106,10 @@ impl Backend for PostgresBackend {
 
     async fn tidy(&self, run: &str) -> Result<()> {
         self.state.tidy(run).await
+    }
+
+    async fn begun(&self, run: &str, step: &str) -> Result<bool> {
+        standalone::begun(&self.state, run, step).await
     }
 
     async fn inspect(&self, model: &str, survey: Survey, sample: Option<u64>, work: &Work<'_>) -> Result<Inspection> {

@@ -9,7 +9,7 @@ use coeval_store::{Backend as _, Error, Result};
 use crate::backend::PostgresBackend;
 use crate::layout::Layout;
 use crate::statement::{Group, transact};
-use crate::{archive, backfill, constraint, offer, preflight, table, trigger};
+use crate::{archive, backfill, constraint, offer, preflight, standalone, table, trigger};
 
 /// A step that is executed.
 #[derive(Clone, Copy)]
@@ -84,7 +84,7 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
     if let Mode::Try(sample) = work.mode {
         return tried(&job, sample).await;
     }
-    if work.step == "0" && !work.undo {
+    if work.step == "0" && !work.undo && !matches!(step, Step::Standalone { .. }) {
         preflight::preflight(&job).await?;
     }
     // A run that is undone may not have come to the table.
@@ -123,6 +123,7 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
         Step::RetireViews { before } => offer::retire(&job, *before).await?,
         Step::ForgetColumn { column, .. } => table::forget_column(&job, column).await?,
         Step::ForgetTable { .. } => table::forget(&job).await?,
+        Step::Standalone { up, .. } => return standalone::execute(backend.state(), step, up, work).await,
         Step::Sql { up, .. } => {
             let what = step.to_string();
             let statements = [up.clone()];

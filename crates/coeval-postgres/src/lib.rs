@@ -27,6 +27,7 @@ mod preflight;
 mod probe;
 mod records;
 mod row;
+mod standalone;
 mod state;
 pub mod statement;
 mod table;

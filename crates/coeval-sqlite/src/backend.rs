@@ -14,6 +14,7 @@ use coeval_store::{Backend, Capabilities, Catalog, Result, Step};
 
 use crate::database::Database;
 use crate::lock::{self, Own};
+use crate::standalone;
 use crate::state;
 use crate::statement::{Absent, ForeignKeys, How, Session};
 use crate::{execute, inspect};
@@ -124,6 +125,10 @@ impl Backend for Sqlite {
 
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {
         execute::execute(self, step, work).await
+    }
+
+    async fn begun(&self, run: &str, step: &str) -> Result<bool> {
+        Ok(standalone::read(self, run, step).await?.is_some())
     }
 
     async fn inspect(&self, model: &str, survey: Survey, sample: Option<u64>, work: &Work<'_>) -> Result<Inspection> {

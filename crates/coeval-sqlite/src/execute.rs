@@ -13,7 +13,7 @@ use coeval_store::{Backend as _, Catalog, Error, Result, Step};
 use crate::backend::Sqlite;
 use crate::layout::{Layout, era_between};
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{archive, backfill, catalog, shape, writing};
+use crate::{archive, backfill, catalog, shape, standalone, writing};
 
 /// For which versions a step is executed.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,7 @@ pub(crate) async fn execute(store: &Sqlite, step: &Step, work: &Work<'_>) -> Res
         }
         Step::Backfill { model, from, to, columns } => return backfill::backfill(store, model, *from, *to, columns, work).await,
         Step::Archive { model, from, to, columns } => return archive::archive(store, model, *from, *to, columns, work).await,
+        Step::Standalone { up, .. } if work.mode == Mode::Write => return standalone::execute(store, step, up, work).await,
         _ if work.mode != Mode::Write => return attempt(store, step, span, work).await,
         _ => {}
     }
@@ -191,7 +192,8 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
         | Step::CreateViews { .. }
         | Step::DropViews { .. }
         | Step::RetireViews { .. }
-        | Step::Sql { .. } => {}
+        | Step::Sql { .. }
+        | Step::Standalone { .. } => {}
     }
     Ok(Vec::new())
 }

@@ -92,6 +92,15 @@ pub trait Backend: Debug + Send + Sync {
     /// written ([`crate::work::Mode::Try`]) it is no error: the tally counts them.
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally>;
 
+    /// Returns whether anything of a step of a run may have been done that is still there. Asked for
+    /// [`Step::Standalone`] only, which is done at most once, so that what was not begun is not undone.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    async fn begun(&self, _run: &str, _step: &str) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Returns the statements that a step would execute now, as text for people; none where the store has no such language.
     ///
     /// # Errors
