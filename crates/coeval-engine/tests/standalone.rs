@@ -50,11 +50,13 @@ fn undo(ids: &[&str]) -> BTreeSet<String> {
 }
 
 fn sql(run: &Run) -> Vec<&str> {
-    let text = |act| match act {
-        &Act::Sql { ref text, .. } => Some(text.as_str()),
-        _ => None,
-    };
-    run.acts.iter().filter_map(text).collect()
+    let mut out = Vec::new();
+    for act in &run.acts {
+        if let Act::Sql { text, .. } = act {
+            out.push(text.as_str());
+        }
+    }
+    out
 }
 
 #[test]

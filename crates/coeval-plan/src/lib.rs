@@ -2,6 +2,7 @@
 //!
 //! This crate is pure: it opens nothing and changes nothing.
 
+pub mod found;
 pub mod lint;
 mod lower;
 pub mod sql;

@@ -124,6 +124,7 @@ fn every_rule_has_a_case_that_it_finds_and_one_that_it_passes() {
 #[test]
 fn the_manual_has_every_rule() {
     let shown = page();
+    assert!(!shown.contains('{'), "a name of a rule has no general word");
     for rule in rules() {
         assert!(shown.contains(&format!("\n### {}\n", rule.code)), "{} is not in the page", rule.code);
     }

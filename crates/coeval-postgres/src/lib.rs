@@ -8,6 +8,7 @@
 
 mod address;
 mod blocker;
+pub mod catalog;
 mod database;
 mod error;
 mod index;

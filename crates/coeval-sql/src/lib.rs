@@ -9,6 +9,7 @@ mod group;
 mod literal;
 mod name;
 pub mod postgres;
+pub mod sqlite;
 mod types;
 
 pub use dialect::Dialect;

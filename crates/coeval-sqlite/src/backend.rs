@@ -3,23 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use coeval_store::event::{Observer, Unobserved};
+use async_trait::async_trait;
+use coeval_store::backend::{Inspection, Survey};
+use coeval_store::event::{Observer, Tally, Unobserved};
 use coeval_store::ledger::{Entry, Ledger};
 use coeval_store::lock::{Holder, Lock};
-use coeval_store::{Catalog, Result};
+use coeval_store::records::Records;
+use coeval_store::work::Work;
+use coeval_store::{Backend, Capabilities, Catalog, Result, Step};
 
 use crate::database::Database;
 use crate::lock::{self, Own};
 use crate::state;
 use crate::statement::{Absent, ForeignKeys, How, Session};
+use crate::{execute, inspect};
 
 /// A deployment's records in an SQLite database.
 #[derive(Debug)]
 pub struct Sqlite {
-    database: Database,
+    pub(crate) database: Database,
     /// The manifest's name: several can share a database, each with a history of its own.
-    deployment: Arc<str>,
-    catalog: Arc<Catalog>,
+    pub(crate) deployment: Arc<str>,
+    pub(crate) catalog: Arc<Catalog>,
     own: Own,
 }
 
@@ -32,60 +37,6 @@ impl Sqlite {
     /// Returns the database.
     pub fn database(&self) -> &Database {
         &self.database
-    }
-
-    /// As [`coeval_store::Backend::name`].
-    pub fn name(&self) -> String {
-        self.database.name()
-    }
-
-    /// As [`coeval_store::Backend::catalog`].
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    /// As [`coeval_store::Backend::probe`]: whether it can be written to. Makes the file where there is none.
-    pub async fn probe(&self) -> Result<()> {
-        let how = How { absent: Absent::Create, ..enforced("trying to write", &Unobserved) };
-        let write = |session: &Session<'_>| {
-            state::is_there(session)?;
-            session.batch("SAVEPOINT probe; CREATE TABLE coeval_probe (x); ROLLBACK TO probe; RELEASE probe")
-        };
-        self.database.transaction(&how, write).await
-    }
-
-    /// As [`coeval_store::Backend::ledger`].
-    pub async fn ledger(&self) -> Result<Ledger> {
-        let deployment = Arc::clone(&self.deployment);
-        let ledger = self.database.read("reading the history", move |session| state::ledger(session, &deployment)).await?;
-        Ok(ledger.unwrap_or_default())
-    }
-
-    /// As [`coeval_store::Backend::append`].
-    pub async fn append(&self, entry: &Entry) -> Result<()> {
-        let (deployment, entry) = (Arc::clone(&self.deployment), entry.clone());
-        let how = How { absent: Absent::Create, ..enforced("writing the history", &Unobserved) };
-        self.database.transaction(&how, move |session| state::append(session, &deployment, &entry)).await
-    }
-
-    /// As [`coeval_store::Backend::lock`].
-    pub async fn lock(&self, holder: &Holder, stale: Duration) -> Result<Box<dyn Lock>> {
-        lock::take(&self.database, &self.deployment, &self.own, holder, stale).await
-    }
-
-    /// As [`coeval_store::Backend::holder`].
-    pub async fn holder(&self) -> Result<Option<Holder>> {
-        lock::holder(&self.database, &self.deployment).await
-    }
-
-    /// As [`coeval_store::Backend::tidy`].
-    pub async fn tidy(&self, run: &str) -> Result<()> {
-        let (deployment, run) = (Arc::clone(&self.deployment), run.to_owned());
-        if self.database.read("reading what a run left", state::is_there).await? != Some(true) {
-            return Ok(());
-        }
-        let how = enforced("tidying up after a run", &Unobserved);
-        self.database.transaction(&how, move |session| state::tidy(session, &deployment, &run)).await
     }
 
     /// Runs a group of statements under the lock that has this fencing token, where it is given: if the lock was lost, nothing is
@@ -109,6 +60,78 @@ impl Sqlite {
         let (out, at) = done.await?;
         self.own.showed_up(fence, at);
         Ok(out)
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    fn name(&self) -> String {
+        self.database.name()
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    async fn probe(&self) -> Result<()> {
+        let how = How { absent: Absent::Create, ..enforced("trying to write", &Unobserved) };
+        let write = |session: &Session<'_>| {
+            state::is_there(session)?;
+            session.batch("SAVEPOINT probe; CREATE TABLE coeval_probe (x); ROLLBACK TO probe; RELEASE probe")
+        };
+        self.database.transaction(&how, write).await
+    }
+
+    async fn ledger(&self) -> Result<Ledger> {
+        let deployment = Arc::clone(&self.deployment);
+        let ledger = self.database.read("reading the history", move |session| state::ledger(session, &deployment)).await?;
+        Ok(ledger.unwrap_or_default())
+    }
+
+    async fn append(&self, entry: &Entry) -> Result<()> {
+        let (deployment, entry) = (Arc::clone(&self.deployment), entry.clone());
+        let how = How { absent: Absent::Create, ..enforced("writing the history", &Unobserved) };
+        self.database.transaction(&how, move |session| state::append(session, &deployment, &entry)).await
+    }
+
+    async fn lock(&self, holder: &Holder, stale: Duration) -> Result<Box<dyn Lock>> {
+        lock::take(&self.database, &self.deployment, &self.own, holder, stale).await
+    }
+
+    async fn holder(&self) -> Result<Option<Holder>> {
+        lock::holder(&self.database, &self.deployment).await
+    }
+
+    async fn tidy(&self, run: &str) -> Result<()> {
+        let (deployment, run) = (Arc::clone(&self.deployment), run.to_owned());
+        if self.database.read("reading what a run left", state::is_there).await? != Some(true) {
+            return Ok(());
+        }
+        let how = enforced("tidying up after a run", &Unobserved);
+        self.database.transaction(&how, move |session| state::tidy(session, &deployment, &run)).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            schema: true,
+            transactions: true,
+            conditional_delete: true,
+            revisions: false,
+            metadata: false,
+            knows_writer: true,
+        }
+    }
+
+    async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {
+        execute::execute(self, step, work).await
+    }
+
+    async fn inspect(&self, model: &str, survey: Survey, sample: Option<u64>, work: &Work<'_>) -> Result<Inspection> {
+        inspect::inspect(self, model, survey, sample, work).await
+    }
+
+    fn records(&self) -> &dyn Records {
+        self
     }
 }
 

@@ -3,16 +3,27 @@
 //! A store is one file, which any other program may have open and write to at the same time. What coeval keeps beside the
 //! records lies in the same file, in tables whose names begin with `coeval_`, so that it changes together with them or not at all.
 
+mod archive;
 mod backend;
+mod backfill;
+mod batch;
 pub mod catalog;
 mod database;
 mod error;
+mod execute;
 mod foreign_keys;
+pub mod found;
+mod inspect;
+mod layout;
 mod lock;
 mod open;
 pub mod rebuild;
+mod records;
+mod row;
+mod shape;
 mod state;
 pub mod statement;
+mod writing;
 
 pub use backend::Sqlite;
 pub use database::Database;

@@ -5,6 +5,8 @@
 //! be able to read its schema, so none is `STRICT`.
 
 use coeval_core::json;
+use coeval_core::{Object, Value};
+use coeval_store::event::Tally;
 use coeval_store::ledger::{Entry, Ledger};
 use coeval_store::{Error, Result};
 
@@ -28,6 +30,10 @@ CREATE TABLE coeval_lock (
 CREATE TABLE coeval_cursor (
   deployment TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, position TEXT, counts TEXT NOT NULL, done INTEGER NOT NULL,
   PRIMARY KEY (deployment, run, step)
+) WITHOUT ROWID;
+CREATE TABLE coeval_keep (
+  base TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, keep TEXT NOT NULL,
+  PRIMARY KEY (base, key, version)
 ) WITHOUT ROWID;
 ";
 
@@ -108,5 +114,50 @@ pub(crate) fn tidy(session: &Session<'_>, deployment: &str, run: &str) -> Result
     if is_there(session)? {
         session.run("DELETE FROM coeval_cursor WHERE deployment = ?1 AND run = ?2", (deployment, run))?;
     }
+    Ok(())
+}
+
+/// How far a step of a run is.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    /// The key of the last row that was done, as literals.
+    pub(crate) position: Option<Vec<String>>,
+    /// What was done.
+    pub(crate) tally: Tally,
+    /// Whether it is over.
+    pub(crate) done: bool,
+}
+
+/// Reads how far a step of a run is.
+pub(crate) fn cursor(session: &Session<'_>, deployment: &str, run: &str, step: &str) -> Result<Cursor> {
+    let sql = "SELECT position, counts, done FROM coeval_cursor WHERE deployment = ?1 AND run = ?2 AND step = ?3";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?));
+    let Some((position, counts, done)) = session.row(sql, (deployment, run, step), read)? else { return Ok(Cursor::default()) };
+    let unreadable = |reason: String| session.during().unreadable("`coeval_cursor`", reason, false);
+    let counts = json::parse(counts.as_bytes()).map_err(|e| unreadable(e.message))?;
+    let tally = Tally::read(counts.as_object().unwrap_or(&Object::new())).map_err(|e| unreadable(e.message))?;
+    let texts = |text: String| {
+        let value = json::parse(text.as_bytes()).map_err(|e| unreadable(e.message))?;
+        let texts = value.as_list().unwrap_or_default().iter().map(|part| Some(part.as_str()?.to_owned())).collect();
+        let texts: Option<Vec<String>> = texts;
+        texts.ok_or_else(|| unreadable("a place that is none".to_owned()))
+    };
+    Ok(Cursor { position: position.map(texts).transpose()?, tally, done })
+}
+
+/// Notes how far a step of a run is.
+pub(crate) fn note(
+    session: &Session<'_>,
+    deployment: &str,
+    (run, step): (&str, &str),
+    position: Option<&[String]>,
+    tally: &Tally,
+    done: bool,
+) -> Result<()> {
+    let position = position.map(|parts| Value::List(parts.iter().map(|part| part.as_str().into()).collect()).to_string());
+    let mut counts = Object::new();
+    tally.write(&mut counts);
+    let sql = "INSERT OR REPLACE INTO coeval_cursor VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    session.run(sql, (deployment, run, step, position, Value::Object(counts).to_string(), done))?;
     Ok(())
 }

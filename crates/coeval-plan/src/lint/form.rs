@@ -95,6 +95,8 @@ pub(super) enum Form<'t, 'a> {
     },
     /// `DO $$ … $$`, `CALL`: code that is not looked into.
     Code,
+    /// `LOCK TABLE`.
+    Lock(Vec<Name>),
     /// A command of a client.
     Client,
     Select,
@@ -163,6 +165,8 @@ pub(super) struct Column<'t, 'a> {
     pub(super) primary: bool,
     pub(super) references: Option<Name>,
     pub(super) checked: bool,
+    /// Whether every option was understood.
+    pub(super) whole: bool,
 }
 
 /// How a column gets its value.

@@ -10,6 +10,8 @@ pub(super) fn read<'t, 'a>(tokens: &'t [Token<'a>]) -> (Form<'t, 'a>, bool) {
     let mut cursor = Cursor::new(tokens);
     let form = form(&mut cursor).unwrap_or(Form::Other);
     let whole = match &form {
+        // What is dropped must be something that is known.
+        Form::Drop { what, .. } => cursor.is_done() && !matches!(what, Dropped::Other(_)),
         Form::AlterTable { actions, .. } => actions.iter().all(|action| action.whole),
         Form::Reindex { .. }
         | Form::Cluster { .. }
@@ -22,12 +24,7 @@ pub(super) fn read<'t, 'a>(tokens: &'t [Token<'a>]) -> (Form<'t, 'a>, bool) {
         | Form::RenameSchema { .. }
         | Form::AlterIndexRename
         | Form::RenameTables(_)
-        | Form::Drop { .. }
-        | Form::Set { .. }
         | Form::Pragma { .. }
-        | Form::Begin { .. }
-        | Form::Commit
-        | Form::Rollback
         | Form::Code
         | Form::Client => cursor.is_done(),
         Form::CreateTable(table) => table.only_copies,
@@ -36,9 +33,14 @@ pub(super) fn read<'t, 'a>(tokens: &'t [Token<'a>]) -> (Form<'t, 'a>, bool) {
         | Form::CreateTrigger { .. }
         | Form::CreateDomain { .. }
         | Form::Truncate { .. }
+        | Form::Lock(_)
         | Form::Change(_)
         | Form::Insert { .. }
         | Form::Grant { .. }
+        | Form::Set { .. }
+        | Form::Begin { .. }
+        | Form::Commit
+        | Form::Rollback
         | Form::Select
         | Form::Other => false,
     };
@@ -74,6 +76,12 @@ fn form<'t, 'a>(cursor: &mut Cursor<'t, 'a>) -> Option<Form<'t, 'a>> {
                     return Some(Form::RenameTables(pairs));
                 }
             }
+        }
+        "LOCK" => {
+            let _ = cursor.eat("TABLE") | cursor.eat("ONLY");
+            let tables = cursor.names();
+            cursor.until(|_| false);
+            Some(Form::Lock(tables))
         }
         "REINDEX" => Some(reindex(cursor)),
         "TRUNCATE" => {

@@ -43,6 +43,7 @@ pub(super) fn column<'t, 'a>(cursor: &mut Cursor<'t, 'a>) -> Option<Column<'t, '
         primary: false,
         references: None,
         checked: false,
+        whole: true,
     };
     while !cursor.is_done() {
         option(cursor, &mut out);
@@ -79,6 +80,7 @@ fn option<'t, 'a>(cursor: &mut Cursor<'t, 'a>, column: &mut Column<'t, 'a>) {
         let stored = cursor.eat_any(&["STORED", "PERSISTENT", "VIRTUAL"]).is_some_and(|word| word != "VIRTUAL");
         column.generated = Some(if stored { Generated::Stored } else { Generated::Virtual });
     } else {
+        column.whole = false;
         cursor.skip();
     }
 }
@@ -198,8 +200,39 @@ pub(super) fn column_names(tokens: &[Token<'_>]) -> Vec<String> {
 pub(super) fn action<'t, 'a>(tokens: &'t [Token<'a>]) -> Action<'t, 'a> {
     let mut cursor = Cursor::new(tokens);
     let kind = action_kind(&mut cursor).unwrap_or(ActionKind::Other);
-    let whole = cursor.is_done() && !matches!(kind, ActionKind::Other);
+    let whole = cursor.is_done() && is_strict(&kind);
     Action { kind, span: span_of(tokens), whole }
+}
+
+/// Whether reading an action of this kind takes nothing for granted, so that what is read to its end is right.
+fn is_strict(kind: &ActionKind<'_, '_>) -> bool {
+    match kind {
+        ActionKind::AddConstraint(constraint) => {
+            constraint.using_index || matches!(constraint.kind, ConstraintKind::Exclude | ConstraintKind::NotNull(Some(_)))
+        }
+        ActionKind::DropColumn { .. }
+        | ActionKind::DropConstraint { .. }
+        | ActionKind::DropPrimaryKey
+        | ActionKind::SetNotNull(_)
+        | ActionKind::DropNotNull(_)
+        | ActionKind::RenameColumn { .. }
+        | ActionKind::RenameTo(_)
+        | ActionKind::Validate(_)
+        | ActionKind::Attach { .. }
+        | ActionKind::Detach { .. }
+        | ActionKind::RenameConstraint
+        | ActionKind::ConvertCharset
+        | ActionKind::Light
+        | ActionKind::Algorithm(_)
+        | ActionKind::Lock(_) => true,
+        // `VIRTUAL` is newer than the parser.
+        ActionKind::AddColumn { column, .. } => column.whole && column.generated == Some(Generated::Virtual),
+        ActionKind::AddIndex
+        | ActionKind::SetType { .. }
+        | ActionKind::SetDefault
+        | ActionKind::Modify { .. }
+        | ActionKind::Other => false,
+    }
 }
 
 fn action_kind<'t, 'a>(cursor: &mut Cursor<'t, 'a>) -> Option<ActionKind<'t, 'a>> {
@@ -247,7 +280,8 @@ fn action_kind<'t, 'a>(cursor: &mut Cursor<'t, 'a>) -> Option<ActionKind<'t, 'a>
             Some(ActionKind::Modify { from, column: column(cursor)? })
         }
         "CONVERT TO" => {
-            cursor.until(|_| false);
+            let _ = (cursor.eat("CHARACTER SET") || cursor.eat("CHARSET")) && cursor.next().is_some();
+            let _ = cursor.eat("COLLATE") && cursor.next().is_some();
             Some(ActionKind::ConvertCharset)
         }
         option => {
@@ -330,8 +364,8 @@ fn alter<'t, 'a>(cursor: &mut Cursor<'t, 'a>) -> Option<ActionKind<'t, 'a>> {
         return Some(ActionKind::SetDefault);
     }
     let light = ["SET STATISTICS", "SET STORAGE", "SET COMPRESSION"];
-    if light.iter().any(|words| cursor.sees(words)) {
-        cursor.until(|_| false);
+    if cursor.eat_any(&light).is_some() {
+        cursor.next();
         return Some(ActionKind::Light);
     }
     None
@@ -342,7 +376,7 @@ fn rename<'t, 'a>(cursor: &mut Cursor<'t, 'a>) -> Option<ActionKind<'t, 'a>> {
         return Some(ActionKind::RenameTo(cursor.name()?));
     }
     if cursor.eat_any(&["CONSTRAINT", "INDEX", "KEY"]).is_some() {
-        cursor.until(|_| false);
+        let _ = cursor.ident().is_some() && cursor.eat("TO") && cursor.ident().is_some();
         return Some(ActionKind::RenameConstraint);
     }
     cursor.eat("COLUMN");

@@ -7,8 +7,8 @@ use rusqlite::Row;
 
 use crate::statement::Session;
 
-/// The tables in which coeval keeps its own state.
-const STATE: [&str; 4] = ["coeval_layout", "coeval_history", "coeval_lock", "coeval_cursor"];
+/// What the names of tables begin with in which coeval keeps its own state.
+const STATE: &str = "coeval_";
 
 /// What a database holds beside rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -187,7 +187,7 @@ pub struct Text {
 
 /// Returns whether a table is one of coeval's own.
 pub fn is_state(table: &str) -> bool {
-    STATE.iter().any(|name| name.eq_ignore_ascii_case(table))
+    table.get(..STATE.len()).is_some_and(|start| start.eq_ignore_ascii_case(STATE))
 }
 
 /// Reads what SQLite keeps of each object, by kind and name, without what is coeval's own.

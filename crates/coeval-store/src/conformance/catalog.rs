@@ -86,16 +86,28 @@ pub fn third(id: &str) -> String {
 /// # Errors
 /// None, unless the core's operations changed.
 pub fn up_to(version: u32) -> Result<Catalog> {
+    made(version, true)
+}
+
+/// As [`up_to`], for stores with a schema: nothing changes in the items of a list.
+///
+/// # Errors
+/// As [`up_to`].
+pub fn tables_up_to(version: u32) -> Result<Catalog> {
+    made(version, false)
+}
+
+fn made(version: u32, items: bool) -> Result<Catalog> {
     let id = |number: u32| VersionId { number, id: format!("0193c1a0-0000-7000-8000-00000000000{number}") };
-    let mut models = vec![ModelEntry { name: MODEL.to_owned(), eras: vec![era(1, None, TASK, TASKS, version)?] }];
+    let mut models = vec![ModelEntry { name: MODEL.to_owned(), eras: vec![era(1, None, TASK, TASKS, version, items)?] }];
     if version >= 2 {
         let end = (version >= 4).then_some(4);
-        models.push(ModelEntry { name: LABEL.to_owned(), eras: vec![era(2, end, LABELS, &[], version)?] });
+        models.push(ModelEntry { name: LABEL.to_owned(), eras: vec![era(2, end, LABELS, &[], version, items)?] });
     }
     Ok(Catalog { versions: (1..=version).map(id).collect(), models, ..Catalog::default() })
 }
 
-fn era(first: u32, end: Option<u32>, model: &str, releases: &[(u32, &[&str])], up_to: u32) -> Result<Era> {
+fn era(first: u32, end: Option<u32>, model: &str, releases: &[(u32, &[&str])], up_to: u32, items: bool) -> Result<Era> {
     let broken = |reason: String| Error::failed("the catalog of the cases", reason);
     let model = json::parse(model.as_bytes()).map_err(|e| broken(e.message))?;
     let model = Model::from_value(&model, &no_shared_types).map_err(|e| broken(e.message))?;
@@ -104,7 +116,8 @@ fn era(first: u32, end: Option<u32>, model: &str, releases: &[(u32, &[&str])], u
         Operation::from_value(&value).map_err(|e| broken(format!("{text}: {}", e.message)))
     };
     let releases = releases.iter().filter(|(version, _)| *version <= up_to).map(|(version, operations)| {
-        let operations = operations.iter().map(operation).collect::<Result<_>>()?;
+        let operations =
+            operations.iter().filter(|text| items || !text.contains("items[]")).map(operation).collect::<Result<_>>()?;
         Ok(Release { version: *version, operations, order: None })
     });
     let releases = releases.collect::<Result<Vec<_>>>()?;

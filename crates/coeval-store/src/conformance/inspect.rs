@@ -22,7 +22,11 @@ async fn counts(suite: &Suite<'_>) -> Outcome {
     let found = backend.inspect(MODEL, Survey::Count, None, &how.work(&told)).await?;
     // Version 4 leaves the model alone: its records have the shape of 3.
     same!(found.records, 4, "how many records");
-    same!(found.stored.into_iter().collect::<Vec<_>>(), [(1, 1), (2, 2), (3, 1)], "at which versions");
+    if backend.capabilities().schema {
+        same!(found.stored.len(), 0, "a table keeps no record at one version");
+    } else {
+        same!(found.stored.into_iter().collect::<Vec<_>>(), [(1, 1), (2, 2), (3, 1)], "at which versions");
+    }
     same!(backend.inspect(LABEL, Survey::Verify, None, &how.work(&told)).await?.records, 0, "a model without records");
     refused!(backend.inspect("other", Survey::Count, None, &how.work(&told)).await, Error::Unknown { .. }, "no such model");
     ensure!(told.failures().is_empty(), "counting told problems: {:?}", told.failures());

@@ -25,13 +25,16 @@ mod list;
 mod lock;
 mod records;
 mod steps;
+mod tables;
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use coeval_core::{Value, json};
 use futures::future::BoxFuture;
 
 use crate::Step;
@@ -41,6 +44,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Failure, Observer, Tally};
 use crate::ledger::{Action, Entry, Happened, Started};
 use crate::lock::Holder;
+use crate::lower::{Aim, lower};
 use crate::records::{Change, Expect, Found, Key, Written};
 use crate::work::{Mode, Pace, Policy, Stop, Work};
 
@@ -81,7 +85,7 @@ pub type Case = for<'s> fn(&'s Suite<'s>) -> BoxFuture<'s, Outcome>;
 
 /// All cases, each with what it shows.
 pub fn cases() -> Vec<(&'static str, Case)> {
-    [ledger::CASES, lock::CASES, records::CASES, list::CASES, steps::CASES, inspect::CASES].concat()
+    [ledger::CASES, lock::CASES, records::CASES, list::CASES, steps::CASES, tables::CASES, inspect::CASES].concat()
 }
 
 /// Runs all cases, one after another.
@@ -127,9 +131,13 @@ macro_rules! refused {
 
 use {ensure, refused, same};
 
-/// Opens the store of a case with the versions up to one.
+/// Opens the store of a case with the versions up to one. A store with a schema gets models that tables admit.
 async fn open(suite: &Suite<'_>, case: &str, up_to: u32) -> Result<Box<dyn Backend>> {
-    (suite.open)(case.to_owned(), Arc::new(catalog::up_to(up_to)?)).await
+    let backend = (suite.open)(case.to_owned(), Arc::new(catalog::up_to(up_to)?)).await?;
+    if !backend.capabilities().schema {
+        return Ok(backend);
+    }
+    (suite.open)(case.to_owned(), Arc::new(catalog::tables_up_to(up_to)?)).await
 }
 
 /// Opens the store of a case, empty before, at a version.
@@ -148,14 +156,53 @@ fn started(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32)
     Happened::Started(Started { run: run.to_owned(), action, from, to, steps: Vec::new(), policy: Policy::Reject, versions })
 }
 
-/// Makes a version the one in force, by the ledger alone.
+/// As [`started`], with the steps that lead there.
+async fn starting(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32) -> Result<Happened> {
+    let Happened::Started(mut started) = started(backend, run, action, from, to) else {
+        return Err(Error::failed("the cases", "a run begins otherwise"));
+    };
+    let capabilities = backend.capabilities();
+    // Records in a store without a schema are at every version at once; the cases about steps move them.
+    if capabilities.schema {
+        let aim = Aim { action, from, to, scan: false, warm: false };
+        started.steps = lower(backend.catalog(), capabilities, &backend.ledger().await?, aim)?;
+    }
+    Ok(Happened::Started(started))
+}
+
+/// Begins a run: nothing is done yet.
+async fn begin(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32) -> Result<()> {
+    let number = backend.ledger().await?.next();
+    backend.append(&entry(number, starting(backend, run, action, from, to).await?)).await
+}
+
+/// Executes the steps of the open run, and ends it.
+async fn finish(backend: &dyn Backend, run: &str) -> Result<()> {
+    carry_out(backend, run).await?;
+    let number = backend.ledger().await?.next();
+    backend.append(&entry(number, Happened::Finished { run: run.to_owned(), tallies: Vec::new() })).await?;
+    backend.tidy(run).await
+}
+
+/// Executes the steps of the open run.
+async fn carry_out(backend: &dyn Backend, run: &str) -> Result<()> {
+    let steps = backend.ledger().await?.open().map(|open| open.steps.clone()).unwrap_or_default();
+    for (at, step) in steps.iter().enumerate() {
+        let name = at.to_string();
+        let how = How { step: &name, ..How::of(run, Duration::from_secs(5)) };
+        how.execute(backend, step).await.0?;
+    }
+    Ok(())
+}
+
+/// Makes a version the one in force: by the ledger alone, or with the steps that lead there where the store has a schema.
 async fn bring(backend: &dyn Backend, to: u32) -> Result<()> {
     let ledger = backend.ledger().await?;
     let from = ledger.in_force().unwrap_or_default();
     let action = if to < from { Action::Rollback } else { Action::Migrate };
     let run = format!("bring-{}", ledger.next());
-    backend.append(&entry(ledger.next(), started(backend, &run, action, from, to))).await?;
-    backend.append(&entry(ledger.next() + 1, Happened::Finished { run, tallies: Vec::new() })).await
+    begin(backend, &run, action, from, to).await?;
+    finish(backend, &run).await
 }
 
 fn holder(id: &str) -> Holder {
@@ -169,18 +216,78 @@ fn key(id: &str) -> Key {
 
 /// Writes a whole record, unconditionally.
 async fn put(backend: &dyn Backend, id: &str, at: u32, text: &str) -> Result<Written> {
-    let change = Change::Put(text.to_owned());
+    let change = Change::Put(fitting(backend, text));
     backend.records().write(catalog::MODEL, Some(&key(id)), at, &change, &Expect::Anything).await
+}
+
+/// A document of the cases as the store's catalog has it: tables have no `unit` in their items.
+fn fitting(backend: &dyn Backend, text: &str) -> String {
+    match json::parse(text.as_bytes()) {
+        Ok(mut value) if backend.capabilities().schema => {
+            without_unit(&mut value);
+            value.to_string()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn without_unit(value: &mut Value) {
+    let Value::Object(object) = value else { return };
+    let Some(Value::List(items)) = object.get_mut("items") else { return };
+    for item in items {
+        if let Value::Object(item) = item {
+            item.remove("unit");
+        }
+    }
 }
 
 async fn get(backend: &dyn Backend, id: &str, at: u32) -> Result<Option<Found>> {
     backend.records().get(catalog::MODEL, &key(id), at).await
 }
 
+/// A record's text. It is compared to the letter, and that of a store with a schema by its value.
+#[derive(Debug, Clone)]
+struct Shown {
+    text: String,
+    by_value: bool,
+}
+
+impl Deref for Shown {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq<String> for Shown {
+    fn eq(&self, other: &String) -> bool {
+        let value = |text: &str| {
+            let mut value = json::parse(text.as_bytes()).ok()?;
+            without_unit(&mut value);
+            Some(value)
+        };
+        if self.by_value { value(&self.text) == value(other) } else { self.text == *other }
+    }
+}
+
+impl PartialEq<&str> for Shown {
+    fn eq(&self, other: &&str) -> bool {
+        *self == (*other).to_owned()
+    }
+}
+
 /// Returns the record's text, which must be there.
-async fn text(backend: &dyn Backend, id: &str, at: u32) -> std::result::Result<String, Broken> {
+async fn text(backend: &dyn Backend, id: &str, at: u32) -> std::result::Result<Shown, Broken> {
     let found = get(backend, id, at).await?;
-    found.map(|found| found.text).ok_or_else(|| Broken(format!("there is no record {id} at version {at}")))
+    let text = found.map(|found| found.text).ok_or_else(|| Broken(format!("there is no record {id} at version {at}")))?;
+    Ok(Shown { text, by_value: backend.capabilities().schema })
 }
 
 /// Returns all that a version shows, page by page.
@@ -236,6 +343,10 @@ struct How<'h> {
 
 impl<'h> How<'h> {
     fn new(suite: &Suite<'_>, run: &'h str) -> Self {
+        Self::of(run, suite.stale)
+    }
+
+    fn of(run: &'h str, stale: Duration) -> Self {
         let shard = std::num::NonZeroUsize::new(2).unwrap_or(std::num::NonZeroUsize::MIN);
         Self {
             run,
@@ -244,7 +355,7 @@ impl<'h> How<'h> {
             policy: Policy::Reject,
             mode: Mode::Write,
             undo: false,
-            pace: Pace { stale: suite.stale, shard, ..Pace::default() },
+            pace: Pace { stale, shard, ..Pace::default() },
             stop: Stop::default(),
         }
     }

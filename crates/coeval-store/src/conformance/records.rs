@@ -6,7 +6,7 @@ use coeval_core::lens::Refused;
 use super::catalog::{LABEL, MODEL, first, second, third};
 use super::{Case, Outcome, Suite, bring, ensure, get, key, open, open_at, put, refused, same, text};
 use crate::error::Error;
-use crate::ledger::{Action, Happened};
+use crate::ledger::Action;
 use crate::records::{Change, Expect};
 
 pub(super) const CASES: &[(&str, Case)] = &[
@@ -63,7 +63,7 @@ async fn no_op(suite: &Suite<'_>) -> Outcome {
     for at in 1..=3 {
         let read = text(&*backend, "a", at).await?;
         let reordered = json::parse(read.as_bytes()).map_err(|e| super::Broken(e.message))?;
-        for same in [read, json::Style::Indented(2).write(&reordered)] {
+        for same in [read.to_string(), json::Style::Indented(2).write(&reordered)] {
             let done = put(&*backend, "a", at, &same).await?;
             ensure!(!done.created && !done.changed, "at version {at}: {done:?}");
         }
@@ -199,16 +199,14 @@ async fn live(suite: &Suite<'_>) -> Outcome {
     refused!(backend.records().get(LABEL, &key("a"), 1).await, Error::Unknown { .. }, "a model that begins later");
     same!(backend.records().get(LABEL, &key("a"), 2).await?, None, "a model that is there");
     // A version that is being migrated to, or back from, is not offered.
-    let next = backend.ledger().await?.next();
-    backend.append(&super::entry(next, super::started(&*backend, "up", Action::Migrate, 2, 3))).await?;
+    super::begin(&*backend, "up", Action::Migrate, 2, 3).await?;
     refused!(get(&*backend, "a", 3).await, Error::Unknown { .. }, "a version that is being migrated to");
-    backend.append(&super::entry(next + 1, Happened::Finished { run: "up".to_owned(), tallies: Vec::new() })).await?;
+    super::finish(&*backend, "up").await?;
     same!(text(&*backend, "a", 3).await?, third("a"), "a version in force");
-    backend.append(&super::entry(next + 2, super::started(&*backend, "down", Action::Rollback, 3, 2))).await?;
+    super::begin(&*backend, "down", Action::Rollback, 3, 2).await?;
     refused!(get(&*backend, "a", 3).await, Error::Unknown { .. }, "a version that is being rolled back");
-    backend.append(&super::entry(next + 3, Happened::Finished { run: "down".to_owned(), tallies: Vec::new() })).await?;
-    let retire = super::started(&*backend, "retire", Action::Retire { before: 2 }, 2, 2);
-    backend.append(&super::entry(next + 4, retire)).await?;
+    super::finish(&*backend, "down").await?;
+    super::begin(&*backend, "retire", Action::Retire { before: 2 }, 2, 2).await?;
     refused!(get(&*backend, "a", 1).await, Error::Unknown { .. }, "a version that is being retired");
     same!(text(&*backend, "a", 2).await?, second("a"), "the version that stays");
     Ok(())

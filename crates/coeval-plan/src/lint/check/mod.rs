@@ -13,7 +13,7 @@ use std::ops::Range;
 
 pub(super) use transaction::fails_in_transaction;
 
-use super::cursor::Name;
+use super::cursor::{Cursor, Name};
 use super::form::Form;
 use super::known::{Context, Known};
 use super::parse::problem;
@@ -21,6 +21,28 @@ use super::rules::{NOT_LOOKED_INTO, NOT_PARSED, Rule, UNCLOSED};
 use super::script::{Script, Statement};
 use super::{Finding, Level};
 use crate::sql::{Kind, SqlDialect};
+
+/// Statements that no rule is about; where the parser does not know them either, that is no more than worth knowing.
+const BESIDE: [&str; 18] = [
+    "CREATE SEQUENCE",
+    "ALTER SEQUENCE",
+    "CREATE PUBLICATION",
+    "ALTER PUBLICATION",
+    "CREATE SUBSCRIPTION",
+    "ALTER SUBSCRIPTION",
+    "CREATE STATISTICS",
+    "ALTER STATISTICS",
+    "ALTER DEFAULT PRIVILEGES",
+    "ALTER FUNCTION",
+    "ALTER PROCEDURE",
+    "CREATE FUNCTION",
+    "CREATE PROCEDURE",
+    "CREATE OR REPLACE FUNCTION",
+    "CREATE OR REPLACE PROCEDURE",
+    "ALTER EXTENSION",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY",
+    "DETACH DATABASE",
+];
 
 /// Fills a rule in.
 pub(super) fn finding(rule: &'static Rule, span: Range<usize>, names: &[(&str, &str)]) -> Finding {
@@ -118,7 +140,9 @@ impl Look<'_, '_, '_> {
                 if let Some((at, why)) = problem(&text[statement.span.clone()], self.dialect()) {
                     let span = from + at.start..from + at.end;
                     let span = if span.is_empty() { statement.span.clone() } else { span };
-                    self.report(&NOT_PARSED, span, &[("why", &why)]);
+                    let cursor = Cursor::new(tokens);
+                    let level = if BESIDE.iter().any(|words| cursor.sees(words)) { Level::Note } else { NOT_PARSED.level };
+                    self.report_at(level, &NOT_PARSED, span, &[("why", &why)]);
                 }
             }
         }

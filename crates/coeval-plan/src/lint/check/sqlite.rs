@@ -160,6 +160,7 @@ fn writes(form: &Form<'_, '_>) -> bool {
         | Form::AlterIndexRename
         | Form::RenameTables(_)
         | Form::Truncate { .. }
+        | Form::Lock(_)
         | Form::Cluster { .. }
         | Form::Set { .. }
         | Form::Pragma { .. }

@@ -149,7 +149,7 @@ fn locked<'f>(form: &'f Form<'_, '_>) -> Vec<&'f Name> {
         Form::Drop { what: Dropped::Trigger, on: Some(table), .. } | Form::CreateTrigger { table: Some(table), .. } => {
             vec![table]
         }
-        Form::Truncate { tables, .. } => tables.iter().collect(),
+        Form::Truncate { tables, .. } | Form::Lock(tables) => tables.iter().collect(),
         Form::VacuumFull { name: Some(name) }
         | Form::Cluster { name: Some(name) }
         | Form::Reindex { name: Some(name), concurrently: false } => {

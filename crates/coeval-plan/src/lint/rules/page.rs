@@ -28,6 +28,28 @@ written with commas between them. What the codes `SQL000-suppression-without-rea
 `SQL000-unknown-code` and `SQL000-unclosed-quote` find cannot be allowed.
 ";
 
+/// What stands in the page for what a finding fills in.
+const GENERAL: &[(&str, &str)] = &[
+    ("{unique}", "[UNIQUE] "),
+    ("{name}ON {on}", "NAME ON TABLE (…)"),
+    ("{table}", "TABLE"),
+    ("{bare}", "TABLE"),
+    ("{column}", "COLUMN"),
+    ("{plain}", "COLUMN"),
+    ("{columns}", "COLUMNS"),
+    ("{name}", "NAME"),
+    ("{other}", "OTHER"),
+    ("{type}", "TYPE"),
+    ("{value}", "VALUE"),
+    ("{code}", "CODE"),
+    ("{what}", "WHAT IS DONE"),
+    ("{word}", "UPDATE or DELETE"),
+    ("{quote}", "a quote or comment"),
+    ("{block}", "`DO`, `CALL` or another file"),
+    ("{why}", "the parser says why"),
+    ("{near}", "the nearest code is named"),
+];
+
 /// Returns the page, in Markdown.
 pub fn page() -> String {
     let mut out = HEAD.to_owned();
@@ -48,7 +70,7 @@ pub fn page() -> String {
 }
 
 fn section(rule: &Rule, out: &mut String) {
-    let general = |text: &str| text.replace("{near}", "see the codes on this page").replace(['{', '}'], "");
+    let general = |text: &str| GENERAL.iter().fold(text.to_owned(), |text, (name, word)| text.replace(name, word));
     let _ = write!(out, "\n### {}\n\n{}: {}.\n", rule.code, capital(rule.level.name()), general(rule.why));
     let _ = write!(out, "\nInstead: {}.\n", general(rule.help));
 }

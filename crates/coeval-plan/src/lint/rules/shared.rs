@@ -5,7 +5,7 @@ super::rules! {
         "{quote} is opened here and never closed, so nothing after it can be read";
         "close it";
     NOT_PARSED Warning "SQL000-not-parsed":
-        "this statement could not be read, so it was not looked through: {why}";
+        "this statement could not be read to its end, so what is dangerous in it may be missed: {why}";
         "correct it; if the database accepts it as it is, look through it by hand and say so: `-- coeval-lint: allow SQL000-not-parsed: because …`";
     NOT_LOOKED_INTO Note "SQL000-not-looked-into":
         "what is done inside {block} was not looked through";

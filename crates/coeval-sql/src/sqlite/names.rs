@@ -1,0 +1,58 @@
+//! Where things are in a database.
+
+use coeval_plan::table::View;
+
+use crate::name::{fit, ident};
+
+/// The names of what belongs to a table. SQLite has no schemas, so that views and tables share one space of names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    table: String,
+}
+
+impl Names {
+    /// Returns the names for a base table.
+    pub fn new(table: &str) -> Self {
+        Self { table: fit(table) }
+    }
+
+    /// Returns the base table's name as it is.
+    pub fn base(&self) -> &str {
+        &self.table
+    }
+
+    /// Returns the base table, quoted.
+    pub fn table(&self) -> String {
+        ident(&self.table)
+    }
+
+    /// Returns the table in which triggers calculate, as it is. It holds nothing between statements.
+    pub fn scratch(&self) -> String {
+        fit(&format!("coeval_w_{}", self.table))
+    }
+
+    /// Returns where the base table lies while no version has it, as it is.
+    pub fn aside(&self) -> String {
+        fit(&format!("coeval_aside_{}", self.table))
+    }
+
+    /// Returns a version's view, as it is.
+    pub fn view(view: &View) -> String {
+        fit(&format!("{}_v{}", view.name, view.version))
+    }
+
+    /// Returns the trigger for an event (`insert`, `update`, `delete`) on a version's view, as it is.
+    pub fn trigger(view: &View, event: &str) -> String {
+        fit(&format!("coeval_{}_{event}", Self::view(view)))
+    }
+
+    /// Returns the check of a column, as it is.
+    pub fn check(&self, column: &str) -> String {
+        fit(&format!("{}_{column}_check", self.table))
+    }
+
+    /// Returns the primary key's constraint, as it is.
+    pub fn primary_key(&self) -> String {
+        fit(&format!("{}_pkey", self.table))
+    }
+}

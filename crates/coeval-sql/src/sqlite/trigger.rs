@@ -1,0 +1,604 @@
+//! INSTEAD OF triggers on the view of a version: rules R1 and R2 for that version, statement by statement.
+//!
+//! A trigger of SQLite has no variables, and a statement in it no common table expression. So the row is calculated in a table of
+//! its own, in which a write has two rows: what the record was (`o`) and what becomes of it (`n`). There is one writer at a time, and
+//! the table is empty again when a trigger ends. Hidden nodes are computed level by level, each from levels before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coeval_core::Value;
+use coeval_core::history::{Gate, Hidden, NodeId, Order};
+use coeval_core::schema::Type;
+use coeval_plan::table::{Held, Table, View};
+
+use super::Names;
+use crate::compute::{Compute, Computed, Values, is_json, json, stored};
+use crate::dialect::Dialect;
+use crate::expr::Local;
+use crate::literal::{Unfit, literal};
+use crate::name::{ident, string};
+use crate::types::{KeyType, column_type, facet_check};
+
+/// What writes through the view of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writing {
+    /// The triggers, complete statements.
+    pub statements: Vec<String>,
+    /// The columns that the calculation needs beside those of the base table, as they are; none where nothing is calculated.
+    pub scratch: BTreeSet<String>,
+    /// What the database cannot compute: the node, and why. A write that would need it is refused.
+    pub local: Vec<(NodeId, Local)>,
+}
+
+/// Renders the triggers of a version's view. `present` are the columns that the base table has.
+///
+/// # Errors
+/// A default that no column can hold.
+pub fn triggers(
+    table: &Table<'_>,
+    view: &View,
+    present: &BTreeSet<usize>,
+    names: &Names,
+    keys: KeyType<'_>,
+) -> Result<Writing, Unfit> {
+    let compute = Compute { table, dialect: Dialect::Sqlite, guard: None, keys, within: None };
+    let mut writer = Writer::new(compute, view, present, names);
+    let insert = writer.insert()?;
+    let update = writer.update()?;
+    let key = writer.key();
+    let delete = format!("  DELETE FROM {} WHERE {key};\n{}", names.table(), writer.forget(None));
+    let trigger = |event: &str, body: &str| {
+        let (name, of) = (ident(&Names::trigger(view, &event.to_lowercase())), ident(&Names::view(view)));
+        format!("CREATE TRIGGER {name} INSTEAD OF {event} ON {of} BEGIN\n{body}END")
+    };
+    let statements = vec![trigger("INSERT", &insert), trigger("UPDATE", &update), trigger("DELETE", &delete)];
+    Ok(Writing { statements, scratch: writer.slots, local: writer.local })
+}
+
+/// Returns the definitions of the columns of the table in which the triggers of several views calculate; the first is its key.
+pub fn scratch_columns(table: &Table<'_>, present: &BTreeSet<usize>, slots: &BTreeSet<String>, keys: KeyType<'_>) -> Vec<String> {
+    let mut out = vec![format!("{} INTEGER PRIMARY KEY", ident(&format!("{}side", prefix(table))))];
+    for at in present {
+        let column = &table.columns[*at];
+        // Of the same type as in the base table, so that what is written is compared as it will lie there.
+        let kind = match column.held {
+            Held::Hidden { .. } => "TEXT".to_owned(),
+            Held::Shown { .. } | Held::Failed { .. } | Held::Id => column_type(&column.property.ty, keys, Dialect::Sqlite),
+        };
+        out.push(format!("{} {kind}", ident(&column.name)));
+    }
+    out.extend(slots.iter().map(|slot| ident(slot)));
+    out
+}
+
+/// What names of the calculation begin with, and no column does.
+fn prefix(table: &Table<'_>) -> String {
+    let mut prefix = String::from("~");
+    while table.columns.iter().any(|column| column.name.starts_with(&prefix)) {
+        prefix.push('~');
+    }
+    prefix
+}
+
+/// Which of the two rows: what the record was, or what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    Old,
+    New,
+}
+
+impl Row {
+    const fn alias(self) -> &'static str {
+        match self {
+            Self::Old => "o",
+            Self::New => "n",
+        }
+    }
+}
+
+/// The triggers of one view.
+struct Writer<'c, 'h> {
+    compute: Compute<'c, 'h>,
+    view: &'c View,
+    present: &'c BTreeSet<usize>,
+    names: &'c Names,
+    prefix: String,
+    order: std::sync::Arc<Order>,
+    /// The nodes that the columns which the version does not show follow from.
+    wanted: BTreeSet<NodeId>,
+    slots: BTreeSet<String>,
+    local: Vec<(NodeId, Local)>,
+}
+
+/// The values of a row.
+struct At<'w, 'c, 'h>(&'w Writer<'c, 'h>, Row);
+
+impl Values for At<'_, '_, '_> {
+    fn value(&self, node: NodeId) -> String {
+        self.0.value(node, self.1)
+    }
+}
+
+impl<'c, 'h> Writer<'c, 'h> {
+    fn new(compute: Compute<'c, 'h>, view: &'c View, present: &'c BTreeSet<usize>, names: &'c Names) -> Self {
+        let table = compute.table;
+        let order = table.order(view);
+        let mut writer = Self {
+            prefix: prefix(table),
+            compute,
+            view,
+            present,
+            names,
+            wanted: BTreeSet::new(),
+            order,
+            slots: BTreeSet::new(),
+            local: Vec::new(),
+        };
+        writer.wanted = writer.wanted();
+        writer
+    }
+
+    fn table(&self) -> &'c Table<'h> {
+        self.compute.table
+    }
+
+    fn is_shown(&self, at: usize) -> bool {
+        self.view.entries.iter().any(|(_, column)| *column == at)
+    }
+
+    /// The columns that the base table has and the version does not show.
+    fn unseen(&self) -> Vec<usize> {
+        self.present.iter().copied().filter(|at| !self.is_shown(*at)).collect()
+    }
+
+    fn wanted(&self) -> BTreeSet<NodeId> {
+        let mut open: Vec<NodeId> = Vec::new();
+        for at in self.unseen() {
+            match self.table().columns[at].held {
+                Held::Shown { node, time } => self.table().scope().tree(node, time).nodes(&mut open),
+                Held::Hidden { node } | Held::Failed { node } => open.push(node),
+                Held::Id => {}
+            }
+        }
+        let mut wanted = BTreeSet::new();
+        while let Some(node) = open.pop() {
+            if wanted.insert(node)
+                && let Some(at) = self.order.index[node]
+            {
+                let hidden = &self.order.hidden[at];
+                open.extend(&hidden.deps);
+                open.extend(hidden.gate.iter().flat_map(Gate::deps));
+            }
+        }
+        wanted
+    }
+
+    /// The hidden nodes that are computed, by level: each from nodes of levels before it.
+    fn levels(&self) -> Vec<Vec<usize>> {
+        let mut level: BTreeMap<NodeId, usize> = BTreeMap::new();
+        let mut out: Vec<Vec<usize>> = Vec::new();
+        for (at, hidden) in self.order.hidden.iter().enumerate() {
+            if !self.wanted.contains(&hidden.node) {
+                continue;
+            }
+            let before = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+            let own = before.filter_map(|dep| level.get(&dep)).max().map_or(0, |deepest| deepest + 1);
+            level.insert(hidden.node, own);
+            if out.len() <= own {
+                out.push(Vec::new());
+            }
+            out[own].push(at);
+        }
+        out
+    }
+
+    fn direct(&self, node: NodeId) -> Option<usize> {
+        self.compute.direct(node).filter(|at| self.present.contains(at))
+    }
+
+    fn slot_name(&self, node: NodeId) -> String {
+        format!("{}n{node}", self.prefix)
+    }
+
+    fn flag_name(&self, node: NodeId) -> String {
+        format!("{}d{node}", self.prefix)
+    }
+
+    /// The column of the calculation that holds a node.
+    fn slot(&mut self, node: NodeId) -> String {
+        match self.direct(node) {
+            Some(at) => ident(&self.table().columns[at].name),
+            None => {
+                let name = self.slot_name(node);
+                self.slots.insert(name.clone());
+                ident(&name)
+            }
+        }
+    }
+
+    fn value(&self, node: NodeId, row: Row) -> String {
+        let column = self.direct(node).map_or_else(|| self.slot_name(node), |at| self.table().columns[at].name.clone());
+        format!("{}.{}", row.alias(), ident(&column))
+    }
+
+    /// Where a node's value lies before anything is computed.
+    fn home(&self, node: NodeId) -> Option<(usize, Vec<String>)> {
+        let shown = self.table().spot(self.view, node);
+        let spot = shown.or_else(|| self.table().homes(node).iter().find(|spot| self.present.contains(&spot.column)))?;
+        Some((spot.column, spot.path.clone()))
+    }
+
+    fn scratch(&self) -> String {
+        ident(&self.names.scratch())
+    }
+
+    fn side(&self) -> String {
+        ident(&format!("{}side", self.prefix))
+    }
+
+    /// The condition that a row of the base table is the one that is written.
+    fn key(&self) -> String {
+        let name_of = |at: usize| self.view.entries.iter().find(|(_, column)| *column == at).map(|(name, _)| name.as_str());
+        let part = |at: usize| {
+            let column = &self.table().columns[at].name;
+            format!("{} = OLD.{}", ident(column), ident(name_of(at).unwrap_or(column)))
+        };
+        let parts: Vec<String> = self.table().key().into_iter().map(part).collect();
+        if parts.is_empty() { "0".to_owned() } else { parts.join(" AND ") }
+    }
+
+    /// Forgets what the archive has of a record that goes, or gets another key: nothing of it comes back with a new one.
+    fn forget(&self, changed: Option<&str>) -> String {
+        let of = |at: usize| {
+            let name = self.view.entries.iter().find(|(_, column)| *column == at).map(|(name, _)| name.as_str());
+            format!("OLD.{}", ident(name.unwrap_or(&self.table().columns[at].name)))
+        };
+        let key: Vec<String> = self.table().key().into_iter().map(|at| format!("CAST({} AS TEXT)", of(at))).collect();
+        let condition = changed.map(|changed| format!(" AND ({changed})")).unwrap_or_default();
+        format!(
+            "  DELETE FROM {ARCHIVE} WHERE base = {} AND key = json_array({}){condition};\n",
+            text(self.names.base()),
+            key.join(", ")
+        )
+    }
+
+    /// What a column is given by an INSERT: its default where it is left out, or NULL, which looks the same.
+    fn given(&self, name: &str, at: usize, insert: bool) -> Result<String, Unfit> {
+        let column = &self.table().columns[at];
+        let new = format!("NEW.{}", ident(name));
+        let new = if column.is_json() { format!("iif(json_valid({new}), json({new}), {new})") } else { new };
+        if !insert {
+            return Ok(new);
+        }
+        if column.held == Held::Id {
+            return Ok(format!("coalesce({new}, {UUID})"));
+        }
+        let property = self.table().model(self.view).and_then(|model| model.properties.get(name));
+        match property.and_then(|property| property.default.as_ref()).filter(|default| **default != Value::Null) {
+            Some(default) => Ok(format!("coalesce({new}, {})", literal(default, &column.property.ty, Dialect::Sqlite)?)),
+            None => Ok(new),
+        }
+    }
+
+    /// Refuses what the version does not admit, with the name of the property.
+    fn refusals(&self, insert: bool) -> String {
+        let mut cases = Vec::new();
+        let Some(model) = self.table().model(self.view) else { return String::new() };
+        for (name, at) in &self.view.entries {
+            let column = &self.table().columns[*at];
+            let own = format!("n.{}", ident(&column.name));
+            let Some(property) = model.properties.get(name) else { continue };
+            let called = format!("{}.{name}", Names::view(self.view));
+            let is_json = is_json(&property.ty);
+            if property.required && (!property.nullable || is_json) {
+                let what = if insert { "is required" } else { "must not be NULL" };
+                cases.push(format!("WHEN {own} IS NULL THEN RAISE(ABORT, {})", text(&format!("{called} {what}"))));
+            }
+            if let Some(check) = facet_check(&own, property, Dialect::Sqlite) {
+                let check = if is_json && property.nullable && property.ty != Type::Json {
+                    format!("({own} IS {} OR {check})", json::null(Dialect::Sqlite))
+                } else {
+                    check
+                };
+                let message = format!("{called} must be {}", kind(&property.ty));
+                cases.push(format!("WHEN NOT {check} THEN RAISE(ABORT, {})", text(&message)));
+            }
+        }
+        if cases.is_empty() {
+            return String::new();
+        }
+        format!("  SELECT CASE {} END FROM {} AS n WHERE n.{} = 1;\n", cases.join(" "), self.scratch(), self.side())
+    }
+
+    /// Sets columns of the new row, all from what was there before.
+    fn set(&self, sets: &[(String, String)]) -> String {
+        if sets.is_empty() {
+            return String::new();
+        }
+        let (names, values): (Vec<&str>, Vec<&str>) = sets.iter().map(|(name, value)| (name.as_str(), value.as_str())).unzip();
+        format!(
+            "  UPDATE {0} SET ({1}) = (SELECT {2} FROM {3}) WHERE {4} = 1;\n",
+            self.scratch(),
+            names.join(", "),
+            values.join(", "),
+            self.rows(),
+            self.side()
+        )
+    }
+
+    /// Both rows; at a birth there is no old one.
+    fn rows(&self) -> String {
+        let (scratch, side) = (self.scratch(), self.side());
+        format!("{scratch} AS n LEFT JOIN {scratch} AS o ON o.{side} = 0 WHERE n.{side} = 1")
+    }
+
+    /// Puts the nodes that have no column of their own into theirs, in both rows.
+    fn take(&mut self) -> String {
+        let nodes: Vec<NodeId> = self.wanted.iter().copied().filter(|node| self.direct(*node).is_none()).collect();
+        let (scratch, mut sets) = (self.scratch(), Vec::new());
+        for node in nodes {
+            let slot = self.slot(node);
+            if let Some((column, path)) = self.home(node) {
+                sets.push(format!("{slot} = {}", self.compute.stored(node, column, &path, &scratch)));
+            }
+        }
+        if sets.is_empty() { String::new() } else { format!("  UPDATE {scratch} SET {};\n", sets.join(", ")) }
+    }
+
+    fn calc(&self, hidden: &Hidden, row: Row) -> Result<Computed, Local> {
+        self.compute.calc(&self.order, hidden, &At(self, row))
+    }
+
+    fn failed_column(&self, node: NodeId) -> Option<String> {
+        let at = self.present.iter().find(|at| self.table().columns[**at].held == Held::Failed { node })?;
+        Some(ident(&self.table().columns[*at].name))
+    }
+
+    fn cannot(&mut self, hidden: &Hidden, local: Local, condition: Option<&str>) -> String {
+        let node = &self.table().scope().nodes[hidden.node];
+        let name = node.key.split('@').next().unwrap_or_default();
+        let message = format!(
+            "{}: SQLite cannot compute `{name}` ({}): write this record with coeval",
+            Names::view(self.view),
+            local.reason
+        );
+        if !self.local.iter().any(|(known, _)| *known == hidden.node) {
+            self.local.push((hidden.node, local));
+        }
+        let raise = format!("RAISE(ABORT, {})", text(&message));
+        match condition {
+            None => format!("  SELECT {raise};\n"),
+            Some(condition) => format!("  SELECT CASE WHEN {condition} THEN {raise} END FROM {};\n", self.rows()),
+        }
+    }
+
+    /// What the columns that the version does not show become, where a write can change them.
+    fn puts(&self, insert: bool) -> Result<Vec<(usize, String)>, Unfit> {
+        let mut out = Vec::new();
+        for at in self.unseen() {
+            let column = &self.table().columns[at];
+            let own = format!("n.{}", ident(&column.name));
+            let value = match column.held {
+                Held::Shown { node, .. } | Held::Hidden { node } => {
+                    let writer = stored::Writer { view: self.view, new: "n", old: (!insert).then_some("o") };
+                    if self.direct(node) == Some(at) {
+                        own
+                    } else {
+                        let kept = self.compute.kept(at, &At(self, Row::New), &writer);
+                        kept.map_err(|local| Unfit(local.reason))?.unwrap_or(own)
+                    }
+                }
+                Held::Failed { .. } | Held::Id => own,
+            };
+            out.push((at, value));
+        }
+        Ok(out)
+    }
+
+    fn column_list(&self, columns: impl Iterator<Item = usize>) -> String {
+        columns.map(|at| ident(&self.table().columns[at].name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// R1: what a birth at the version computes.
+    fn insert(&mut self) -> Result<String, Unfit> {
+        let (scratch, side) = (self.scratch(), self.side());
+        let mut given = Vec::new();
+        for (name, at) in &self.view.entries {
+            given.push(self.given(name, *at, true)?);
+        }
+        let shown = self.column_list(self.view.entries.iter().map(|(_, at)| *at));
+        let mut out = format!("  DELETE FROM {scratch};\n");
+        out.push_str(&format!("  INSERT INTO {scratch} ({side}, {shown}) VALUES (1, {});\n", given.join(", ")));
+        out.push_str(&self.refusals(true));
+        out.push_str(&self.take());
+        let order = std::sync::Arc::clone(&self.order);
+        for level in self.levels() {
+            let mut sets = Vec::new();
+            for at in level {
+                let hidden = &order.hidden[at];
+                let slot = self.slot(hidden.node);
+                match self.calc(hidden, Row::New) {
+                    Ok(computed) => {
+                        sets.push((slot, computed.sql));
+                        if let (Some(column), Some(failed)) = (self.failed_column(hidden.node), computed.failed) {
+                            sets.push((column, failed));
+                        }
+                    }
+                    Err(local) => out.push_str(&self.cannot(hidden, local, None)),
+                }
+            }
+            out.push_str(&self.set(&sets));
+        }
+        let puts = self.puts(true)?;
+        let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
+        let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
+        let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
+        out.push_str(&format!(
+            "  INSERT INTO {} ({columns}) SELECT {} FROM {};\n  DELETE FROM {scratch};\n",
+            self.names.table(),
+            values.join(", "),
+            self.rows()
+        ));
+        Ok(out)
+    }
+
+    /// R2: what a write at the version recomputes.
+    fn update(&mut self) -> Result<String, Unfit> {
+        let (scratch, side, key) = (self.scratch(), self.side(), self.key());
+        let table = self.names.table();
+        let all = self.column_list(self.present.iter().copied());
+        let new: Vec<String> = self
+            .present
+            .iter()
+            .map(|at| {
+                let name = self.view.entries.iter().find(|(_, column)| column == at).map(|(name, _)| name);
+                // Without a default there is nothing that could not be written.
+                let given = name.and_then(|name| self.given(name, *at, false).ok());
+                given.unwrap_or_else(|| ident(&self.table().columns[*at].name))
+            })
+            .collect();
+        let mut out = format!("  DELETE FROM {scratch};\n");
+        out.push_str(&format!("  INSERT INTO {scratch} ({side}, {all}) SELECT 0, {all} FROM {table} WHERE {key};\n"));
+        out.push_str(&format!(
+            "  INSERT INTO {scratch} ({side}, {all}) SELECT 1, {} FROM {table} WHERE {key};\n",
+            new.join(", ")
+        ));
+        out.push_str(&self.refusals(false));
+        out.push_str(&self.take());
+        let order = std::sync::Arc::clone(&self.order);
+        // What no column holds is computed anew as it was, before it is computed as it will be.
+        for level in self.levels() {
+            for at in level {
+                let hidden = &order.hidden[at];
+                if self.home(hidden.node).is_none()
+                    && let Ok(computed) = self.calc(hidden, Row::Old)
+                {
+                    let slot = self.slot(hidden.node);
+                    let (from, value) = (format!("{scratch} AS o WHERE o.{side} = 0"), computed.sql);
+                    out.push_str(&format!("  UPDATE {scratch} SET {slot} = (SELECT {value} FROM {from});\n"));
+                }
+            }
+        }
+        let mut dirty = self.dirty();
+        for level in self.levels() {
+            let mut sets = Vec::new();
+            for at in level {
+                out.push_str(&self.recompute(&order.hidden[at], &mut dirty, &mut sets));
+            }
+            out.push_str(&self.set(&sets));
+        }
+        let puts = self.puts(false)?;
+        let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
+        let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
+        let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
+        out.push_str(&format!(
+            "  UPDATE {table} SET ({columns}) = (SELECT {} FROM {}) WHERE {key};\n  DELETE FROM {scratch};\n",
+            values.join(", "),
+            self.rows()
+        ));
+        let named = self.table().key().into_iter().filter_map(|at| self.view.entries.iter().find(|(_, column)| *column == at));
+        let moved: Vec<String> = named.map(|(name, _)| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
+        if !moved.is_empty() {
+            out.push_str(&self.forget(Some(&moved.join(" OR "))));
+        }
+        Ok(out)
+    }
+
+    /// The shown nodes that a write changes, each with the condition.
+    fn dirty(&self) -> BTreeMap<NodeId, BTreeSet<String>> {
+        let changed = |node: &NodeId| format!("{} IS NOT {}", self.value(*node, Row::New), self.value(*node, Row::Old));
+        let shown = self.wanted.iter().filter(|node| self.order.index[**node].is_none());
+        shown.map(|node| (*node, BTreeSet::from([changed(node)]))).collect()
+    }
+
+    /// Recomputes a hidden node where the write touches it. Returns statements that come before those of its level.
+    fn recompute(
+        &mut self,
+        hidden: &Hidden,
+        dirty: &mut BTreeMap<NodeId, BTreeSet<String>>,
+        sets: &mut Vec<(String, String)>,
+    ) -> String {
+        let node = hidden.node;
+        let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+        let touched: BTreeSet<String> = deps.filter_map(|dep| dirty.get(&dep)).flatten().cloned().collect();
+        let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
+        if touched.is_empty() && (!hidden.sticky || edge.is_none()) {
+            return String::new();
+        }
+        let condition = if touched.is_empty() {
+            "0".to_owned()
+        } else {
+            format!("({})", touched.iter().cloned().collect::<Vec<_>>().join(" OR "))
+        };
+        let slot = self.slot(node);
+        let old_value = self.value(node, Row::New);
+        let computed = match self.calc(hidden, Row::New) {
+            Ok(computed) => computed,
+            Err(local) => {
+                dirty.insert(node, touched);
+                return self.cannot(hidden, local, Some(&condition));
+            }
+        };
+        let failed = self.failed_column(node).zip(computed.failed);
+        if !hidden.sticky {
+            sets.push((slot, format!("CASE WHEN {condition} THEN {} ELSE {old_value} END", computed.sql)));
+            if let Some((column, failed)) = failed {
+                sets.push((column.clone(), format!("CASE WHEN {condition} THEN {failed} ELSE n.{column} END")));
+            }
+            dirty.insert(node, touched);
+            return String::new();
+        }
+        // A value of its own goes only with the object that it lies in; one that follows goes on following.
+        let before = match self.calc(hidden, Row::Old) {
+            Ok(before) => before,
+            Err(local) => return self.cannot(hidden, local, Some(&condition)),
+        };
+        let pinned = format!("{} IS NOT ({})", self.value(node, Row::Old), before.sql);
+        let is = |row: Row, edge: NodeId| json::is_object(&self.value(edge, row), Dialect::Sqlite);
+        let deleted =
+            edge.map_or_else(|| "0".to_owned(), |edge| format!("({} AND NOT {})", is(Row::Old, edge), is(Row::New, edge)));
+        let flag = self.flag_name(node);
+        self.slots.insert(flag.clone());
+        let keep = format!("CASE WHEN {deleted} THEN NULL ELSE {old_value} END");
+        sets.push((slot, format!("CASE WHEN {pinned} THEN {keep} WHEN {condition} THEN {} ELSE {old_value} END", computed.sql)));
+        sets.push((ident(&flag), format!("CASE WHEN {pinned} THEN {deleted} ELSE {condition} END")));
+        if let Some((column, failed)) = failed {
+            sets.push((column.clone(), format!("CASE WHEN NOT {pinned} AND {condition} THEN {failed} ELSE n.{column} END")));
+        }
+        dirty.insert(node, BTreeSet::from([format!("n.{}", ident(&flag))]));
+        String::new()
+    }
+}
+
+/// The table in which is kept what dropped columns held.
+const ARCHIVE: &str = "coeval_keep";
+
+/// A random UUID.
+const UUID: &str = "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || \
+     substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))";
+
+fn text(value: &str) -> String {
+    string(value, Dialect::Sqlite)
+}
+
+/// What values of a type are, as people call them.
+fn kind(ty: &Type) -> String {
+    match ty {
+        Type::Enum { values } => format!("one of {}", values.join(", ")),
+        Type::Object(_) | Type::Map { .. } => "a JSON object".to_owned(),
+        Type::Array { .. } => "a JSON list".to_owned(),
+        Type::Json => "JSON text".to_owned(),
+        Type::Number | Type::Decimal { .. } => format!("a {} as text, without trailing zeros", ty.name()),
+        Type::Datetime => "a datetime as text, in UTC with `Z`".to_owned(),
+        Type::String
+        | Type::Integer
+        | Type::Float
+        | Type::Boolean
+        | Type::Date
+        | Type::Time
+        | Type::Uuid
+        | Type::Bytes
+        | Type::Ref { .. }
+        | Type::Union { .. } => format!("of type {}", ty.name()),
+    }
+}

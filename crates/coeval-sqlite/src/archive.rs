@@ -1,0 +1,108 @@
+//! What is kept of columns that are dropped, and could not be computed again: for each record what a document of the version that
+//! stays would keep (rule R3), with fingerprints of what it belongs to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use coeval_core::Value;
+use coeval_core::json;
+use coeval_core::lens::META;
+use coeval_plan::table::Held;
+use coeval_store::Result;
+use coeval_store::event::Tally;
+use coeval_store::work::{Mode, Work};
+
+use crate::backend::Sqlite;
+use crate::batch::{Batch, run};
+use crate::layout::{Layout, era_between};
+use crate::row::{self, Row};
+use crate::statement::Session;
+use crate::{catalog, execute};
+
+/// Archives columns of a model's table.
+pub(crate) async fn archive(
+    store: &Sqlite,
+    model: &str,
+    from: u32,
+    to: u32,
+    columns: &[String],
+    work: &Work<'_>,
+) -> Result<Tally> {
+    // Nobody wrote at the versions of a run that never finished; and a trial keeps nothing.
+    if work.undo || work.mode != Mode::Write {
+        return Ok(Tally::default());
+    }
+    let (catalog, model, columns) = (Arc::clone(&store.catalog), model.to_owned(), columns.to_vec());
+    let fresh = move |session: &Session<'_>, batch: &Batch| -> Result<Tally> {
+        let (entry, era) = era_between(&catalog, &model, from, to)?;
+        let layout = Layout::new(&catalog, entry, era, execute::last(era, from))?;
+        if !era.contains(to) || catalog::table(session, layout.names.base())?.is_none() {
+            return Ok(Tally::default());
+        }
+        let gone: BTreeSet<usize> =
+            (0..layout.table.columns.len()).filter(|at| columns.contains(&layout.table.columns[*at].name)).collect();
+        if batch.is_first() {
+            let sql = "DELETE FROM coeval_keep WHERE base = ?1 AND version = ?2";
+            session.run(sql, (layout.names.base(), to))?;
+        }
+        batch.each(session, &layout, &|session, row, present| {
+            let kept = kept(session, &layout, row, from)?;
+            let state = row::state(&layout, row, present, from, kept.as_ref())?;
+            keep(session, &layout, row, &state, to, &|at| !gone.contains(&at))?;
+            Ok(Tally { seen: 1, unchanged: 1, ..Tally::default() })
+        })
+    };
+    run(store, work, "archiving", fresh).await
+}
+
+/// Keeps of a record what no column holds any more; `stays` says which columns stay.
+pub(crate) fn keep(
+    session: &Session<'_>,
+    layout: &Layout<'_>,
+    row: &Row,
+    state: &coeval_core::lens::State,
+    version: u32,
+    stays: &dyn Fn(usize) -> bool,
+) -> Result<()> {
+    let shape = layout.era.shape(version).unwrap_or(version);
+    let mut sealed = layout.era.history.sealed(state, shape)?;
+    let scope = layout.table.scope();
+    let is_held = |key: &str| {
+        let Some(node) = scope.nodes.iter().position(|node| node.key == key) else { return false };
+        let failed = layout.table.columns.iter().position(|column| column.held == Held::Failed { node });
+        layout.table.homes(node).iter().any(|spot| stays(spot.column)) || failed.is_some_and(stays)
+    };
+    sealed.keep.entries.retain(|(key, _)| !is_held(key));
+    sealed.keep.layouts.clear();
+    sealed.keep.extras.clear();
+    sealed.keep.apart.clear();
+    if sealed.keep.entries.is_empty() {
+        return Ok(());
+    }
+    let notes = sealed.to_value(true);
+    let Some(notes) = notes.as_object().and_then(|object| object.get(META)) else { return Ok(()) };
+    let sql =
+        format!("INSERT OR REPLACE INTO coeval_keep (base, key, version, keep) VALUES (?1, json_array({}), ?2, ?3)", key(row));
+    session.run(&sql, (layout.names.base(), version, notes.to_string()))?;
+    Ok(())
+}
+
+/// What the archive has of a record as a version shows it.
+pub(crate) fn kept(session: &Session<'_>, layout: &Layout<'_>, row: &Row, version: u32) -> Result<Option<Value>> {
+    let sql = format!("SELECT keep FROM coeval_keep WHERE base = ?1 AND key = json_array({}) AND version = ?2", key(row));
+    let text = session.row(&sql, (layout.names.base(), version), |row| row.get::<_, String>(0))?;
+    let unreadable = |e: coeval_core::json::JsonError| session.during().unreadable("the archive", e.message, false);
+    text.map(|text| json::parse(text.as_bytes()).map_err(unreadable)).transpose()
+}
+
+fn key(row: &Row) -> String {
+    row.key.iter().map(|literal| format!("CAST({literal} AS TEXT)")).collect::<Vec<_>>().join(", ")
+}
+
+/// Forgets all of a table.
+pub(crate) fn forget(session: &Session<'_>, base: &str) -> Result<()> {
+    if crate::state::is_there(session)? {
+        session.run("DELETE FROM coeval_keep WHERE base = ?1", [base])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,323 @@
+//! Steps. Each is done in one transaction, or in several that leave a note of how far they are.
+
+use std::sync::Arc;
+
+use coeval_plan::table::fit;
+use coeval_sql::ident;
+use coeval_sql::sqlite::{Names, Reference, TableText};
+use coeval_store::event::{Event, Failure, Tally};
+use coeval_store::ledger::Ledger;
+use coeval_store::work::{Mode, Work};
+use coeval_store::{Backend as _, Catalog, Error, Result, Step};
+
+use crate::backend::Sqlite;
+use crate::layout::{Layout, era_between};
+use crate::statement::{Absent, ForeignKeys, How, Session};
+use crate::{archive, backfill, catalog, shape, writing};
+
+/// For which versions a step is executed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    /// The version that there was before the run.
+    pub(crate) from: u32,
+    /// The version that there will be.
+    pub(crate) to: u32,
+    /// The oldest version that lives.
+    pub(crate) oldest: u32,
+}
+
+impl Span {
+    /// The versions of the open run; of one that is undone, the other way round.
+    pub(crate) fn new(ledger: &Ledger, undo: bool) -> Self {
+        let in_force = ledger.in_force().unwrap_or_default();
+        let (from, to) = ledger.open().map_or((in_force, in_force), |open| (open.from, open.to));
+        let (from, to) = if undo { (to, from) } else { (from, to) };
+        Self { from, to, oldest: ledger.oldest() }
+    }
+}
+
+/// Executes a step, or what is left of it.
+pub(crate) async fn execute(store: &Sqlite, step: &Step, work: &Work<'_>) -> Result<Tally> {
+    work.go_on()?;
+    let ledger = store.ledger().await?;
+    let span = Span::new(&ledger, work.undo);
+    match step {
+        Step::MoveRecords { .. } | Step::ForgetRecords { .. } => {
+            let reason = "records in a database have columns for every version; nothing is moved".to_owned();
+            return Err(Error::Unsupported { what: step.to_string(), reason });
+        }
+        Step::Backfill { model, from, to, columns } => return backfill::backfill(store, model, *from, *to, columns, work).await,
+        Step::Archive { model, from, to, columns } => return archive::archive(store, model, *from, *to, columns, work).await,
+        _ if work.mode != Mode::Write => return attempt(store, step, span, work).await,
+        _ => {}
+    }
+    let keys = match step {
+        Step::SetNotNull { model, .. }
+        | Step::DropNotNull { model, .. }
+        | Step::AddCheck { model, .. }
+        | Step::DropCheck { model, .. }
+        | Step::AddForeignKey { model, .. }
+        | Step::DropForeignKey { model, .. } => {
+            let (_, era) = era_between(&store.catalog, model, span.from, span.to)?;
+            let name = era.history.model(era.first).map(|model| fit(&model.name)).unwrap_or_default();
+            ForeignKeys::Checked(vec![Names::new(&name).base().to_owned()])
+        }
+        _ => ForeignKeys::Enforced,
+    };
+    let how = How { doing: step.to_string(), absent: Absent::Create, foreign_keys: keys, observer: work.observer };
+    let (catalog, own) = (Arc::clone(&store.catalog), step.clone());
+    let act = move |session: &Session<'_>| act(session, &catalog, &own, span);
+    let failures = store.transaction(&how, work.lock.map(|lock| lock.fence()), act).await?;
+    if failures.is_empty() {
+        return Ok(Tally::default());
+    }
+    let count = failures.len() as u64;
+    for failure in failures {
+        work.observer.event(Event::Failure(failure));
+    }
+    Err(Error::Records { count })
+}
+
+/// Looks whether records would be in the way of a step, and changes nothing.
+async fn attempt(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>) -> Result<Tally> {
+    let Step::CreateIndex { model, columns, unique: true, .. } = step else { return Ok(Tally::default()) };
+    let (catalog, model, columns) = (Arc::clone(&store.catalog), model.clone(), columns.clone());
+    let found = store.database.read("looking for values that occur twice", move |session| {
+        let (entry, era) = era_between(&catalog, &model, span.from, span.to)?;
+        let layout = Layout::new(&catalog, entry, era, last(era, span.from.max(span.to)))?;
+        // What is not there yet cannot occur twice.
+        let there = catalog::table(session, layout.names.base())?;
+        let known = |name: &String| there.as_ref().is_some_and(|table| table.columns.iter().any(|column| column.name == *name));
+        if columns.iter().all(known) { twice(session, &layout, &columns) } else { Ok(Vec::new()) }
+    });
+    let failures = found.await?.unwrap_or_default();
+    let failed = failures.len() as u64;
+    for failure in failures {
+        work.observer.event(Event::Failure(failure));
+    }
+    Ok(Tally { failed, ..Tally::default() })
+}
+
+/// The newest version of an era up to one.
+pub(crate) fn last(era: &coeval_store::Era, version: u32) -> u32 {
+    era.end.map_or(version, |end| version.min(end.saturating_sub(1)))
+}
+
+fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Result<Vec<Failure>> {
+    match step {
+        Step::CreateViews { .. } | Step::DropViews { .. } | Step::RetireViews { .. } => {
+            views(session, catalog, step, span)?;
+            return Ok(Vec::new());
+        }
+        Step::Sql { up, .. } => {
+            session.batch(up)?;
+            return Ok(Vec::new());
+        }
+        _ => {}
+    }
+    let (entry, era) = era_between(catalog, step.model(), span.from, span.to)?;
+    let layout = |up_to: u32| Layout::new(catalog, entry, era, last(era, up_to));
+    let newest = layout(span.from.max(span.to))?;
+    let keys = |model: &str| newest.key_type(model);
+    match step {
+        Step::CreateTable { columns, key, .. } => create(session, &newest, columns, key)?,
+        Step::SetTableAside { .. } => set_aside(session, &newest)?,
+        Step::AddColumn { column, .. } => {
+            let mut text = shape::column(session, column, &newest.names, &keys)?;
+            text.not_null = text.default.is_some() && is_never_null(column);
+            if !has_column(session, &newest, &column.name)? {
+                session.batch(&format!("ALTER TABLE {} ADD COLUMN {}", newest.names.table(), text.text()))?;
+            }
+        }
+        Step::DropColumn { column, .. } => drop_column(session, &layout(span.to)?, &column.name)?,
+        Step::ForgetColumn { column, .. } => drop_column(session, &newest, column)?,
+        Step::RebuildTriggers { to, .. } => {
+            let layout = layout(*to)?;
+            writing::renew(session, &layout, &layout.present(session)?)?;
+        }
+        // A column has its check from the beginning, and the views know who writes.
+        Step::AddCheck { .. } | Step::DropCheck { .. } | Step::WatchColumns { .. } => {}
+        Step::SetNotNull { column, .. } => {
+            let found = nulls(session, &newest, column)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            shape::alter(session, &newest.names, |table| not_null(table, column, true))?;
+        }
+        Step::DropNotNull { column, .. } => {
+            if has_column(session, &newest, column)? {
+                shape::alter(session, &newest.names, |table| not_null(table, column, false))?;
+            }
+        }
+        Step::CreateIndex { name, columns, unique, .. } => {
+            if *unique {
+                let found = twice(session, &newest, columns)?;
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+            }
+            let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+            let (kind, table) = (if *unique { "UNIQUE INDEX" } else { "INDEX" }, newest.names.table());
+            session.batch(&format!("CREATE {kind} IF NOT EXISTS {} ON {table} ({})", ident(name), columns.join(", ")))?;
+        }
+        Step::DropIndex { name, .. } => session.batch(&format!("DROP INDEX IF EXISTS {}", ident(name)))?,
+        Step::AddForeignKey { name, column, references, .. } => {
+            let (_, other) = era_between(catalog, references, span.from, span.to)?;
+            let (other_entry, up_to) = (catalog.model(references)?, last(other, span.from.max(span.to)));
+            let other = Layout::new(catalog, other_entry, other, up_to)?;
+            let key = other.key().first().map(|key| (*key).to_owned()).unwrap_or_default();
+            let reference = Reference { name: name.clone(), column: column.clone(), table: other.names.base().to_owned(), key };
+            shape::alter(session, &newest.names, |table| {
+                table.references.retain(|known| known.name != reference.name);
+                table.references.push(reference);
+            })?;
+        }
+        Step::DropForeignKey { name, .. } => {
+            if catalog::table(session, newest.names.base())?.is_some() {
+                shape::alter(session, &newest.names, |table| table.references.retain(|known| known.name != *name))?;
+            }
+        }
+        Step::ForgetTable { table, .. } => {
+            let names = Names::new(table);
+            for name in [names.base().to_owned(), names.aside(), names.scratch()] {
+                session.batch(&format!("DROP TABLE IF EXISTS {}", ident(&name)))?;
+            }
+            archive::forget(session, names.base())?;
+        }
+        Step::MoveRecords { .. }
+        | Step::ForgetRecords { .. }
+        | Step::Backfill { .. }
+        | Step::Archive { .. }
+        | Step::CreateViews { .. }
+        | Step::DropViews { .. }
+        | Step::RetireViews { .. }
+        | Step::Sql { .. } => {}
+    }
+    Ok(Vec::new())
+}
+
+fn is_never_null(column: &coeval_plan::ColumnSpec) -> bool {
+    let property = &column.property;
+    column.holds == coeval_plan::Holds::Value
+        && property.required
+        && !property.nullable
+        && property.ty != coeval_core::schema::Type::Json
+}
+
+fn not_null(table: &mut TableText, column: &str, value: bool) {
+    for known in table.columns.iter_mut().filter(|known| known.name == column) {
+        known.not_null = value;
+    }
+}
+
+fn has_column(session: &Session<'_>, layout: &Layout<'_>, name: &str) -> Result<bool> {
+    let found = catalog::table(session, layout.names.base())?;
+    Ok(found.is_some_and(|table| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name))))
+}
+
+fn create(session: &Session<'_>, layout: &Layout<'_>, columns: &[coeval_plan::ColumnSpec], key: &[String]) -> Result<()> {
+    let names = &layout.names;
+    if catalog::table(session, names.base())?.is_some() {
+        return match shape::read(session, names)? {
+            Some(found) if found.key.as_ref().is_some_and(|(_, found)| found == key) || key.is_empty() => Ok(()),
+            _ => Err(session.failed(format!("there is a table `{}` already", names.base()), Some("Rename it, or the model."))),
+        };
+    }
+    if catalog::table(session, &names.aside())?.is_some() {
+        session.batch(&format!("ALTER TABLE {} RENAME TO {}", ident(&names.aside()), names.table()))?;
+        return Ok(());
+    }
+    let keys = |model: &str| layout.key_type(model);
+    let mut texts = Vec::new();
+    for column in columns {
+        let mut text = shape::column(session, column, names, &keys)?;
+        let hides = columns
+            .iter()
+            .any(|other| other.holds == coeval_plan::Holds::Failure && other.name == format!("{}_failed", column.name));
+        text.not_null = key.contains(&column.name) || is_never_null(column) && !hides;
+        texts.push(text);
+    }
+    let key = (!key.is_empty()).then(|| (names.primary_key(), key.to_vec()));
+    let text = TableText { name: names.base().to_owned(), columns: texts, key, references: Vec::new() };
+    session.batch(&text.text())
+}
+
+fn set_aside(session: &Session<'_>, layout: &Layout<'_>) -> Result<()> {
+    let names = &layout.names;
+    session.batch(&format!("DROP TABLE IF EXISTS {}", ident(&names.scratch())))?;
+    if catalog::table(session, names.base())?.is_none() {
+        return Ok(());
+    }
+    let rows = session.row(&format!("SELECT 1 FROM {} LIMIT 1", names.table()), [], |_| Ok(()))?;
+    if rows.is_none() {
+        return session.batch(&format!("DROP TABLE {}", names.table()));
+    }
+    session.batch(&format!("ALTER TABLE {} RENAME TO {}", names.table(), ident(&names.aside())))
+}
+
+fn drop_column(session: &Session<'_>, layout: &Layout<'_>, name: &str) -> Result<()> {
+    if !has_column(session, layout, name)? {
+        return Ok(());
+    }
+    let mut present = layout.present(session)?;
+    present.retain(|at| !layout.table.columns[*at].name.eq_ignore_ascii_case(name));
+    writing::renew(session, layout, &present)?;
+    session.batch(&format!("ALTER TABLE {} DROP COLUMN {}", layout.names.table(), ident(name)))
+}
+
+fn views(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Result<()> {
+    for entry in &catalog.models {
+        for era in &entry.eras {
+            let layout = |up_to: u32| Layout::new(catalog, entry, era, last(era, up_to));
+            match step {
+                Step::CreateViews { from, to } if era.first <= *to && era.end.is_none_or(|end| end > *from) => {
+                    let layout = layout(*to)?;
+                    writing::offer(session, &layout, *from, *to)?;
+                    writing::renew(session, &layout, &layout.present(session)?)?;
+                }
+                Step::DropViews { from, to } if era.first <= *from && era.end.is_none_or(|end| end > *to) => {
+                    let newest = layout(*from)?;
+                    writing::withdraw(session, &newest, |view| view.version > *to)?;
+                    // As long as there are columns of newer versions, writes go on filling them.
+                    let older = layout(*to)?;
+                    let known = older.present(session)?.len() == newest.present(session)?.len();
+                    let layout = if known { older } else { newest };
+                    writing::renew(session, &layout, &layout.present(session)?)?;
+                }
+                Step::RetireViews { before } if era.first < *before => {
+                    let layout = layout(span.from.max(span.to))?;
+                    writing::withdraw(session, &layout, |view| view.version < *before)?;
+                    writing::renew(session, &layout, &layout.present(session)?)?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The key of a row as people read it, as an expression.
+fn key_text(layout: &Layout<'_>) -> String {
+    let parts: Vec<String> = layout.key().into_iter().map(|name| format!("CAST({} AS TEXT)", ident(name))).collect();
+    if parts.is_empty() { "''".to_owned() } else { parts.join(" || '/' || ") }
+}
+
+fn failures(session: &Session<'_>, layout: &Layout<'_>, condition: &str, reason: &str) -> Result<Vec<Failure>> {
+    let sql = format!("SELECT {} FROM {} AS t WHERE {condition}", key_text(layout), layout.names.table());
+    let keys = session.rows(&sql, [], |row| row.get::<_, String>(0))?;
+    let failure = |key| Failure { model: layout.model.to_owned(), key, kind: "rejected", reason: reason.to_owned() };
+    Ok(keys.into_iter().map(failure).collect())
+}
+
+fn nulls(session: &Session<'_>, layout: &Layout<'_>, column: &str) -> Result<Vec<Failure>> {
+    failures(session, layout, &format!("{} IS NULL", ident(column)), &format!("`{column}` has no value"))
+}
+
+fn twice(session: &Session<'_>, layout: &Layout<'_>, columns: &[String]) -> Result<Vec<Failure>> {
+    let list = columns.iter().map(|column| ident(column)).collect::<Vec<_>>().join(", ");
+    let same: Vec<String> = columns.iter().map(|column| format!("o.{0} = t.{0}", ident(column))).collect();
+    let condition =
+        format!("EXISTS (SELECT 1 FROM {} AS o WHERE {} AND o.rowid <> t.rowid)", layout.names.table(), same.join(" AND "));
+    let reason = format!("another record has the same value of {}", list.replace('"', "`"));
+    failures(session, layout, &condition, &reason)
+}

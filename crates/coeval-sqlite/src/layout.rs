@@ -1,0 +1,99 @@
+//! Where the records of a model lie: its base table as the versions up to one have it.
+
+use std::collections::BTreeSet;
+
+use coeval_core::schema::Type;
+use coeval_plan::table::{Ability, ID, Table, View};
+use coeval_sql::sqlite::Names;
+use coeval_store::catalog::ModelEntry;
+use coeval_store::lower::versions;
+use coeval_store::{Catalog, Era, Error, Result};
+
+use crate::catalog;
+use crate::statement::Session;
+
+/// A model's base table and its views.
+#[derive(Debug)]
+pub(crate) struct Layout<'c> {
+    pub(crate) catalog: &'c Catalog,
+    pub(crate) model: &'c str,
+    pub(crate) era: &'c Era,
+    pub(crate) table: Table<'c>,
+    pub(crate) names: Names,
+    /// The newest version that it has columns for.
+    pub(crate) up_to: u32,
+}
+
+impl<'c> Layout<'c> {
+    /// Lays out the table of an era for the versions up to one.
+    pub(crate) fn new(catalog: &'c Catalog, entry: &'c ModelEntry, era: &'c Era, up_to: u32) -> Result<Self> {
+        let unsupported = |reason: String| Error::Unsupported { what: format!("the model `{}` in SQLite", entry.name), reason };
+        let versions = versions(catalog, era, up_to);
+        let table = Table::new(&era.history, &versions, Ability { knows_writer: true });
+        let table = table.map_err(|unsuitable| unsupported(format!("{unsuitable}; {}", unsuitable.help)))?;
+        for view in &table.views {
+            let mut seen = BTreeSet::new();
+            if let Some((name, _)) = view.entries.iter().find(|(name, _)| !seen.insert(name.to_ascii_lowercase())) {
+                let reason = format!(
+                    "version {} has two properties that are called `{name}` but for upper and lower case, which SQLite takes for one",
+                    view.version
+                );
+                return Err(unsupported(reason));
+            }
+        }
+        let names = Names::new(&table.name);
+        Ok(Self { catalog, model: &entry.name, era, table, names, up_to })
+    }
+
+    /// The type of another model's key, as a reference holds it.
+    pub(crate) fn key_type(&self, model: &str) -> Option<Type> {
+        key_type(self.catalog, model)
+    }
+
+    /// The columns that the base table has, of those that the versions up to `up_to` know.
+    pub(crate) fn present(&self, session: &Session<'_>) -> Result<BTreeSet<usize>> {
+        let Some(table) = catalog::table(session, self.names.base())? else { return Ok(BTreeSet::new()) };
+        let there = |at: &usize| {
+            let name = &self.table.columns[*at].name;
+            table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name))
+        };
+        Ok((0..self.table.columns.len()).filter(there).collect())
+    }
+
+    /// The view of a version.
+    ///
+    /// # Errors
+    /// The model is not in the version.
+    pub(crate) fn view(&self, version: u32) -> Result<&View> {
+        self.table.view(version).ok_or_else(|| Error::Unknown {
+            message: format!("the model `{}` is not in version {version}", self.model),
+            help: None,
+        })
+    }
+
+    /// The names of the columns of the key.
+    pub(crate) fn key(&self) -> Vec<&str> {
+        self.table.key().into_iter().map(|at| self.table.columns[at].name.as_str()).collect()
+    }
+}
+
+/// The type of a model's key, at its newest version.
+pub(crate) fn key_type(catalog: &Catalog, model: &str) -> Option<Type> {
+    let model = catalog.models.iter().find(|entry| entry.name == model)?.newest()?;
+    match model.key.as_slice() {
+        [] => Some(Type::Uuid),
+        [name] if name == ID => Some(Type::Uuid),
+        [name] => Some(model.properties.get(name)?.ty.clone()),
+        _ => None,
+    }
+}
+
+/// The era of a model that a step between two versions is about: the newest that overlaps them.
+pub(crate) fn era_between<'c>(catalog: &'c Catalog, model: &str, a: u32, b: u32) -> Result<(&'c ModelEntry, &'c Era)> {
+    let entry = catalog.model(model)?;
+    let (low, high) = (a.min(b), a.max(b));
+    let overlaps = |era: &&Era| era.first <= high && era.end.is_none_or(|end| end > low);
+    let era = entry.eras.iter().rev().find(overlaps).or(entry.eras.last());
+    let era = era.ok_or_else(|| Error::Unknown { message: format!("the model `{model}` is in no version"), help: None })?;
+    Ok((entry, era))
+}
