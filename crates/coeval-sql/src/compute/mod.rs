@@ -9,6 +9,8 @@ mod guard;
 pub(crate) mod json;
 mod land;
 pub(crate) mod stored;
+#[cfg(test)]
+mod world;
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,7 @@ mod failure;
 mod function;
 pub(crate) mod postgres;
 mod shared;
+pub(crate) use shared::depth as depth_of;
 pub(crate) mod sqlite;
 
 use std::ops::Range;
