@@ -39,9 +39,14 @@ impl PostgresBackend {
         &self.state
     }
 
-    /// Returns where the records of a model at a version lie.
+    /// The oldest version that was not retired, as far as the history was read.
+    fn oldest(&self) -> u32 {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).oldest()
+    }
+
+    /// Returns where the records of a model at a version lie, once the history was read.
     pub(crate) fn layout(&self, model: &str, version: u32) -> Result<Layout<'_>> {
-        Layout::at(&self.catalog, self.state.deployment(), model, version)
+        Layout::at(&self.catalog, self.state.deployment(), self.oldest(), model, version)
     }
 
     /// Returns the numbers of the manifest's versions that something holds for, oldest first.
@@ -51,7 +56,7 @@ impl PostgresBackend {
 
     /// Returns where all records lie, era by era.
     pub(crate) fn layouts(&self) -> Vec<Layout<'_>> {
-        Layout::all(&self.catalog, self.state.deployment())
+        Layout::all(&self.catalog, self.state.deployment(), self.oldest())
     }
 }
 

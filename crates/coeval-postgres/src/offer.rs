@@ -209,7 +209,7 @@ async fn offer(job: &Job<'_>, version: u32, from: u32, to: u32) -> Result<Vec<St
 fn withdraw(job: &Job<'_>, version: u32, up_to: u32) -> Result<Vec<String>> {
     let mut out = Vec::new();
     for layout in job.backend.layouts().iter().filter(|layout| layout.era.contains(version)) {
-        let table = layout.table(last(layout, up_to))?;
+        let table = layout.whole(last(layout, up_to))?;
         let Some(view) = table.view(version) else { continue };
         out.extend(postgres::drop_copy(view, &layout.names));
         out.extend(postgres::drop_view(view, &layout.names));

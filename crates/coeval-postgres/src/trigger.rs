@@ -4,6 +4,7 @@ use coeval_sql::postgres::{self, Triggers};
 use coeval_store::Result;
 
 use crate::backfill::note_untended;
+use crate::constraint::is_not_null;
 use crate::execute::Job;
 use crate::layout::Layout;
 use crate::table::{create_schema, drop_schema, local, lock, text};
@@ -51,7 +52,11 @@ pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
         statements.push(note_untended(job, &layout));
     }
     if from == to {
-        statements.extend(let_go(job, &layout, to)?);
+        for column in let_go(job, &layout, to)? {
+            if is_not_null(job, &names.table, &column).await? == Some(true) {
+                statements.push(format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", names.table, coeval_sql::ident(&column)));
+            }
+        }
     }
     job.transact(&statements).await?;
     if triggers.is_none() { drop_schema(job, &names.workings).await } else { Ok(()) }
@@ -77,15 +82,10 @@ async fn is_so(job: &Job<'_>, layout: &Layout<'_>, triggers: Option<&Triggers>) 
 
 /// What only retired versions showed is computed no more: from the same moment on it may be null, until it is dropped.
 fn let_go(job: &Job<'_>, layout: &Layout<'_>, to: u32) -> Result<Vec<String>> {
-    let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
+    let table = layout.whole(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
     let needed = coeval_plan::needed(&table, job.oldest());
     let gone = (0..table.columns.len()).filter(|at| !needed.contains(at));
-    Ok(gone
-        .map(|at| {
-            let column = coeval_sql::ident(&table.columns[at].name);
-            format!("ALTER TABLE {} ALTER COLUMN {column} DROP NOT NULL", layout.names.table)
-        })
-        .collect())
+    Ok(gone.map(|at| table.columns[at].name.clone()).collect())
 }
 
 /// Lets the trigger for updates look at what the versions up to one show.

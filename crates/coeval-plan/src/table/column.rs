@@ -133,8 +133,10 @@ impl<'h> Columns<'h> {
             constant: None,
             key: face.key.iter().any(|name| name == entry.name),
         });
-        if can_fail(scope, node, false) {
-            self.fail(node, entry.name, face.version);
+        for node in &entry.nodes {
+            if can_fail(scope, *node, false) {
+                self.fail(*node, entry.name, face.version);
+            }
         }
     }
 
@@ -142,8 +144,10 @@ impl<'h> Columns<'h> {
     fn ended(&mut self, before: &[Face<'_>], face: &Face<'_>) {
         let scope = self.history.scope();
         for entry in before.iter().flat_map(|face| &face.entries) {
-            if scope.nodes[entry.node].end <= face.time && can_fail(scope, entry.node, true) {
-                self.fail(entry.node, entry.name, face.version);
+            for node in &entry.nodes {
+                if scope.nodes[*node].end <= face.time && can_fail(scope, *node, true) {
+                    self.fail(*node, entry.name, face.version);
+                }
             }
         }
     }
