@@ -17,7 +17,7 @@ pub(crate) struct Cli {
     #[arg(short = 'C', long = "manifest", value_name = "DIR", global = true)]
     pub(crate) manifest: Option<PathBuf>,
 
-    /// What to write: text for people, or one JSON document; of runs, one JSON object a line
+    /// What to write: text for people, or one JSON document (of runs, one JSON object a line); of `lint`, annotations too
     #[arg(long, value_name = "FORMAT", global = true, default_value = "text")]
     pub(crate) format: Format,
 
@@ -34,6 +34,8 @@ pub(crate) struct Cli {
 pub(crate) enum Format {
     Text,
     Json,
+    /// Annotations of a workflow on GitHub; only of `lint`
+    Github,
 }
 
 /// When colours are used.

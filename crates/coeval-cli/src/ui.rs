@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use coeval_core::json::Style;
 use coeval_core::{Object, Value};
-use coeval_manifest::{Diagnostic, Place};
+use coeval_manifest::{Diagnostic, Place, Severity};
 
 use crate::args::{Colour, Format};
 use crate::error::{CommandError, Kind, Outcome, Result};
@@ -124,7 +124,10 @@ impl Ui {
             self.diagnostics.push(to_value(&diagnostic));
             return Ok(());
         }
-        self.text(&diagnostic.render(self.colours[0]))
+        match self.format {
+            Format::Github => self.text(&annotation(&diagnostic)),
+            Format::Text | Format::Json => self.text(&diagnostic.render(self.colours[0])),
+        }
     }
 
     fn reached(&self, diagnostic: &Diagnostic) -> Diagnostic {
@@ -177,6 +180,25 @@ impl Ui {
         }
         code
     }
+}
+
+/// Returns a diagnostic as a workflow on GitHub shows it beside the line.
+fn annotation(diagnostic: &Diagnostic) -> String {
+    let plain = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| plain(text).replace(':', "%3A").replace(',', "%2C");
+    let level = match diagnostic.severity {
+        Severity::Note => "notice",
+        Severity::Warning => "warning",
+        Severity::Question | Severity::Error => "error",
+    };
+    let mut properties = Vec::new();
+    if let Some(place) = &diagnostic.place {
+        properties.push(format!("file={}", property(&place.path)));
+        properties.push(format!("line={},col={}", place.line, place.column));
+    }
+    properties.push(format!("title={}", property(diagnostic.code)));
+    let help = diagnostic.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
+    format!("::{level} {}::{}\n", properties.join(","), plain(&format!("{}{help}", diagnostic.message)))
 }
 
 /// Returns a diagnostic for a program: flat, as linters write them.

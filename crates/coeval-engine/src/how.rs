@@ -29,6 +29,8 @@ pub struct How<'h> {
     pub policy: Policy,
     /// What is done where somebody else holds the lock.
     pub wait: Wait,
+    /// Whether a rollback only takes versions away from clients and keeps what they need, so that they can be back at once.
+    pub warm: bool,
     /// Who is told what happens.
     pub observer: &'h dyn Observer,
     /// Whether it should stop.
@@ -45,6 +47,7 @@ impl How<'static> {
             pace: Pace::default(),
             policy: Policy::default(),
             wait: Wait::default(),
+            warm: false,
             observer: &Unobserved,
             stop: Stop::default(),
             clock: &SystemClock,

@@ -29,6 +29,7 @@ mod guard;
 mod how;
 mod plan;
 mod run;
+pub mod standalone;
 mod status;
 mod survey;
 mod trial;

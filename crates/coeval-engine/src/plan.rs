@@ -3,6 +3,7 @@
 use coeval_core::classify::{self, Class};
 use coeval_plan::RecordStep;
 use coeval_store::ledger::{Action, Ledger, Started, VersionId};
+use coeval_store::lower::Aim;
 use coeval_store::{Capabilities, Catalog, Phase, Step, lower};
 
 use crate::Result;
@@ -52,7 +53,7 @@ pub fn plan(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, goal
     let (undoes, (action, from, to, resumes, steps)) = match decide(catalog, ledger, goal)? {
         Next::Nothing(_) => return Ok(None),
         Next::Begin(Begin { action, from, to, scan }) => {
-            (false, (action, from, to, None, lower(catalog, capabilities, action, from, to, scan)?))
+            (false, (action, from, to, None, lower(catalog, capabilities, ledger, Aim { action, from, to, scan, warm: false })?))
         }
         Next::Resume(started) => (false, open(&started, false)),
         Next::Undo(started, _) => (true, open(&started, true)),

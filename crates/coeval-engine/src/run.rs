@@ -4,6 +4,7 @@ use coeval_store::Backend;
 use coeval_store::event::{Event, Tally};
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::{Holder, Lock};
+use coeval_store::lower::Aim;
 use coeval_store::work::Work;
 use coeval_store::{Step, ledger::Ledger, lower};
 
@@ -161,7 +162,7 @@ impl Run<'_> {
             action,
             from,
             to,
-            steps: lower(catalog, self.backend.capabilities(), action, from, to, scan)?,
+            steps: lower(catalog, self.backend.capabilities(), ledger, Aim { action, from, to, scan, warm: self.how.warm })?,
             policy: self.how.policy,
             versions: catalog.versions.iter().filter(|version| version.number <= from.max(to)).cloned().collect(),
         };

@@ -9,6 +9,8 @@ use crate::source::Place;
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Worth knowing; no reason to complain.
+    Note,
     /// Worth knowing; nothing is refused.
     Warning,
     /// A person must decide before it can go on.
@@ -50,6 +52,7 @@ impl Severity {
     /// Returns the word for it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Note => "note",
             Self::Warning => "warning",
             Self::Question => "question",
             Self::Error => "error",
@@ -58,6 +61,7 @@ impl Severity {
 
     const fn colour(self) -> &'static str {
         match self {
+            Self::Note => "\x1b[1;34m",
             Self::Warning => "\x1b[1;33m",
             Self::Question => "\x1b[1;36m",
             Self::Error => "\x1b[1;31m",

@@ -37,12 +37,14 @@ pub struct Request<'a> {
     pub answers: BTreeMap<String, Vec<Value>>,
     /// The tables that `lookup` can read, and the code that `rewrite` names.
     pub context: Context<'a>,
+    /// What runs on the models' backends, by the model's name in the draft: the entries of `migrate`.
+    pub migrate: BTreeMap<String, Vec<Value>>,
 }
 
 impl<'a> Request<'a> {
     /// Asks to freeze every draft that differs.
     pub fn new(date: &'a str, id: &'a str, context: Context<'a>) -> Self {
-        Self { models: &[], message: None, date, id, amend: false, answers: BTreeMap::new(), context }
+        Self { models: &[], message: None, date, id, amend: false, answers: BTreeMap::new(), context, migrate: BTreeMap::new() }
     }
 }
 
@@ -133,7 +135,8 @@ fn write(
             text.truncate(text.len() - last);
         }
         if !(proposal.changes.0.is_empty() && proposal.operations.is_empty() && proposal.order.is_empty()) {
-            let document = document(&header, &proposal);
+            let migrate = request.migrate.get(&draft.name).map_or(&[][..], Vec::as_slice);
+            let document = document(&header, &proposal, migrate);
             check(&file.source, &document, &proposal, &draft)?;
             text = edit::append(&text, &document);
         }
@@ -175,13 +178,16 @@ pub(crate) fn amended(manifest: &Manifest, file: &ModelFile) -> bool {
 }
 
 /// The text of a frozen document.
-fn document(header: &Header, proposal: &Proposal) -> String {
+fn document(header: &Header, proposal: &Proposal, migrate: &[Value]) -> String {
     let mut object = Object::new();
     object.insert("version", header.to_value());
     object.insert("changes", proposal.changes.to_value());
     object.insert("operations", Value::List(proposal.operations.iter().map(Operation::to_value).collect()));
     if !proposal.order.is_empty() {
         object.insert("order", Value::List(proposal.order.iter().map(|name| name.as_str().into()).collect()));
+    }
+    if !migrate.is_empty() {
+        object.insert("migrate", Value::List(migrate.to_vec()));
     }
     text_of(object)
 }

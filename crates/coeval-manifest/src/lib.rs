@@ -22,6 +22,7 @@ pub mod question;
 pub mod rebase;
 pub mod shared;
 pub mod source;
+pub mod sql_text;
 pub mod step;
 pub mod versions;
 pub mod yaml;

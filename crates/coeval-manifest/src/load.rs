@@ -17,6 +17,7 @@ use crate::history::{ModelHistory, cache_key};
 use crate::migration_file::Migration;
 use crate::shared::SharedTypes;
 use crate::source::{Place, Source};
+use crate::sql_text::{self, SqlText};
 use crate::versions::{self, Found, Version, Versions};
 use crate::yaml::{self, Document};
 
@@ -271,6 +272,27 @@ impl Manifest {
         }
         let order = crate::migration_order::order(&all)?;
         Ok(order.into_iter().map(|i| all[i].clone()).collect())
+    }
+
+    /// Returns the SQL of the standalone migrations: in the order in which they run, else, where there is none, as the files
+    /// stand. [`Manifest::migrations`] says what is wrong with them.
+    pub fn migration_texts(&self) -> Vec<SqlText> {
+        let mut texts: Vec<SqlText> = self.migrations.iter().flat_map(sql_text::of_migrations).collect();
+        if let Ok(order) = self.migrations() {
+            texts.sort_by_key(|text| order.iter().position(|migration| migration.id == text.owner));
+        }
+        texts
+    }
+
+    /// Returns the paths of the files of standalone migrations.
+    pub fn migration_paths(&self) -> impl Iterator<Item = &str> {
+        self.migrations.iter().map(|source| &*source.path)
+    }
+
+    /// Returns the raw SQL of a model's draft.
+    pub fn draft_texts(&self, file: &ModelFile) -> Vec<SqlText> {
+        let Some(draft) = file.documents.first() else { return Vec::new() };
+        sql_text::of_model(&file.source, draft.span.clone(), file.name().unwrap_or_default())
     }
 
     /// Places what the core finds wrong with an operation when it folds a history: most often an expression.

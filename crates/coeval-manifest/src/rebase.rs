@@ -142,6 +142,8 @@ impl Work<'_> {
             let header = Header { id: id.clone(), number: Some(number), parents, digest: None, ..frozen.header.clone() };
             let Value::Object(mut object) = value else { continue };
             object.insert("version", header.to_value());
+            // Its steps speak of the versions that it followed; they are worked out anew for those that it follows now.
+            object.remove("migrate");
             self.step(document, &frozen).map_err(|e| vec![*e])?;
             self.texts.entry(document.0).or_default().push(format!("---\n{}", text_of(object)));
         }

@@ -2,9 +2,14 @@
 //!
 //! This crate is pure: it opens nothing and changes nothing.
 
+pub mod found;
+pub mod lint;
 mod lower;
+pub mod sql;
+pub mod standalone;
 mod step;
 pub mod table;
 
 pub use lower::{contract, lower, needed};
+pub use sql::SqlDialect;
 pub use step::{Capabilities, ColumnSpec, Effect, Holds, LockLevel, Phase, RecordStep, Step};

@@ -146,6 +146,9 @@ async fn alone(state: &State, index: &Index<'_>, statement: &str, patience: Dura
         Either::Right((never, _)) => match never {},
     };
     let Err(error) = outcome else { return Ok(None) };
+    // The server says what went wrong before it has cleaned up; when it answers again, it has. A connection that was lost has nothing
+    // to clean up, and what was said first counts.
+    drop(client.batch_execute("").await);
     let seen = watch.into_seen();
     if is_passing(&error) {
         let said = error.as_db_error().map(words).unwrap_or_default();

@@ -15,7 +15,8 @@ pub struct Unfit(pub String);
 /// How many digits a number has at most, before the point and after it.
 const DIGIT_LIMIT: usize = 10_000;
 
-/// Returns a value as a literal of the type's column; NULL is typed too.
+/// Returns a value as a literal of the type's column; NULL is typed too. That of a reference is not: its column is of the type of
+/// another model's key.
 ///
 /// Equal values give equal literals: a datetime is written in UTC, a number without trailing zeros, a UUID in lower case.
 ///
@@ -26,7 +27,16 @@ pub fn literal(value: &Value, ty: &Type, dialect: Dialect) -> Result<String, Unf
     if *value != Value::Null && !ty.admits(value) {
         return Err(Unfit(format!("{value} is not of type {}", ty.name())));
     }
-    of(value, &ExprType::of(ty), dialect)
+    match (ty, value) {
+        // Of the type of the other model's key, which the column knows.
+        (Type::Ref { .. }, Value::Number(number)) => Ok(match dialect {
+            Dialect::Postgres => format!("'{number}'"),
+            Dialect::Sqlite => number.to_i64().map_or_else(|| format!("'{number}'"), |n| integer(n, dialect)),
+        }),
+        (Type::Ref { .. }, Value::Null) => Ok("NULL".to_owned()),
+        (Type::Ref { .. }, _) => plain(value, &ExprType::of(ty), dialect),
+        (ty, value) => of(value, &ExprType::of(ty), dialect),
+    }
 }
 
 /// As [`literal`], for a type of an expression.
@@ -43,10 +53,9 @@ fn plain(value: &Value, ty: &ExprType, dialect: Dialect) -> Result<String, Unfit
     let wrong = || Unfit(format!("{value} is not {}", ty.a()));
     let quoted = |text: &str| no_nul(text).map(|text| string(text, dialect));
     match ty {
-        T::Null => Err(wrong()),
         T::String | T::Enum(_) => quoted(value.as_str().ok_or_else(wrong)?),
         T::Ref(_) => match value {
-            Value::Number(number) => Ok(number.to_string()),
+            Value::Number(_) => Err(Unfit("whether a reference is a number is not known here".to_owned())),
             other => quoted(other.as_str().ok_or_else(wrong)?),
         },
         T::Integer => value.as_i64().map(|n| integer(n, dialect)).ok_or_else(wrong),
@@ -79,7 +88,7 @@ fn plain(value: &Value, ty: &ExprType, dialect: Dialect) -> Result<String, Unfit
             json_fits(value)?;
             quoted(&canonical_escapes(value))
         }
-        T::Interval => Err(wrong()),
+        T::Null | T::Interval => Err(wrong()),
     }
 }
 
@@ -120,12 +129,36 @@ pub(crate) fn decimal(value: &Value) -> Option<String> {
 
 fn float(value: &Value, dialect: Dialect) -> Option<String> {
     let Value::Number(number) = value else { return None };
-    let text = format!("{:?}", number.to_f64()? + 0.0);
+    let double = number.to_f64()? + 0.0;
     Some(match dialect {
-        Dialect::Postgres => format!("'{text}'"),
-        // With a point or an exponent it is a real number.
-        Dialect::Sqlite => format!("({text})"),
+        Dialect::Postgres => format!("'{double:?}'"),
+        Dialect::Sqlite => sqlite_float(double),
     })
+}
+
+/// SQLite reads few decimals as the nearest double: others are given as a whole number times or by powers of two, which is exact.
+fn sqlite_float(double: f64) -> String {
+    let text = format!("{double:?}");
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if digits <= 15 && !text.contains('e') {
+        return format!("({text})");
+    }
+    let bits = double.to_bits();
+    let sign = if double < 0.0 { "-" } else { "" };
+    let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let (whole, mut power) = match exponent {
+        0 => (fraction, -1074),
+        exponent => (fraction | (1 << 52), i64::try_from(exponent).unwrap_or(0) - 1075),
+    };
+    let mut sql = format!("({sign}{whole}.0");
+    let operator = if power < 0 { "/" } else { "*" };
+    while power != 0 {
+        let step = power.abs().min(32);
+        sql.extend([" ", operator, " ", &(1_u64 << step).to_string(), ".0"]);
+        power -= step * power.signum();
+    }
+    sql.push(')');
+    sql
 }
 
 /// The time without trailing zeros in its fraction.
@@ -172,7 +205,8 @@ pub(crate) fn base64_to_hex(text: &str) -> Option<String> {
         count += 6;
         if count >= 8 {
             count -= 8;
-            hex.push_str(&format!("{:02x}", (bits >> count) & 0xff));
+            let byte = (bits >> count) & 0xff;
+            hex.extend([byte >> 4, byte & 15].into_iter().filter_map(|half| char::from_digit(half, 16)));
         }
         bits &= (1 << count) - 1;
     }
@@ -182,9 +216,8 @@ pub(crate) fn base64_to_hex(text: &str) -> Option<String> {
 /// Refuses what JSON in a database cannot hold.
 fn json_fits(value: &Value) -> Result<(), Unfit> {
     match value {
-        Value::Null | Value::Bool(_) => Ok(()),
         Value::Number(_) if decimal(value).is_none() => Err(Unfit(format!("{value} has too many digits"))),
-        Value::Number(_) => Ok(()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
         Value::String(text) => no_nul(text).map(|_| ()),
         Value::List(items) => items.iter().try_for_each(json_fits),
         Value::Object(object) => object.iter().try_for_each(|(key, value)| {

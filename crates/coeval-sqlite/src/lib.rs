@@ -12,6 +12,7 @@ mod database;
 mod error;
 mod execute;
 mod foreign_keys;
+pub mod found;
 mod inspect;
 mod layout;
 mod lock;

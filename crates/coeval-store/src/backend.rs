@@ -92,6 +92,14 @@ pub trait Backend: Debug + Send + Sync {
     /// written ([`crate::work::Mode::Try`]) it is no error: the tally counts them.
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally>;
 
+    /// Returns the statements that a step would execute now, as text for people; none where the store has no such language.
+    ///
+    /// # Errors
+    /// What cannot be rendered.
+    async fn script(&self, _step: &Step) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Removes what was noted about a run that is over, beside the ledger.
     async fn tidy(&self, run: &str) -> Result<()>;
 

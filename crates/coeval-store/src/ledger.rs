@@ -114,6 +114,21 @@ impl Ledger {
         last.filter(|version| *version > 0)
     }
 
+    /// Returns the version that the tables of a store were made for: that of the last migration, until a rollback that takes
+    /// more away than views.
+    pub fn made(&self) -> u32 {
+        self.entries.iter().fold(0, |made, entry| match &entry.happened {
+            Happened::Finished { run, .. } => match self.started(run) {
+                Some(Started { action: Action::Migrate, to, .. }) => made.max(*to),
+                Some(Started { action: Action::Rollback, to, steps, .. }) if is_warm(steps) => made.max(*to),
+                Some(Started { action: Action::Rollback, to, .. }) => *to,
+                Some(Started { action: Action::Retire { .. }, .. }) | None => made,
+            },
+            Happened::Adopted { version, .. } => made.max(*version),
+            Happened::Started(_) | Happened::Undoing { .. } | Happened::Undone { .. } => made,
+        })
+    }
+
     /// Returns the oldest version that was not retired. What is being retired is not offered any more.
     pub fn oldest(&self) -> u32 {
         let before = self.entries.iter().filter_map(|entry| match &entry.happened {
@@ -191,4 +206,9 @@ impl Ledger {
             _ => None,
         })
     }
+}
+
+/// Whether a rollback only takes versions away from clients.
+fn is_warm(steps: &[coeval_plan::Step]) -> bool {
+    !steps.is_empty() && steps.iter().all(|step| matches!(step, coeval_plan::Step::DropViews { .. }))
 }

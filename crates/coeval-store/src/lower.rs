@@ -5,26 +5,53 @@ use coeval_plan::{Capabilities, Step};
 
 use crate::catalog::{Catalog, Era, ModelEntry};
 use crate::error::{Error, Result};
-use crate::ledger::Action;
+use crate::ledger::{Action, Ledger};
 
-/// Returns the steps of an action, in the order in which they are done. `oldest` is the oldest version that lives.
+/// What is to become of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aim {
+    /// What is done.
+    pub action: Action,
+    /// The version in force; 0 where there is none.
+    pub from: u32,
+    /// The version that is to be in force.
+    pub to: u32,
+    /// Whether records that are at older versions are moved even where no version is new.
+    pub scan: bool,
+    /// Whether a rollback only takes versions away from clients and keeps what they need, so that it is offered again at once.
+    pub warm: bool,
+}
+
+/// Returns the steps that lead to an aim, in the order in which they are done.
 ///
-/// Where a version's frozen document says what runs, that is what runs.
+/// Where a version's frozen document says what runs, that is what runs. What a warm rollback left is not made again.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what a table cannot hold.
-pub fn lower(catalog: &Catalog, capabilities: Capabilities, action: Action, from: u32, to: u32, scan: bool) -> Result<Vec<Step>> {
+pub fn lower(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, aim: Aim) -> Result<Vec<Step>> {
+    let Aim { action, from, to, scan, warm } = aim;
+    // How far the tables are, which is further than the version in force after a warm rollback.
+    let made = ledger.made().max(from);
     match (action, capabilities.schema) {
+        (Action::Rollback, false) if warm => Ok(Vec::new()),
         (Action::Migrate | Action::Rollback, false) => Ok(moves(catalog, from, to, scan)),
         (Action::Retire { before }, false) => Ok(forgets(catalog, before, to)),
-        (Action::Migrate, true) => expand(catalog, capabilities, from, to),
+        (Action::Migrate, true) => {
+            let mut steps = if to > made { expand(catalog, capabilities, made, to)? } else { Vec::new() };
+            if from != to {
+                steps.push(Step::CreateViews { from, to });
+            }
+            Ok(steps)
+        }
         (Action::Rollback, true) => {
-            let steps = expand(catalog, capabilities, to, from)?;
-            let reverse = |step: &Step| {
-                step.reverse()
-                    .ok_or_else(|| Error::Unsupported { what: step.to_string(), reason: "it cannot be taken back".to_owned() })
-            };
-            steps.iter().rev().map(reverse).collect()
+            let mut steps = vec![Step::DropViews { from, to }];
+            if !warm {
+                for step in expand(catalog, capabilities, to, made)?.iter().rev() {
+                    let cannot = || Error::Unsupported { what: step.to_string(), reason: "it cannot be taken back".to_owned() };
+                    steps.push(step.reverse().ok_or_else(cannot)?);
+                }
+            }
+            Ok(steps)
         }
         (Action::Retire { before }, true) => contract(catalog, capabilities, before, to),
     }
@@ -53,9 +80,6 @@ fn expand(catalog: &Catalog, capabilities: Capabilities, from: u32, to: u32) -> 
                 None => lowered()?,
             });
         }
-    }
-    if from != to {
-        steps.push(Step::CreateViews { from, to });
     }
     steps.sort_by_key(Step::phase);
     // Several versions of a model rebuild its triggers once, for the newest of them.

@@ -2,5 +2,6 @@
 
 pub mod differential;
 pub mod laws;
+pub mod long_history;
 pub mod rng;
 pub mod world_countries;

@@ -16,10 +16,16 @@ pub(super) struct Generated {
 }
 
 /// All generated files.
-pub(super) const FILES: &[Generated] = &[Generated {
-    file: "docs/cli.md",
-    command: &["cargo", "run", "--quiet", "--locked", "--package", "coeval-cli", "--", "man", "--markdown"],
-}];
+pub(super) const FILES: &[Generated] = &[
+    Generated {
+        file: "docs/cli.md",
+        command: &["cargo", "run", "--quiet", "--locked", "--package", "coeval-cli", "--", "man", "--markdown"],
+    },
+    Generated {
+        file: "docs/lint.md",
+        command: &["cargo", "run", "--quiet", "--locked", "--package", "coeval-cli", "--", "lint", "--rules"],
+    },
+];
 
 /// Finds generated files that differ from what their command prints, or writes them.
 pub(super) fn check(root: &Path, files: &[Generated], mode: Mode) -> io::Result<Vec<Finding>> {

@@ -5,15 +5,18 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
-use coeval_core::Value;
+use coeval_core::{Object, Value};
 
 use coeval_manifest::freeze::{self, Freeze, Request};
 use coeval_manifest::question::{Asked, Refusal};
+use coeval_manifest::{Diagnostic, Manifest};
+use coeval_plan::table::Ability;
 
 use super::changes::{Changes, show_all};
 use crate::atomic;
-use crate::era::compile;
-use crate::error::{CommandError, Outcome, Result};
+use crate::era::{Era, compile};
+use crate::error::{CommandError, Kind, Outcome, Result};
+use crate::store::{ability, choose};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -59,13 +62,22 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             }
         }
     };
-    let Some(version) = &frozen.version else {
+    let Some(version) = frozen.version.clone() else {
         ui.say("nothing to freeze: the drafts say what the last version says")?;
         ui.field("version", Value::Null);
         return Ok(Outcome::Done);
     };
     let number = version.number.unwrap_or_default();
-    check(&workspace, &frozen)?;
+    let manifest = check(&workspace, &frozen)?;
+    let migrate = steps(&workspace, &manifest, &frozen, number)?;
+    let frozen = if migrate.is_empty() {
+        frozen
+    } else {
+        request.migrate = migrate;
+        let frozen = freeze::freeze(&workspace.manifest, &request)?;
+        check(&workspace, &frozen)?;
+        frozen
+    };
     if !args.dry_run {
         let files: Vec<(PathBuf, String)> =
             frozen.files.iter().map(|(path, text)| (workspace.root.join(path), text.clone())).collect();
@@ -88,7 +100,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
 }
 
 /// Compiles what would be written, so that no version is frozen that could not be used.
-fn check(workspace: &Workspace, frozen: &Freeze) -> Result<()> {
+fn check(workspace: &Workspace, frozen: &Freeze) -> Result<Manifest> {
     let manifest = workspace.with(&frozen.files)?;
     for (path, _) in &frozen.files {
         for file in manifest.files.iter().filter(|file| *file.source.path == **path) {
@@ -107,7 +119,46 @@ fn check(workspace: &Workspace, frozen: &Freeze) -> Result<()> {
             })?;
         }
     }
-    Ok(())
+    Ok(manifest)
+}
+
+/// Returns the steps that bring the tables of the frozen models to the version, for those whose backend has tables.
+fn steps(workspace: &Workspace, manifest: &Manifest, frozen: &Freeze, number: u32) -> Result<BTreeMap<String, Vec<Value>>> {
+    let mut out = BTreeMap::new();
+    let versions: Vec<u32> = manifest.versions.all.iter().map(|version| version.number).collect();
+    for model in &frozen.models {
+        let Some(file) = manifest.files.iter().find(|file| *file.source.path == *model.path) else { continue };
+        let eras = compile(manifest, file, &workspace.context())?;
+        let Some(era) = eras.iter().find(|era| era.contains(number)) else { continue };
+        let Some((backend, ability)) = table_backend(workspace, era, number) else { continue };
+        let own: Vec<u32> = versions.iter().copied().filter(|v| *v <= number && era.contains(*v)).collect();
+        let before = (number > era.first).then(|| number - 1);
+        let steps = coeval_plan::lower(&model.name, &era.history, &own, before, number, ability).map_err(|unsuitable| {
+            let diagnostic = Diagnostic::error("no-table", unsuitable.message.clone()).help(unsuitable.help.clone());
+            let draft = workspace.manifest.files.iter().find(|file| *file.source.path == *model.path);
+            let draft = draft.and_then(|file| file.documents.first().map(|d| file.source.place(d.span.start..d.span.start)));
+            CommandError::new(Kind::Refused, draft.map(|place| diagnostic.clone().at(place)).unwrap_or(diagnostic))
+        })?;
+        let back = steps.iter().rev().filter_map(coeval_plan::Step::reverse);
+        let list = |steps: Vec<Value>| Value::List(steps);
+        let entry = Object::from_iter([
+            ("backend".into(), backend.as_str().into()),
+            ("upgrade".into(), list(steps.iter().map(coeval_plan::Step::to_value).collect())),
+            ("downgrade".into(), list(back.map(|step| step.to_value()).collect())),
+        ]);
+        out.insert(model.name.clone(), vec![entry.into()]);
+    }
+    Ok(out)
+}
+
+/// The backend of a model, where it has tables.
+fn table_backend(workspace: &Workspace, era: &Era, number: u32) -> Option<(String, Ability)> {
+    let model = era.history.model(number)?;
+    let said = model.options.get("backend").and_then(|backend| backend.as_str());
+    // A model whose backend is not known can be frozen all the same.
+    let name = choose(workspace, said, &model.name).ok()?;
+    let url = &workspace.manifest.config.backend(&name)?.url;
+    Some((name, ability(url)?))
 }
 
 /// Asks the questions on a terminal and adds the answers; false where nobody can be asked, or nobody answers.

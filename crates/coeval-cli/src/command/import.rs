@@ -1,5 +1,6 @@
 //! `coeval import`: infers a draft from samples, or takes over a store that another tool migrated.
 
+mod database;
 mod history;
 mod s3verless;
 
@@ -21,13 +22,20 @@ use crate::workspace::Workspace;
 
 /// Infers a draft from records: types, what is required, null, enums, maps against objects; and says what was rare
 ///
+/// With the address of a database it makes a draft of each table: after `freeze` and `migrate` the versions are views over the tables,
+/// none of which is rewritten.
+///
 /// With `--s3verless` it takes over a store that s3verless migrated instead: `_system/migration_history.json` says what was applied to
 /// each model, so at which version of the manifest its records are. Every record is read and must fit that version; none is written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The records; `-` is standard input
-    #[arg(required_unless_present = "s3verless")]
+    /// The records, `-` is standard input; or the address of a database, `postgres://…` or `sqlite:…`
+    #[arg(value_name = "FILE|URL", required_unless_present = "s3verless")]
     file: Option<PathBuf>,
+
+    /// The schema of a database whose tables are taken over
+    #[arg(long, value_name = "NAME", default_value = "public")]
+    schema: String,
 
     /// The model's name [default: the file's]
     #[arg(long)]
@@ -59,6 +67,7 @@ const KEYS: [&str; 8] = ["id", "_id", "uuid", "key", "code", "slug", "name", "em
 /// Infers, or takes over.
 pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Outcome> {
     match &args.file {
+        Some(url) if database::is_database(url) => database::run(url, &args.schema, args.model.as_deref(), folder, ui),
         Some(file) => infer(file, args, folder, ui),
         None => s3verless::run(&args.adopt, folder, ui),
     }

@@ -1,4 +1,6 @@
-//! `coeval lint`: looks a manifest through.
+//! `coeval lint`: looks a manifest through, and SQL.
+
+mod sql;
 
 use std::path::Path;
 
@@ -10,6 +12,8 @@ use coeval_manifest::detect::pointer;
 use coeval_manifest::draft::Draft;
 use coeval_manifest::freeze::FrozenModel;
 use coeval_manifest::{Diagnostic, ModelFile, Severity};
+use coeval_plan::SqlDialect;
+use coeval_plan::lint::page;
 
 use super::diff::pending;
 use crate::error::{CommandError, Kind, Outcome, Result};
@@ -19,46 +23,124 @@ use crate::workspace::Workspace;
 /// Looks a manifest through: everything is loaded, every expression of every version compiled, every draft tried
 ///
 /// Warns of what can still be put right: drafts that leave questions, conversions that refuse values, and values kept under
-/// lists whose items nothing tells apart.
+/// lists whose items nothing tells apart. Looks through SQL that people wrote for what is dangerous on a database in use: the
+/// `sql` of standalone migrations, raw `sql` operations of drafts, and files. docs/lint.md lists what it finds there.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The models to look at [default: all]
-    #[arg(value_name = "MODEL")]
-    models: Vec<String>,
+    /// The models, files of the manifest, and files of SQL to look at [default: all of the manifest]
+    #[arg(value_name = "MODEL|FILE")]
+    names: Vec<String>,
+
+    /// Whose SQL it is [default: as the address of the backend says]
+    #[arg(long, value_name = "DATABASE", value_enum)]
+    dialect: Option<Dialect>,
+
+    /// Write the manual of the rules for SQL instead, as it stands in the documentation
+    #[arg(long, conflicts_with_all = ["names", "dialect"])]
+    rules: bool,
+}
+
+/// Whose SQL a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Dialect {
+    Postgres,
+    #[value(name = "mysql", alias = "mariadb")]
+    MySql,
+    Sqlite,
+}
+
+impl From<Dialect> for SqlDialect {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => Self::Postgres,
+            Dialect::MySql => Self::MySql,
+            Dialect::Sqlite => Self::Sqlite,
+        }
+    }
 }
 
 /// Looks, and tells what it finds.
 pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Outcome> {
-    let found = match Workspace::open(folder, ui) {
-        Ok(workspace) => look(args, &workspace)?,
-        // What keeps a manifest from being loaded is what was looked for.
-        Err(CommandError { kind: Kind::Refused, diagnostics }) => diagnostics,
-        Err(error) => return Err(error),
-    };
-    for diagnostic in &found {
-        ui.finding(diagnostic)?;
-    }
-    let count = |severity: Severity| found.iter().filter(|d| d.severity == severity).count();
-    let (errors, questions, warnings) = (count(Severity::Error), count(Severity::Question), count(Severity::Warning));
-    ui.field("errors", number(errors));
-    ui.field("questions", number(questions));
-    ui.field("warnings", number(warnings));
-    if found.is_empty() {
-        ui.say("nothing to complain about")?;
+    if args.rules {
+        ui.text(&page())?;
+        ui.stdout_holds_records();
         return Ok(Outcome::Done);
     }
-    let all = [(errors, "error"), (questions, "question"), (warnings, "warning")];
-    let told: Vec<String> = all.into_iter().filter(|(n, _)| *n > 0).map(|(n, noun)| counted(n, noun)).collect();
-    ui.say(&told.join(", "))?;
-    Ok(Outcome::Findings)
+    let (files, names): (Vec<&str>, Vec<&str>) = args.names.iter().map(String::as_str).partition(|name| is_sql(name));
+    let dialect = args.dialect.map(SqlDialect::from);
+    let mut found = Vec::new();
+    let mut of_files = dialect;
+    // Files of SQL need no manifest but to say whose they are.
+    if files.is_empty() || !names.is_empty() || dialect.is_none() {
+        match Workspace::open(folder, ui) {
+            Ok(workspace) => {
+                if of_files.is_none() && !files.is_empty() {
+                    let of = sql::dialect_of(&workspace, sql::default_backend(&workspace));
+                    of_files = Some(of.map_err(|wrong| {
+                        let mut wrong = *wrong;
+                        wrong.severity = Severity::Error;
+                        CommandError::new(Kind::Usage, wrong)
+                    })?);
+                }
+                if files.is_empty() || !names.is_empty() {
+                    found = look(&names, dialect, &workspace, ui)?;
+                }
+            }
+            // What keeps a manifest from being loaded is what was looked for.
+            Err(CommandError { kind: Kind::Refused, diagnostics }) => found = diagnostics,
+            Err(_) if !files.is_empty() && names.is_empty() => {
+                let help = "say it with `--dialect postgres`, `mysql` or `sqlite`";
+                return Err(CommandError::usage(
+                    "unknown-dialect",
+                    "nobody says whose SQL this is: there is no coeval.yaml",
+                    help,
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(dialect) = of_files {
+        found.extend(sql::files(&files, dialect)?);
+    }
+    tell(&found, ui)
 }
 
-fn look(args: &Args, workspace: &Workspace) -> Result<Vec<Diagnostic>> {
+fn is_sql(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("sql"))
+}
+
+fn tell(found: &[Diagnostic], ui: &mut Ui) -> Result<Outcome> {
+    for diagnostic in found {
+        ui.finding(diagnostic)?;
+    }
+    let all =
+        [(Severity::Error, "error"), (Severity::Question, "question"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+    let mut told = Vec::new();
+    for (severity, noun) in all {
+        let count = found.iter().filter(|d| d.severity == severity).count();
+        ui.field(&format!("{noun}s"), number(count));
+        if count > 0 {
+            told.push(counted(count, noun));
+        }
+    }
+    ui.say(if told.is_empty() { "nothing to complain about".to_owned() } else { told.join(", ") }.as_str())?;
+    Ok(if found.iter().any(|d| d.severity > Severity::Note) { Outcome::Findings } else { Outcome::Done })
+}
+
+fn look(names: &[&str], dialect: Option<SqlDialect>, workspace: &Workspace, ui: &Ui) -> Result<Vec<Diagnostic>> {
     let manifest = &workspace.manifest;
-    let files: Vec<&ModelFile> = match args.models.as_slice() {
-        [] => manifest.files.iter().collect(),
-        names => names.iter().map(|name| workspace.model(Some(name))).collect::<Result<_>>()?,
-    };
+    let texts = manifest.migration_texts();
+    let reached = |path: &str, name: &str| path == name || ui.path(path) == name.trim_start_matches("./");
+    let is_migration = |name: &&&str| manifest.migration_paths().any(|path| reached(path, name));
+    let migrations: Vec<&&str> = names.iter().filter(is_migration).collect();
+    let mut files: Vec<&ModelFile> = Vec::new();
+    for name in names.iter().filter(|name| !is_migration(name)) {
+        let by_path = manifest.files.iter().find(|file| reached(&file.source.path, name));
+        files.push(by_path.map_or_else(|| workspace.model(Some(name)), Ok)?);
+    }
+    if names.is_empty() {
+        files = manifest.files.iter().collect();
+    }
     let mut found = Vec::new();
     let mut add = |more: Vec<Diagnostic>| {
         for diagnostic in more {
@@ -67,9 +149,11 @@ fn look(args: &Args, workspace: &Workspace) -> Result<Vec<Diagnostic>> {
             }
         }
     };
-    if args.models.is_empty() {
+    if names.is_empty() {
         add(manifest.check());
         add(manifest.shared_types().err().map(<[Diagnostic]>::to_vec).unwrap_or_default());
+    }
+    if names.is_empty() || !migrations.is_empty() {
         add(manifest.migrations().err().unwrap_or_default());
     }
     for file in &files {
@@ -78,14 +162,26 @@ fn look(args: &Args, workspace: &Workspace) -> Result<Vec<Diagnostic>> {
             Err(error) => add(error.diagnostics),
         }
     }
-    let (frozen, questions) = pending(workspace, &args.models);
-    add(questions);
-    for model in frozen.iter().flat_map(|frozen| &frozen.models) {
-        let Some(file) = files.iter().find(|file| *file.source.path == *model.path) else { continue };
-        if let Ok(draft) = manifest.draft(file) {
-            add(warnings(file, &draft, model, &workspace.context()));
+    if !files.is_empty() || names.is_empty() {
+        let models: Vec<String> = match names {
+            [] => Vec::new(),
+            _ => files.iter().filter_map(|file| file.name().map(str::to_owned)).collect(),
+        };
+        let (frozen, questions) = pending(workspace, &models);
+        add(questions);
+        for model in frozen.iter().flat_map(|frozen| &frozen.models) {
+            let Some(file) = files.iter().find(|file| *file.source.path == *model.path) else { continue };
+            if let Ok(draft) = manifest.draft(file) {
+                add(warnings(file, &draft, model, &workspace.context()));
+            }
         }
     }
+    let mut sql = sql::Manifest::new(workspace, dialect);
+    sql.look(&texts, |text| names.is_empty() || migrations.iter().any(|name| reached(text.path(), name)));
+    for file in &files {
+        sql.look(&manifest.draft_texts(file), |_| true);
+    }
+    add(sql.found);
     Ok(found)
 }
 

@@ -56,6 +56,6 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         if args.dry_run {
             return super::trial::run(&stores, goal, args.sample, &args.speed, &args.watch, ui).await;
         }
-        store::run(&stores, goal, &args.speed, &args.watch, ui).await
+        store::run(&stores, goal, false, &args.speed, &args.watch, ui).await
     })
 }

@@ -134,7 +134,16 @@ pub(crate) fn run(arguments: &[OsString]) -> u8 {
     match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let mut ui = Ui::new(cli.format, cli.color);
-            let result = cli.command.run(cli.manifest.as_deref(), &mut ui);
+            let annotates = cli.format != Format::Github || matches!(cli.command, Command::Lint(_));
+            let result = if annotates {
+                cli.command.run(cli.manifest.as_deref(), &mut ui)
+            } else {
+                Err(CommandError::usage(
+                    "usage",
+                    "`--format github` is for `coeval lint`",
+                    "leave it out, or take `--format json`",
+                ))
+            };
             ui.end(cli.command.name(), &result)
         }
         Err(error) if error.use_stderr() && asks_for_json(arguments) => {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use coeval_core::{Object, Value};
-use coeval_engine::{Goal, Plan, plan};
+use coeval_engine::{Goal, Plan, Planned, plan};
 use coeval_manifest::Manifest;
+use coeval_plan::LockLevel;
 
 use crate::error::{Outcome, Result};
 use crate::store::{self, Backends, Store, block_on, open_all, refuse_unsupported};
@@ -18,6 +19,10 @@ pub(crate) struct Args {
     /// The version [default: the newest]
     #[arg(long, value_name = "VERSION")]
     to: Option<Wanted>,
+
+    /// Show the statements too that a database would execute
+    #[arg(long)]
+    sql: bool,
 
     #[command(flatten)]
     backends: Backends,
@@ -35,15 +40,19 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             let ledger = store.backend.ledger().await.map_err(|e| store::refused(&e, &store.name))?;
             let plan = plan(store.backend.catalog(), store.backend.capabilities(), &ledger, Goal::Migrate { to, scan: false });
             let plan = plan.map_err(|refusal| store::failed(&refusal.into(), &store.name))?;
-            show(&workspace.manifest, store, plan.as_ref(), ui)?;
-            values.push(value(store, plan.as_ref()));
+            let mut scripts = Vec::new();
+            for planned in plan.iter().flat_map(|plan| &plan.steps).filter(|_| args.sql) {
+                scripts.push(store.backend.script(&planned.step).await.map_err(|e| store::refused(&e, &store.name))?);
+            }
+            show(&workspace.manifest, store, plan.as_ref(), &scripts, ui)?;
+            values.push(value(store, plan.as_ref(), &scripts));
         }
         ui.field("backends", Value::List(values));
         Ok(Outcome::Done)
     })
 }
 
-fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, ui: &Ui) -> Result<()> {
+fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, scripts: &[Vec<String>], ui: &Ui) -> Result<()> {
     let shown = format!("{} ({})", store.name, store.backend.name());
     let Some(plan) = plan else { return ui.say(&format!("{shown}: nothing to do")) };
     let from = if plan.from == 0 { String::new() } else { format!("from version {} ", plan.from) };
@@ -57,16 +66,45 @@ fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, ui: &Ui) -> Res
         let message = manifest.versions.get(&version.id).and_then(|version| manifest.message(version));
         ui.say(format!("  version {}  {}", version.number, message.unwrap_or_default()).trim_end())?;
     }
-    for planned in &plan.steps {
-        ui.say(&format!("  {:9}  {}", planned.phase.name(), planned.step))?;
+    for (at, planned) in plan.steps.iter().enumerate() {
+        ui.say(format!("  {:9}  {}", planned.phase.name(), planned.step).as_str())?;
+        if let Some(effect) = effect(store, planned) {
+            ui.say(&format!("             {effect}"))?;
+        }
         if let Some(class) = &planned.class {
             ui.say(&format!("             {class}"))?;
+        }
+        for statement in scripts.get(at).into_iter().flatten() {
+            for line in statement.lines() {
+                ui.say(&format!("             {}", ui.paint("2", line)))?;
+            }
         }
     }
     ui.say(&format!("  {:9}  version {} is offered to clients", coeval_store::Phase::Activate.name(), plan.to))
 }
 
-fn value(store: &Store, plan: Option<&Plan>) -> Value {
+/// What a step does to a table while it runs, in words; `None` in a store without tables, and where it does nothing.
+fn effect(store: &Store, planned: &Planned) -> Option<String> {
+    if !store.backend.capabilities().schema {
+        return None;
+    }
+    let effect = planned.step.effect();
+    let mut words = Vec::new();
+    if effect.lock != LockLevel::None {
+        words.push(effect.lock.name().to_owned());
+    }
+    if effect.rewrites {
+        words.push("writes every row, in batches".to_owned());
+    } else if effect.scans {
+        words.push("reads every row".to_owned());
+    }
+    if let Some(what) = effect.loses {
+        words.push(format!("loses {what}"));
+    }
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn value(store: &Store, plan: Option<&Plan>, scripts: &[Vec<String>]) -> Value {
     let mut out = Object::new();
     out.insert("backend", store.name.as_str().into());
     out.insert("store", store.backend.name().as_str().into());
@@ -74,11 +112,21 @@ fn value(store: &Store, plan: Option<&Plan>) -> Value {
     out.insert("from", i64::from(plan.from).into());
     out.insert("to", i64::from(plan.to).into());
     out.insert("versions", Value::List(plan.versions.iter().map(|v| i64::from(v.number).into()).collect()));
-    let steps = plan.steps.iter().map(|planned| {
+    let steps = plan.steps.iter().enumerate().map(|(at, planned)| {
         let mut out = Object::new();
         out.insert("phase", planned.phase.name().into());
         out.insert("model", planned.step.model().into());
         out.insert("what", planned.step.to_string().as_str().into());
+        if let Some(script) = scripts.get(at) {
+            out.insert("sql", Value::List(script.iter().map(|statement| statement.as_str().into()).collect()));
+        }
+        if store.backend.capabilities().schema {
+            let effect = planned.step.effect();
+            out.insert("lock", effect.lock.name().into());
+            out.insert("rewrites", effect.rewrites.into());
+            out.insert("scans", effect.scans.into());
+            out.insert("loses", effect.loses.map_or(Value::Null, Value::from));
+        }
         if let Some(class) = &planned.class {
             out.insert("compatibility", class.compatibility().into());
             out.insert("loss", class.loss().into());

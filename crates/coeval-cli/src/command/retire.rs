@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             let diagnostic = Diagnostic::error("needs-yes", message).help("say `--yes` to drop them; nothing was changed");
             return Err(CommandError::new(Kind::Refused, diagnostic));
         }
-        store::run(&stores, goal, &args.speed, &args.watch, ui).await
+        store::run(&stores, goal, false, &args.speed, &args.watch, ui).await
     })
 }
 

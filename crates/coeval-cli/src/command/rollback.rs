@@ -19,6 +19,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VERSION")]
     to: Option<Wanted>,
 
+    /// Only take the newer versions away from clients, and keep what they need: migrating again offers them at once
+    #[arg(long)]
+    warm: bool,
+
     #[command(flatten)]
     backends: Backends,
 
@@ -36,6 +40,6 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
     let to = args.to.map(|wanted| workspace.version(wanted)).transpose()?;
     block_on(async {
         let stores = open_all(&workspace, args.backends.backend.as_deref())?;
-        store::run(&stores, Goal::Rollback { to }, &args.speed, &args.watch, ui).await
+        store::run(&stores, Goal::Rollback { to }, args.warm, &args.speed, &args.watch, ui).await
     })
 }

@@ -1,8 +1,11 @@
 //! The models of the manifest by the backend that keeps them, compiled.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use coeval_manifest::Diagnostic;
+use coeval_manifest::frozen::Steps;
+use coeval_manifest::{Diagnostic, ModelFile};
+use coeval_plan::Step;
 use coeval_store::ledger::VersionId;
 use coeval_store::{Catalog, ModelEntry};
 
@@ -13,7 +16,15 @@ use crate::workspace::Workspace;
 const DEFAULT: &str = "default";
 
 /// The models, by backend.
-pub(crate) struct Models(Vec<(String, Vec<ModelEntry>)>);
+pub(crate) struct Models(Vec<(String, Kept)>);
+
+/// What one backend keeps.
+#[derive(Default)]
+struct Kept {
+    models: Vec<ModelEntry>,
+    /// What frozen documents say that runs there.
+    frozen: BTreeMap<(String, u32), Vec<Step>>,
+}
 
 impl Models {
     /// Compiles every model that was ever frozen.
@@ -32,11 +43,14 @@ impl Models {
             let Some(model) = last.history.model(last.history.newest()) else { continue };
             let said = model.options.get("backend").and_then(|backend| backend.as_str());
             let backend = choose(workspace, said, &model.name)?;
+            let frozen = frozen(workspace, file, &model.name, &backend)?;
             let entry = ModelEntry { name: model.name.clone(), eras };
-            match out.0.iter_mut().find(|(name, _)| *name == backend) {
-                Some((_, models)) => models.push(entry),
-                None => out.0.push((backend, vec![entry])),
-            }
+            let at = out.0.iter().position(|(name, _)| *name == backend).unwrap_or_else(|| {
+                out.0.push((backend, Kept::default()));
+                out.0.len() - 1
+            });
+            out.0[at].1.models.push(entry);
+            out.0[at].1.frozen.extend(frozen);
         }
         Ok(out)
     }
@@ -48,13 +62,37 @@ impl Models {
         let order = |name: &str| workspace.manifest.config.backends.iter().position(|(known, _)| known == name);
         let mut backends = self.0;
         backends.sort_by_key(|(name, _)| order(name));
-        let catalog = |models| Arc::new(Catalog { versions: versions.clone(), models, ..Catalog::default() });
-        backends.into_iter().map(|(name, models)| (name, catalog(models))).collect()
+        let catalog = |kept: Kept| Arc::new(Catalog { versions: versions.clone(), models: kept.models, frozen: kept.frozen });
+        backends.into_iter().map(|(name, kept)| (name, catalog(kept))).collect()
     }
 }
 
+/// What the frozen versions of a model say that runs on its backend, in coeval's own words.
+fn frozen(workspace: &Workspace, file: &ModelFile, model: &str, backend: &str) -> Result<BTreeMap<(String, u32), Vec<Step>>> {
+    let history = workspace.manifest.history(file).map_err(<[Diagnostic]>::to_vec)?;
+    let mut out = BTreeMap::new();
+    for (index, version) in history.versions.iter().enumerate() {
+        for migrate in version.frozen.migrate.iter().filter(|migrate| migrate.backend == backend) {
+            let Steps::Values(values) = &migrate.upgrade else { continue };
+            let steps = values.iter().map(Step::from_value).collect::<std::result::Result<Vec<_>, _>>();
+            let steps = steps.map_err(|invalid| {
+                let span = file.documents.get(index + 1).map(|d| d.span.start..d.span.start);
+                let message = format!("version {} of `{model}` has a step that is none: {}", version.number, invalid.message);
+                let mut diagnostic = Diagnostic::error("frozen-steps", message);
+                diagnostic.help = invalid.help;
+                vec![span.map(|span| diagnostic.clone().at(file.source.place(span))).unwrap_or(diagnostic)]
+            })?;
+            out.insert((model.to_owned(), version.number), steps);
+        }
+    }
+    Ok(out)
+}
+
 /// The backend of a model: the one it names, else `default`, else the only one.
-fn choose(workspace: &Workspace, said: Option<&str>, model: &str) -> Result<String> {
+///
+/// # Errors
+/// There is none of that name, or several to choose from.
+pub(crate) fn choose(workspace: &Workspace, said: Option<&str>, model: &str) -> Result<String> {
     let backends = &workspace.manifest.config.backends;
     let names = || backends.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     match (said, backends.as_slice()) {

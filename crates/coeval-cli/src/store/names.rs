@@ -20,6 +20,14 @@ pub(super) fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> R
     Ok(out)
 }
 
+/// Returns an address with the variables of the environment in it.
+///
+/// # Errors
+/// As [`expand`].
+pub(crate) fn address(url: &str) -> Result<String, String> {
+    expand(url, &|name| std::env::var(name).ok())
+}
+
 /// As [`expand`], in every text of the options.
 ///
 /// # Errors

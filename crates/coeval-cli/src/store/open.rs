@@ -8,6 +8,8 @@ use coeval_core::invalid::nearest;
 use coeval_core::{Object, Value};
 use coeval_manifest::Diagnostic;
 use coeval_objects::documents::Documents;
+use coeval_plan::found::FoundTable;
+use coeval_plan::table::Ability;
 use coeval_store::objects::wrap::{RetryNotice, RetryPolicy, Retrying};
 use coeval_store::{Backend, Catalog};
 
@@ -22,6 +24,17 @@ use crate::workspace::Workspace;
 const DOCUMENTS: [&str; 5] = ["file", "s3", "gs", "az", "memory"];
 /// The beginnings of addresses of databases.
 const DATABASES: [&str; 3] = ["sqlite", "postgres", "postgresql"];
+
+/// Returns what the tables of a backend depend on; `None` where it has no tables, or its address is in a variable that is not
+/// set: then its steps are worked out when they are needed.
+pub(crate) fn ability(url: &str) -> Option<Ability> {
+    let url = expanded(url)?;
+    match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+        "sqlite" => Some(Ability { knows_writer: true }),
+        "postgres" | "postgresql" => Some(Ability { knows_writer: false }),
+        _ => None,
+    }
+}
 
 /// An open store.
 pub(crate) struct Store {
@@ -39,6 +52,7 @@ pub(crate) struct Store {
 /// An address that nothing answers to.
 fn open_backend(
     root: &Path,
+    deployment: &str,
     url: &str,
     options: &Object,
     catalog: Arc<Catalog>,
@@ -48,13 +62,23 @@ fn open_backend(
     let unsupported = |reason: String| coeval_store::Error::Unsupported { what: address(url), reason };
     match scheme {
         scheme if DOCUMENTS.contains(&scheme) => Ok(Box::new(documents(root, url, options, catalog, retries)?)),
-        scheme if DATABASES.contains(&scheme) => {
-            Err(unsupported("databases are not there yet; stores of documents are".to_owned()))
+        "sqlite" => {
+            let database = coeval_sqlite::open(&beneath(root, url), &texts(url, options, &[])?)?;
+            Ok(Box::new(coeval_sqlite::Sqlite::new(database, deployment, catalog)))
+        }
+        "postgres" | "postgresql" => {
+            let database = coeval_postgres::open(url, &texts(url, options, &coeval_postgres::environment(url))?)?;
+            let state = coeval_postgres::State::new(Arc::new(database), deployment);
+            Ok(Box::new(coeval_postgres::PostgresBackend::new(state, catalog)))
         }
         scheme => {
-            let near = nearest(scheme, DOCUMENTS.iter().chain(&DATABASES).copied());
+            let known = || DOCUMENTS.iter().chain(&DATABASES).copied();
+            let near = nearest(scheme, known());
             let near = near.map(|near| format!("; did you mean `{near}:`?")).unwrap_or_default();
-            Err(unsupported(format!("an address begins with one of {}{near}", DOCUMENTS.map(|s| format!("`{s}:`")).join(", "))))
+            Err(unsupported(format!(
+                "an address begins with one of {}{near}",
+                known().map(|s| format!("`{s}:`")).collect::<Vec<_>>().join(", ")
+            )))
         }
     }
 }
@@ -66,7 +90,7 @@ fn documents(
     catalog: Arc<Catalog>,
     retries: &Arc<Retries>,
 ) -> coeval_store::Result<Documents> {
-    let objects = coeval_objects::open(&beneath(root, url), &texts(url, options)?)?;
+    let objects = coeval_objects::open(&beneath(root, url), &texts(url, options, &coeval_objects::environment(url))?)?;
     let told = Arc::clone(retries);
     let objects = Retrying::new(objects, RetryPolicy::default(), Arc::new(move |notice: &RetryNotice| told.tell(notice)));
     Documents::open(Arc::new(objects), catalog)
@@ -74,14 +98,20 @@ fn documents(
 
 /// Lets a relative path begin at the folder of the manifest, wherever the command is run.
 fn beneath(root: &Path, url: &str) -> String {
-    match url.strip_prefix("file:") {
-        Some(path) if !path.is_empty() && !path.starts_with('/') => format!("file:{}", root.join(path).display()),
+    match url.split_once(':') {
+        Some((scheme @ ("file" | "sqlite"), path)) if !path.is_empty() && !path.starts_with(['/', ':']) => {
+            format!("{scheme}:{}", root.join(path).display())
+        }
         _ => url.to_owned(),
     }
 }
 
 /// Returns the options as texts. What the environment says holds where they say nothing.
-fn texts(url: &str, options: &Object) -> coeval_store::Result<BTreeMap<String, String>> {
+fn texts(
+    url: &str,
+    options: &Object,
+    environment: &[(&'static str, &'static str)],
+) -> coeval_store::Result<BTreeMap<String, String>> {
     let mut out = BTreeMap::new();
     for (name, value) in options {
         let text = match value {
@@ -97,7 +127,7 @@ fn texts(url: &str, options: &Object) -> coeval_store::Result<BTreeMap<String, S
         };
         out.insert(name.to_string(), text);
     }
-    for (variable, option) in coeval_objects::environment(url) {
+    for (variable, option) in environment.iter().copied() {
         if !out.contains_key(option)
             && let Ok(text) = std::env::var(variable)
         {
@@ -105,6 +135,25 @@ fn texts(url: &str, options: &Object) -> coeval_store::Result<BTreeMap<String, S
         }
     }
     Ok(out)
+}
+
+/// An address with the variables of the environment in their places; `None` where one is not set.
+pub(crate) fn expanded(url: &str) -> Option<String> {
+    expand(url, &|name: &str| std::env::var(name).ok()).ok()
+}
+
+/// Returns the tables of a database by its address, with what models can say of them.
+///
+/// # Errors
+/// What keeps it from being read.
+pub(crate) async fn database_tables(root: &Path, url: &str, schema: &str) -> coeval_store::Result<Vec<FoundTable>> {
+    if url.starts_with("sqlite:") {
+        let database = coeval_sqlite::open(&beneath(root, url), &texts(url, &Object::new(), &[])?)?;
+        return coeval_sqlite::found::tables(&database).await;
+    }
+    let options = texts(url, &Object::new(), &coeval_postgres::environment(url))?;
+    let database = coeval_postgres::open(url, &options)?;
+    coeval_postgres::catalog::tables(&database, schema).await
 }
 
 /// An address without what is secret in it.
@@ -130,7 +179,8 @@ fn said(workspace: &Workspace, name: &str) -> Result<(String, Object)> {
 fn open(workspace: &Workspace, name: String, catalog: Arc<Catalog>) -> Result<Store> {
     let (url, options) = said(workspace, &name)?;
     let retries = Arc::new(Retries::default());
-    let backend = open_backend(&workspace.root, &url, &options, catalog, &retries).map_err(|e| refused(&e, &name))?;
+    let backend = open_backend(&workspace.root, &workspace.manifest.config.name, &url, &options, catalog, &retries)
+        .map_err(|e| refused(&e, &name))?;
     Ok(Store { name, backend, retries })
 }
 

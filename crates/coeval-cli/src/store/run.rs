@@ -74,6 +74,7 @@ fn how<'s>(speed: &Speed, watch: &Watch, show: &'s Show, stop: &Stop) -> How<'s>
         pace: speed.pace(),
         policy: watch.on_fail.policy(),
         wait,
+        warm: false,
         observer: show,
         stop: stop.clone(),
         clock: &SystemClock,
@@ -102,14 +103,14 @@ fn listen(stop: &Stop, json: bool) {
 ///
 /// # Errors
 /// How the one that failed did.
-pub(crate) async fn run(stores: &[Store], goal: Goal, speed: &Speed, watch: &Watch, ui: &mut Ui) -> Result<Outcome> {
+pub(crate) async fn run(stores: &[Store], goal: Goal, warm: bool, speed: &Speed, watch: &Watch, ui: &mut Ui) -> Result<Outcome> {
     let show = Arc::new(Show::start(ui.is_json(), watch.report.as_deref())?);
     for store in stores {
         store.retries.show(&show);
     }
     let stop = Stop::default();
     listen(&stop, ui.is_json());
-    let how = how(speed, watch, &show, &stop);
+    let how = How { warm, ..how(speed, watch, &show, &stop) };
     let (mut ended, mut failure) = (Vec::new(), None);
     for store in stores {
         show.store(&store.name);

@@ -93,6 +93,13 @@ pub(super) fn faces<'h>(history: &'h History, versions: &[u32]) -> Result<Vec<Fa
         .collect()
 }
 
+/// Returns what tells the shapes that versions give the elements of a list or map from one another; `None` where no operation
+/// lies beneath it.
+pub fn elements_signature(scope: &Scope, node: NodeId, t: Time) -> Option<String> {
+    let elements = scope.nodes[node].elements.as_deref()?;
+    Some(signature_of(elements, &elements.order(t).shape, t))
+}
+
 fn gather(entry: &Entry, nodes: &mut Vec<NodeId>) {
     nodes.push(entry.node);
     for inner in entry.shape.iter().flat_map(|shape| &shape.entries) {

@@ -23,7 +23,7 @@ use coeval_core::history::{History, NodeId, Order, Scope, Time};
 
 pub use cluster::{Cluster, Side};
 pub use column::{Column, Held, MARKER};
-pub use face::is_json;
+pub use face::{elements_signature, is_json};
 pub use name::fit;
 pub use place::Spot;
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it would")]
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod shop;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

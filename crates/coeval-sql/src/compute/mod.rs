@@ -3,6 +3,7 @@
 //! A node's value is native (a column of its type, NULL being what absence or null the property admits) or JSON (NULL is absence,
 //! JSON's null is null). It is JSON where any column holds it as JSON: in an object, or since its type is.
 
+mod elements;
 mod fails;
 mod guard;
 pub(crate) mod json;
@@ -59,15 +60,45 @@ pub(crate) struct Compute<'t, 'h> {
     pub(crate) guard: Option<&'t dyn Fn(RecipeId, usize) -> String>,
     /// Returns the type of another model's key.
     pub(crate) keys: KeyType<'t>,
+    /// The elements that are computed, where it is not the rows.
+    pub(crate) within: Option<Within<'t>>,
+}
+
+/// Elements of a list or map that are computed, each for itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Within<'t> {
+    scope: &'t Scope,
+    /// The element's key or number.
+    key: &'t str,
+    /// How deep it lies, so that names differ.
+    depth: usize,
+}
+
+/// How parts of the schema are put together for a moment.
+pub(crate) struct Shape<'s> {
+    /// The moment whose shapes values have, or the nearest of their life.
+    pub(crate) from: Time,
+    /// The moment whose shape is wanted.
+    pub(crate) to: Time,
+    /// What is not declared in an object: a JSON object that is added to it.
+    pub(crate) undeclared: &'s dyn Fn(NodeId) -> Option<String>,
+    /// A list or map as it was, in the writer's shape and in the wanted one.
+    pub(crate) before: &'s dyn Fn(NodeId) -> Option<(String, String)>,
 }
 
 impl Compute<'_, '_> {
     pub(crate) fn scope(&self) -> &Scope {
-        self.table.scope()
+        match self.within {
+            Some(within) => within.scope,
+            None => self.table.scope(),
+        }
     }
 
     /// Returns whether a node's value is handled as JSON.
     pub(crate) fn is_json(&self, node: NodeId) -> bool {
+        if self.within.is_some() {
+            return true;
+        }
         let homes = self.table.homes(node);
         self.scope().nodes[node].lineage.is_some()
             || homes.iter().any(|spot| !spot.path.is_empty() || self.table.columns[spot.column].is_json())
@@ -98,7 +129,7 @@ impl Compute<'_, '_> {
     /// Computes a hidden node from values of the nodes that it depends on.
     pub(crate) fn calc(&self, order: &Order, hidden: &Hidden, values: &dyn Values) -> Result<Computed, Local> {
         let computed = match &hidden.rule {
-            HiddenRule::Recipe(recipe, output) => self.output(*recipe, *output, hidden.node, values)?,
+            HiddenRule::Recipe(recipe, output) => self.output(*recipe, *output, hidden.node, values, order.time)?,
             HiddenRule::Lineage { edge, kids } => self.lineage(hidden.node, *edge, kids, values),
             HiddenRule::Kids { always: true } => plain(json::empty(self.dialect).to_owned()),
             HiddenRule::Kids { always: false } => plain(format!(
@@ -152,9 +183,9 @@ impl Compute<'_, '_> {
     }
 
     /// One output of a recipe.
-    fn output(&self, id: RecipeId, output: usize, node: NodeId, values: &dyn Values) -> Result<Computed, Local> {
+    fn output(&self, id: RecipeId, output: usize, node: NodeId, values: &dyn Values, from: Time) -> Result<Computed, Local> {
         let recipe = &self.scope().recipes[id];
-        let inputs = self.inputs(recipe, values)?;
+        let inputs = self.inputs(recipe, values, from)?;
         let mut first = 0;
         for (at, target) in recipe.targets.iter().enumerate() {
             let mut nodes = Vec::new();
@@ -179,16 +210,22 @@ impl Compute<'_, '_> {
     }
 
     /// The inputs of a recipe as its function sees them.
-    fn inputs(&self, recipe: &Recipe, values: &dyn Values) -> Result<Inputs, Local> {
+    fn inputs(&self, recipe: &Recipe, values: &dyn Values, from: Time) -> Result<Inputs, Local> {
         let time = recipe.reads_at();
         let (mut seen, mut types, mut absent) = (Vec::new(), Vec::new(), Vec::new());
         for source in &recipe.inputs {
             match source {
-                Source::Key => return Err(local("it reads the key of an element")),
+                Source::Key => {
+                    let Some(within) = self.within else { return Err(local("it reads the key of an element")) };
+                    seen.push(within.key.to_owned());
+                    absent.push(None);
+                    types.push(Property::new(Type::String).required());
+                }
                 Source::Tree(tree) => {
                     let node = tree.node();
                     let property = self.property(node, time).clone();
-                    let json = self.gather(tree, values);
+                    let shape = Shape { from, to: time, undeclared: &|_| None, before: &|_| None };
+                    let json = self.gather(tree, values, &shape)?;
                     seen.push(match (self.is_json(node), is_json(&property.ty)) {
                         (true, true) => json::without_null(&json, self.dialect),
                         (true, false) => from_json(&json::without_null(&json, self.dialect), &property.ty, self.dialect)
@@ -209,31 +246,37 @@ impl Compute<'_, '_> {
         Ok(Inputs { seen, types, absent: absent.filter(|all| !all.is_empty()).map(|all| all.join(" AND ")) })
     }
 
-    /// The value of a part of the schema: an object with what is declared in it.
-    pub(crate) fn gather(&self, tree: &Tree, values: &dyn Values) -> String {
-        self.gather_with(tree, values, &|_| None)
-    }
-
-    /// As [`Compute::gather`], with what is not declared in an object: a JSON object that is added to it.
-    pub(crate) fn gather_with(&self, tree: &Tree, values: &dyn Values, extras: &dyn Fn(NodeId) -> Option<String>) -> String {
+    /// The value of a part of the schema: an object with what is declared in it, a list in the shape of the moment.
+    pub(crate) fn gather(&self, tree: &Tree, values: &dyn Values, shape: &Shape<'_>) -> Result<String, Local> {
         let own = values.value(tree.node());
-        let Tree::Object(_, children) = tree else { return own };
-        let members: Vec<(String, String, bool)> = children
-            .iter()
-            .map(|(name, child)| {
-                let value = match child {
-                    Tree::Leaf(node) if !self.is_json(*node) => self.lifted(*node, &values.value(*node)),
-                    _ => self.gather_with(child, values, extras),
-                };
-                (name.clone(), value, true)
-            })
-            .collect();
+        let children = match tree {
+            Tree::Leaf(node) => {
+                let from = self.node(*node).nearest(shape.from);
+                let before = (shape.before)(*node);
+                return self.reshaped(
+                    *node,
+                    from,
+                    shape.to,
+                    &own,
+                    before.as_ref().map(|(from, to)| (from.as_str(), to.as_str())),
+                );
+            }
+            Tree::Object(_, children) => children,
+        };
+        let mut members = Vec::new();
+        for (name, child) in children {
+            let value = match child {
+                Tree::Leaf(node) if !self.is_json(*node) => self.lifted(*node, &values.value(*node)),
+                Tree::Leaf(_) | Tree::Object(..) => self.gather(child, values, shape)?,
+            };
+            members.push((name.clone(), value, true));
+        }
         let object = json::object(&members, self.dialect);
-        let object = match extras(tree.node()) {
-            Some(extras) => json::merge(&extras, &object, self.dialect),
+        let object = match (shape.undeclared)(tree.node()) {
+            Some(undeclared) => json::merge(&undeclared, &object, self.dialect),
             None => object,
         };
-        format!("CASE WHEN {} THEN {object} ELSE {own} END", json::is_object(&own, self.dialect))
+        Ok(format!("CASE WHEN {} THEN {object} ELSE {own} END", json::is_object(&own, self.dialect)))
     }
 
     /// A native value as JSON.
@@ -251,25 +294,30 @@ impl Compute<'_, '_> {
         let target = &recipe.targets[at];
         let (sql, fallible) = match &recipe.function {
             Function::Constant(None) => {
-                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()) });
+                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()), sure: false });
             }
             Function::Constant(Some(value)) => {
-                return Ok(Outcome { sql: self.constant(value, &target.property.ty)?, fails: None, absent: None });
+                let sql = self.constant(value, &target.property.ty)?;
+                return Ok(Outcome { sql, fails: None, absent: None, sure: false });
             }
             function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?,
         };
         let fails = match (&target.on_fail, self.guard) {
             (OnFail::Reject, _) => None,
-            (OnFail::Fallback(_) | OnFail::Quarantine, Some(guard)) => {
+            (OnFail::Fallback(_) | OnFail::Quarantine, Some(guard)) if self.within.is_none() => {
                 Some(format!("{}({})", guard(id, at), inputs.seen.join(", ")))
             }
-            (OnFail::Fallback(_) | OnFail::Quarantine, None) if fallible => {
-                let fails = fails::fails(&recipe.function, at, &inputs.seen, &sql);
+            (OnFail::Fallback(_) | OnFail::Quarantine, _) if fallible => {
+                let fails = match self.dialect {
+                    Dialect::Sqlite => fails::fails(&recipe.function, at, &inputs.seen, &sql),
+                    Dialect::Postgres => None,
+                };
                 Some(fails.ok_or_else(|| local("the database cannot go on where a computation fails"))?)
             }
-            (OnFail::Fallback(_) | OnFail::Quarantine, None) => None,
+            (OnFail::Fallback(_) | OnFail::Quarantine, _) => None,
         };
-        Ok(Outcome { sql, fails, absent: inputs.absent.clone() })
+        let sure = self.dialect == Dialect::Sqlite && fails::is_sure(&recipe.function, at, &target.property.ty);
+        Ok(Outcome { sql, fails, absent: inputs.absent.clone(), sure })
     }
 
     /// A function on inputs, and whether it may raise an error.
@@ -294,7 +342,7 @@ impl Compute<'_, '_> {
             | Function::Pick { .. }
             | Function::Keys(_)
             | Function::Native(_) => {
-                let types: Vec<Type> = types.iter().map(|property| property.ty.clone()).collect();
+                let types: Vec<&Property> = types.iter().collect();
                 let mut all = render_function(function, inputs, &types, &[target], self.dialect)?;
                 all.pop().ok_or_else(|| local("it gives nothing"))?
             }
@@ -326,6 +374,8 @@ pub(crate) struct Outcome {
     fails: Option<String>,
     /// When there is none.
     absent: Option<String>,
+    /// Whether it fits its target's type whenever it is there, so that nobody has to look.
+    sure: bool,
 }
 
 fn plain(sql: String) -> Computed {

@@ -4,10 +4,19 @@ use coeval_core::history::NodeId;
 use coeval_core::schema::Type;
 use coeval_plan::table::{Held, Table, View};
 
-use super::{Compute, Values, json};
+use super::{Compute, Shape, Values, json};
 use crate::dialect::Dialect;
+use crate::expr::Local;
 use crate::name::ident;
 use crate::types::{from_json, to_json};
+
+/// Who wrote a row: the version, and the names of the row as it is written and as it was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writer<'w> {
+    pub(crate) view: &'w View,
+    pub(crate) new: &'w str,
+    pub(crate) old: Option<&'w str>,
+}
 
 /// Returns the column of a row (`NEW`, `OLD`, an alias).
 pub(crate) fn column(table: &Table<'_>, at: usize, row: &str) -> String {
@@ -57,11 +66,10 @@ impl Compute<'_, '_> {
         }
     }
 
-    /// What a column holds when nodes have these values; `undeclared` says what lies in an object beside what is declared.
-    /// `None` for a column that holds no node.
-    pub(crate) fn kept(&self, at: usize, values: &dyn Values, undeclared: &dyn Fn(NodeId) -> Option<String>) -> Option<String> {
+    /// What a column holds when nodes have these values; `None` for a column that holds no node.
+    pub(crate) fn kept(&self, at: usize, values: &dyn Values, writer: &Writer<'_>) -> Result<Option<String>, Local> {
         let column = &self.table.columns[at];
-        match column.held {
+        Ok(match column.held {
             Held::Hidden { node } => {
                 let ty = &column.property.ty;
                 let value = values.value(node);
@@ -72,15 +80,30 @@ impl Compute<'_, '_> {
                 // Every type that is native in a column has been made JSON by the same dialect before.
                 from_json(&value, &column.property.ty, self.dialect).unwrap_or(value)
             } else {
-                self.gather_with(&self.scope().tree(node, time), values, undeclared)
+                let undeclared = |node| self.undeclared(writer, at, node);
+                let before = |node| self.before(writer, at, node);
+                let shape = Shape { from: writer.view.time, to: time, undeclared: &undeclared, before: &before };
+                self.gather(&self.scope().tree(node, time), values, &shape)?
             }),
             Held::Failed { .. } | Held::Id => None,
-        }
+        })
+    }
+
+    /// A list or map as it was, in the shape of the writer's version and in that of a column.
+    fn before(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<(String, String)> {
+        let old = writer.old?;
+        let place = |at: usize, path: &[String]| {
+            path.iter().fold(column(self.table, at, old), |object, name| json::member(&object, name, self.dialect))
+        };
+        let source = self.table.spot(writer.view, node)?;
+        let own = self.table.homes(node).iter().find(|spot| spot.column == at)?;
+        Some((place(source.column, &source.path), place(own.column, &own.path)))
     }
 
     /// What is not declared in an object of a column that the writer does not show: what it wrote beside what its version
     /// declares, and, where there was a row before, what it could not see.
-    pub(crate) fn undeclared(&self, writer: &View, at: usize, node: NodeId, new: &str, old: Option<&str>) -> Option<String> {
+    fn undeclared(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<String> {
+        let Writer { view, new, old } = *writer;
         let scope = self.scope();
         let Held::Shown { time, .. } = self.table.columns[at].held else { return None };
         let Type::Object(properties) = &scope.nodes[node].property(time).ty else { return None };
@@ -97,12 +120,12 @@ impl Compute<'_, '_> {
         let here = names_in(node, time);
         let kept = old.map(|old| json::without(&place(at, &own.path, old), &here, self.dialect));
         let lineage = scope.nodes[node].lineage;
-        let order = self.table.order(writer);
+        let order = self.table.order(view);
         let source = order.shown.iter().copied().find(|shown| scope.nodes[*shown].lineage == lineage);
-        let Some((source, spot)) = source.and_then(|source| Some((source, self.table.spot(writer, source)?))) else {
+        let Some((source, spot)) = source.and_then(|source| Some((source, self.table.spot(view, source)?))) else {
             return kept;
         };
-        let there = names_in(source, writer.time);
+        let there = names_in(source, view.time);
         let declared: Vec<String> = there.iter().chain(here.iter().filter(|name| !there.contains(name))).cloned().collect();
         let written = json::without(&place(spot.column, &spot.path, new), &declared, self.dialect);
         let (Some(kept), Some(old)) = (kept, old) else { return Some(written) };

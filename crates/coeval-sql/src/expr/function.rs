@@ -13,21 +13,27 @@ use crate::name::string;
 
 /// Returns one text for each target of a recipe's function.
 ///
-/// `inputs[i]` is the text of the recipe's i-th input and `types[i]` its type; `targets` are the properties that the results are for, one
-/// for each. What makes the function fail raises an error, as in [`super::render`].
+/// `inputs[i]` is the text of the recipe's i-th input and `sources[i]` its property; `targets` are the properties that the results are for,
+/// one for each. What makes the function fail raises an error, as in [`super::render`].
+///
+/// NULL in an input means that it is absent, where the property is optional, and else that it is null: expressions of which all inputs
+/// are absent give absence without being computed. NULL as a result is absence or null, as the target has it; what a target
+/// does not admit is left to its column, and so is what takes the place of a NULL (the recipe's fill).
 ///
 /// # Errors
 /// The function is code, one of its expressions is local, or the dialect has no equal of it.
 pub fn render_function(
     function: &Function,
     inputs: &[String],
-    types: &[Type],
+    sources: &[&Property],
     targets: &[&Property],
     dialect: Dialect,
 ) -> Result<Vec<Rendered>, Local> {
     let local = |reason: String| Local { reason, span: 0..0 };
     let one = |sql: String, fallible: bool| Ok(vec![Rendered { sql, fallible }]);
-    let first = || inputs.first().zip(types.first()).ok_or_else(|| local("the function has no input".to_owned()));
+    let first = || {
+        inputs.first().zip(sources.first().map(|source| &source.ty)).ok_or_else(|| local("the function has no input".to_owned()))
+    };
     match function {
         Function::Constant(value) => targets
             .iter()
@@ -53,7 +59,15 @@ pub fn render_function(
                 let texts: Option<Vec<String>> = places.iter().map(|place| inputs.get(*place).cloned()).collect();
                 let texts = texts.ok_or_else(|| local("the text of an input is missing".to_owned()))?;
                 let rendered = super::render(expression, &texts, dialect)?;
-                landed(rendered, expression.root(), &target.ty, dialect)
+                let rendered = landed(rendered, expression.root(), &target.ty, dialect)?;
+                // Of inputs that are all absent there is no result, unless NULL would say so anyway.
+                let may_be_absent = !inputs.is_empty() && sources.iter().all(|source| !source.required);
+                let nulls = vec![&coeval_core::Value::Null; expression.inputs().len()];
+                if !may_be_absent || expression.eval(&nulls) == Ok(coeval_core::Value::Null) {
+                    return Ok(rendered);
+                }
+                let some: Vec<String> = inputs.iter().map(|input| format!("{input} IS NOT NULL")).collect();
+                Ok(Rendered { sql: format!("(CASE WHEN {} THEN {} END)", some.join(" OR "), rendered.sql), ..rendered })
             })
             .collect(),
         Function::Enum(table) => {
@@ -122,8 +136,7 @@ fn landed(rendered: Rendered, root: &Expr, target: &Type, dialect: Dialect) -> R
             Dialect::Sqlite => sqlite::Sqlite::new(&[]).cast(&rendered.sql, from, &to.clone(), &cast)?,
         },
         // What is none of the enum's values is found by the column's check.
-        (ExprType::String | ExprType::Enum(_), ExprType::Enum(_)) => rendered.sql,
-        (ExprType::String, ExprType::Ref(_)) => rendered.sql,
+        (ExprType::String, ExprType::Enum(_) | ExprType::Ref(_)) | (ExprType::Enum(_), ExprType::Enum(_)) => rendered.sql,
         _ => return Err(local()),
     };
     Ok(Rendered { sql, fallible: rendered.fallible })

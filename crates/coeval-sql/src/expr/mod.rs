@@ -12,6 +12,7 @@
 //! depends on no setting of the session but `extra_float_digits`, which must not be set below its default of 1 where the text
 //! of a float is made.
 
+mod failure;
 mod function;
 pub(crate) mod postgres;
 mod shared;
@@ -23,6 +24,9 @@ use coeval_core::expr::Compiled;
 
 use crate::Dialect;
 
+pub(crate) use shared::depth;
+
+pub use failure::render_with_failure;
 pub use function::render_function;
 
 /// An expression as SQL text.

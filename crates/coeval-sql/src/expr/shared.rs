@@ -8,8 +8,9 @@ use coeval_core::expr::{Expr, ExprKind, ExprType, Function};
 use super::{Local, Sql};
 use crate::Dialect;
 
-/// How deep parentheses may be nested: SQLite's parser has a stack of fixed size.
-const DEPTH_LIMIT: usize = 24;
+/// How deep parentheses and `CASE` may be nested together: the parser of SQLite 3.40 has a stack of fixed size, and a trigger that it
+/// cannot read makes the whole database unreadable to it. Measured within a `CASE` of a trigger's `UPDATE`: 17 are read, 18 are not.
+const DEPTH_LIMIT: usize = 16;
 
 /// Names that no column has.
 #[derive(Debug, Default)]
@@ -52,23 +53,36 @@ fn is_short(sql: &str) -> bool {
 
 /// Refuses a text that SQLite's parser could not read.
 pub(super) fn check_depth(sql: &str, root: &Expr) -> Result<(), Local> {
-    let (mut depth, mut deepest, mut quote) = (0_usize, 0, None);
-    for b in sql.bytes() {
-        match (quote, b) {
-            (None, b'\'' | b'"') => quote = Some(b),
-            (Some(open), b) if open == b => quote = None,
-            (None, b'(') => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            (None, b')') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    if deepest > DEPTH_LIMIT {
+    if depth(sql) > DEPTH_LIMIT {
         return Err(Local::new("the expression is nested too deeply for SQLite's parser", &root.span));
     }
     Ok(())
+}
+
+/// How deep parentheses and `CASE` are nested.
+pub(crate) fn depth(sql: &str) -> usize {
+    let (mut depth, mut deepest, mut quote, mut word) = (0_usize, 0, None, String::new());
+    for c in sql.chars().chain([' ']) {
+        if quote.is_none() && c.is_ascii_alphabetic() {
+            word.push(c);
+            continue;
+        }
+        match (quote, c) {
+            (Some(open), c) if open == c => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        match word.as_str() {
+            "CASE" => depth += 1,
+            "END" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        word.clear();
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The value of an integer that is spelled out.
@@ -104,13 +118,73 @@ pub(super) fn keeps(from: &ExprType, to: &ExprType) -> bool {
     }
 }
 
+/// Refuses a part that may fail beside one that is NULL always: a planner would not compute it.
+pub(super) fn check_null(e: &Expr, dialect: Dialect) -> Result<(), Local> {
+    let strict = match &e.kind {
+        ExprKind::Call(function, _) => !matches!(function, Function::Coalesce),
+        ExprKind::Arithmetic(..)
+        | ExprKind::Compare(..)
+        | ExprKind::Concat(_)
+        | ExprKind::In { .. }
+        | ExprKind::Between { .. } => true,
+        _ => false,
+    };
+    let children = e.children();
+    let null = || children.iter().any(|child| constant(child) == Some(Ok(Value::Null)));
+    if strict && children.iter().any(|child| may_fail(child, dialect)) && null() {
+        return Err(Local::new("a part that may fail beside one that is NULL always", &e.span));
+    }
+    // The separator decides alone in SQL, after all parts here.
+    if let ExprKind::Call(Function::ConcatWs, args) = &e.kind
+        && args[0].nullable
+        && args.iter().skip(1).any(|part| may_fail(part, dialect))
+    {
+        return Err(Local::new("a part that may fail after a separator that may be NULL", &e.span));
+    }
+    // Here all arguments are computed up to the first NULL; there a NULL may stand in the way of an earlier one that fails.
+    let guarded = match &e.kind {
+        ExprKind::Call(Function::Nullif, args) => args[0].nullable && may_fail(&args[1], dialect),
+        ExprKind::Call(
+            Function::Substring
+            | Function::Lpad
+            | Function::Round
+            | Function::SplitPart
+            | Function::ArrayToString
+            | Function::StringToArray,
+            args,
+        ) => args.iter().enumerate().any(|(i, arg)| may_fail(arg, dialect) && args[i + 1..].iter().any(|later| later.nullable)),
+        _ => false,
+    };
+    if guarded {
+        return Err(Local::new("a part that may fail beside one that may be NULL", &e.span));
+    }
+    Ok(())
+}
+
+/// Whether a time or datetime is in the one form that columns have, so that its text in JSON is the one that the language gives.
+pub(super) fn is_canonical(e: &Expr) -> bool {
+    if !matches!(e.ty, ExprType::Time | ExprType::Datetime) {
+        return true;
+    }
+    match &e.kind {
+        ExprKind::Cast(inner) => matches!(inner.ty, ExprType::Date | ExprType::Datetime),
+        ExprKind::Call(Function::Coalesce, args) => args.iter().all(is_canonical),
+        ExprKind::Call(Function::Nullif, args) => is_canonical(&args[0]),
+        ExprKind::Case { branches, otherwise, .. } => {
+            branches.iter().all(|(_, result)| is_canonical(result)) && otherwise.as_deref().is_none_or(is_canonical)
+        }
+        ExprKind::Field(..) | ExprKind::Index(..) | ExprKind::Param(_) | ExprKind::Literal(_) => false,
+        _ => true,
+    }
+}
+
 /// Whether values of the type are kept as JSON.
 pub(super) fn is_json(ty: &ExprType) -> bool {
     matches!(ty, ExprType::Json | ExprType::Union { .. } | ExprType::List(_) | ExprType::Map(_) | ExprType::Object(_))
 }
 
 /// Whether a string cannot be cast to something else without reading it.
-fn cast_fails(from: &ExprType, to: &ExprType) -> bool {
+pub(super) fn cast_fails(from: &ExprType, to: &ExprType) -> bool {
     use ExprType as T;
     if keeps(from, to) {
         return false;
@@ -162,7 +236,7 @@ pub(super) fn may_fail(expr: &Expr, dialect: Dialect) -> bool {
     }
 }
 
-fn call_fails(function: Function, args: &[Expr], dialect: Dialect) -> bool {
+pub(super) fn call_fails(function: Function, args: &[Expr], dialect: Dialect) -> bool {
     match function {
         Function::Substring => args.get(2).is_some_and(|count| integer(count).is_none_or(|count| count < 0)),
         Function::SplitPart => dialect == Dialect::Sqlite || integer(&args[2]).is_none_or(|number| number == 0),
@@ -170,8 +244,11 @@ fn call_fails(function: Function, args: &[Expr], dialect: Dialect) -> bool {
         Function::Abs | Function::Round | Function::Floor | Function::Ceil => {
             dialect == Dialect::Sqlite || args[0].ty != ExprType::Float
         }
-        Function::Mod | Function::Power | Function::ToTimestamp | Function::MapFromEntries => true,
-        Function::ListTransform
+        Function::Mod
+        | Function::Power
+        | Function::ToTimestamp
+        | Function::MapFromEntries
+        | Function::ListTransform
         | Function::ListFilter
         | Function::TransformValues
         | Function::MapKeys

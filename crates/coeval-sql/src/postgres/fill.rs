@@ -6,6 +6,8 @@ use coeval_core::history::NodeId;
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
+use super::keep::{Kept, is_listed};
+use crate::compute::stored::Writer;
 use crate::compute::{Compute, Given};
 use crate::dialect::Dialect;
 use crate::expr::Local;
@@ -26,8 +28,35 @@ pub struct Fill {
 /// # Errors
 /// A computation that the database cannot do.
 pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, keys: KeyType<'_>) -> Result<Option<Fill>, Local> {
+    render(table, from, columns, None, names, keys)
+}
+
+/// As [`fill`], for rows of which something was kept when the columns were dropped: in `a.kept`, as [`super::keep`] makes it, at the
+/// version `kept`.
+///
+/// # Errors
+/// A computation that the database cannot do.
+pub fn restore(
+    table: &Table<'_>,
+    from: &View,
+    columns: &[usize],
+    kept: &View,
+    names: &Names,
+    keys: KeyType<'_>,
+) -> Result<Option<Fill>, Local> {
+    render(table, from, columns, Some(kept), names, keys)
+}
+
+fn render(
+    table: &Table<'_>,
+    from: &View,
+    columns: &[usize],
+    kept: Option<&View>,
+    names: &Names,
+    keys: KeyType<'_>,
+) -> Result<Option<Fill>, Local> {
     let guard = |recipe, output| names.guard(recipe, output);
-    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys };
+    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys, within: None };
     let order = table.order(from);
     let known: BTreeSet<usize> = (0..table.columns.len()).filter(|at| !columns.contains(at)).collect();
     let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
@@ -40,6 +69,7 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
     // What is computed is given a name where something else reads it.
     let mut levels: Vec<(NodeId, String)> = Vec::new();
     let mut failed: BTreeMap<NodeId, String> = BTreeMap::new();
+    let kept = kept.map(|view| Kept::new(table, view));
     let wanted = wanted(table, &order, columns, &values);
     for hidden in order
         .hidden
@@ -47,7 +77,10 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
         .filter(|hidden| wanted.contains(&hidden.node) && !values.contains_key(&hidden.node))
         .collect::<Vec<_>>()
     {
-        let computed = compute.calc(&order, hidden, &Given(values.clone()))?;
+        let mut computed = compute.calc(&order, hidden, &Given(values.clone()))?;
+        if let Some(kept) = &kept {
+            computed = kept.instead(&compute, hidden.node, computed, &Given(values.clone()));
+        }
         let read_again = order.hidden.iter().any(|other| {
             wanted.contains(&other.node)
                 && other.deps.iter().chain(other.gate.iter().flat_map(|gate| gate.sources.iter())).any(|dep| *dep == hidden.node)
@@ -69,9 +102,14 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
         let value = match column.held {
             Held::Id => None,
             Held::Failed { node } => failed.get(&node).cloned(),
-            Held::Shown { .. } if column.constant.is_some() => None,
+            // It began as everywhere; what was kept of it is all that there is to set.
+            Held::Shown { .. } if column.constant.is_some() && kept.is_none() => None,
             Held::Shown { .. } | Held::Hidden { .. } => {
-                compute.kept(*at, &given, &|node| compute.undeclared(from, *at, node, "t", None))
+                let value = compute.kept(*at, &given, &Writer { view: from, new: "t", old: None })?;
+                match (&kept, value) {
+                    (Some(kept), Some(value)) if is_listed(table, *at) => Some(kept.whole(&compute, *at, &value, &given)),
+                    (_, value) => value,
+                }
             }
         };
         let Some(value) = value else { continue };
@@ -98,7 +136,7 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
 }
 
 /// The nodes that columns need, with all that they follow from.
-fn wanted(
+pub(super) fn wanted(
     table: &Table<'_>,
     order: &coeval_core::history::Order,
     columns: &[usize],

@@ -38,11 +38,11 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
     if view.marked {
         let inner = names.inner(view);
         let columns: Vec<String> = view.entries.iter().map(|(_, at)| column(*at)).chain([marker.clone()]).collect();
-        out.push(format!("CREATE VIEW {inner} AS SELECT {} FROM {}{condition}", columns.join(", "), names.table));
+        out.push(format!("CREATE OR REPLACE VIEW {inner} AS SELECT {} FROM {}{condition}", columns.join(", "), names.table));
         out.push(format!("ALTER VIEW {inner} ALTER COLUMN {marker} SET DEFAULT {}", view.version));
-        out.push(format!("CREATE VIEW {outer} AS SELECT {} FROM {inner}", entries.join(", ")));
+        out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {inner}", entries.join(", ")));
     } else {
-        out.push(format!("CREATE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
+        out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
     }
     for (name, default) in defaults(table, view, keys, d)? {
         out.push(format!("ALTER VIEW {outer} ALTER COLUMN {} SET DEFAULT {default}", ident(name)));
@@ -50,7 +50,15 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
     Ok(out)
 }
 
-/// The defaults of a view's columns.
+/// Returns the defaults of a view's columns, by their names.
+///
+/// # Errors
+/// A default that no column can hold.
+pub fn view_defaults(table: &Table<'_>, view: &View, keys: KeyType<'_>) -> Result<Vec<(String, String)>, Unfit> {
+    let all = defaults(table, view, keys, Dialect::Postgres)?;
+    Ok(all.into_iter().map(|(name, default)| (name.to_owned(), default)).collect())
+}
+
 fn defaults<'t>(table: &Table<'_>, view: &'t View, keys: KeyType<'_>, d: Dialect) -> Result<Vec<(&'t str, String)>, Unfit> {
     let model = table.model(view);
     let mut out = Vec::new();
@@ -80,6 +88,11 @@ pub fn drop_view(view: &View, names: &Names) -> Vec<String> {
         out.push(format!("DROP VIEW IF EXISTS {}", names.inner(view)));
     }
     out
+}
+
+/// Renders the drop of the twin of a version's view.
+pub fn drop_copy(view: &View, names: &Names) -> Vec<String> {
+    vec![format!("DROP VIEW IF EXISTS {}", names.copy(view)), format!("DROP FUNCTION IF EXISTS {}()", names.copy_function(view))]
 }
 
 /// Renders the twin of a version's view, which takes COPY.

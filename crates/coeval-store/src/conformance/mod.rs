@@ -42,9 +42,9 @@ use crate::backend::Backend;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::event::{Event, Failure, Observer, Tally};
-use crate::ledger::{Action, Entry, Happened, Started};
+use crate::ledger::{Action, Entry, Happened, Ledger, Started};
 use crate::lock::Holder;
-use crate::lower;
+use crate::lower::{Aim, lower};
 use crate::records::{Change, Expect, Found, Key, Written};
 use crate::work::{Mode, Pace, Policy, Stop, Work};
 
@@ -157,22 +157,23 @@ fn started(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32)
 }
 
 /// As [`started`], with the steps that lead there.
-fn starting(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32) -> Result<Happened> {
+fn starting(backend: &dyn Backend, ledger: &Ledger, run: &str, action: Action, from: u32, to: u32) -> Result<Happened> {
     let Happened::Started(mut started) = started(backend, run, action, from, to) else {
         return Err(Error::failed("the cases", "a run begins otherwise"));
     };
     let capabilities = backend.capabilities();
     // Records in a store without a schema are at every version at once; the cases about steps move them.
     if capabilities.schema {
-        started.steps = lower(backend.catalog(), capabilities, action, from, to, false)?;
+        let aim = Aim { action, from, to, scan: false, warm: false };
+        started.steps = lower(backend.catalog(), capabilities, ledger, aim)?;
     }
     Ok(Happened::Started(started))
 }
 
 /// Begins a run: nothing is done yet.
 async fn begin(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32) -> Result<()> {
-    let number = backend.ledger().await?.next();
-    backend.append(&entry(number, starting(backend, run, action, from, to)?)).await
+    let ledger = backend.ledger().await?;
+    backend.append(&entry(ledger.next(), starting(backend, &ledger, run, action, from, to)?)).await
 }
 
 /// Executes the steps of the open run, and ends it.

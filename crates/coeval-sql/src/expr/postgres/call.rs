@@ -61,7 +61,15 @@ impl Postgres<'_> {
             Function::TransformValues => self.transform_values(args),
             Function::ListFilter => self.filter(args),
             Function::ArrayToString => self.array_to_string(args, e),
-            Function::StringToArray => Ok(call("to_jsonb", &[&call("string_to_array", &[&arg(0)?, &arg(1)?])])),
+            Function::StringToArray => {
+                let (source, separator) = (arg(0)?, arg(1)?);
+                self.bind(&[&separator], |names| {
+                    let separator = &names[0];
+                    let parts = call("to_jsonb", &[&call("string_to_array", &[&source, separator])]);
+                    // NULL would part it into characters.
+                    Ok(format!("(CASE WHEN {separator} IS NOT NULL THEN {parts} END)"))
+                })
+            }
             Function::MapKeys => self.map_keys(args),
             Function::MapValues | Function::MapEntries => local("`jsonb` does not keep the order of a map"),
             Function::MapFromEntries => self.map_from_entries(args, e),
@@ -143,21 +151,17 @@ impl Postgres<'_> {
     }
 
     fn round(&self, args: &[Expr]) -> Sql {
+        let Some(digits) = args.get(1) else { return self.whole("round", args) };
         let number = self.expr(&args[0])?;
-        match args.get(1) {
-            None => self.whole("round", args),
-            Some(digits) => match shared::integer(digits) {
-                Some(digits) => Ok(call("round", &[&number, &digits.clamp(-2_000, 2_000).to_string()])),
-                None => {
-                    let digits = self.expr(digits)?;
-                    self.bind(&[&digits], |names| {
-                        let digits = &names[0];
-                        let made = call("round", &[&number, &format!("(LEAST(GREATEST({digits}, -2000), 2000)::integer)")]);
-                        Ok(format!("(CASE WHEN {digits} IS NOT NULL THEN {made} END)"))
-                    })
-                }
-            },
+        if let Some(digits) = shared::integer(digits) {
+            return Ok(call("round", &[&number, &digits.clamp(-2_000, 2_000).to_string()]));
         }
+        let digits = self.expr(digits)?;
+        self.bind(&[&digits], |names| {
+            let digits = &names[0];
+            let made = call("round", &[&number, &format!("(LEAST(GREATEST({digits}, -2000), 2000)::integer)")]);
+            Ok(format!("(CASE WHEN {digits} IS NOT NULL THEN {made} END)"))
+        })
     }
 
     /// Rounding to a whole number; an integer is one.

@@ -17,7 +17,6 @@ pub(super) fn to_text(sql: &str, ty: &ExprType) -> String {
     let trimmed = |text: &str| format!("pg_catalog.rtrim(pg_catalog.rtrim({text}, '0'), '.')");
     match ty {
         T::Null | T::String | T::Enum(_) => sql.to_owned(),
-        T::Ref(_) | T::Integer | T::Boolean | T::Uuid | T::Time => format!("({sql}::pg_catalog.text)"),
         T::Number | T::Decimal { .. } => format!("({}::pg_catalog.text)", call("trim_scale", &[sql])),
         T::Float => float_text(sql),
         T::Date => call("to_char", &[sql, "'YYYY-MM-DD'"]),
@@ -26,7 +25,17 @@ pub(super) fn to_text(sql: &str, ty: &ExprType) -> String {
             format!("({} || 'Z')", trimmed(&call("to_char", &[&utc, "'YYYY-MM-DD\"T\"HH24:MI:SS.US'"])))
         }
         T::Bytes => call("replace", &[&call("encode", &[sql, "'base64'"]), "E'\\n'", "''"]),
-        T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) | T::Interval => format!("({sql}::pg_catalog.text)"),
+        T::Ref(_)
+        | T::Integer
+        | T::Boolean
+        | T::Uuid
+        | T::Time
+        | T::Json
+        | T::Union { .. }
+        | T::List(_)
+        | T::Map(_)
+        | T::Object(_)
+        | T::Interval => format!("({sql}::pg_catalog.text)"),
     }
 }
 
@@ -35,12 +44,12 @@ fn exact(sql: &str) -> String {
     format!("(({sql}::pg_catalog.text)::numeric)")
 }
 
-/// The text of a float: plain between 0.00001 and ten to the 16, else with an exponent that has neither plus nor leading zero.
+/// The text of a float: plain between 0.0001 and ten to the 16, else with an exponent that has neither plus nor leading zero.
 fn float_text(sql: &str) -> String {
     let size = call("abs", &[sql]);
     let plain = format!("(pg_catalog.trim_scale({})::pg_catalog.text)", exact(sql));
     let short = format!("pg_catalog.regexp_replace(({sql}::pg_catalog.text), 'e[+]?(-?)0*', E'e\\\\1')");
-    format!("(CASE WHEN {sql} = 0 THEN '0' WHEN {size} >= 1e16 OR {size} < 1e-5 THEN {short} ELSE {plain} END)")
+    format!("(CASE WHEN {sql} = 0 THEN '0' WHEN {size} >= 1e16 OR {size} < 1e-4 THEN {short} ELSE {plain} END)")
 }
 
 /// A text that has the shape, without the spaces around it; else a text that no cast takes, so that the cast raises an error.
@@ -61,6 +70,57 @@ pub(super) fn moment_of(sql: &str, ty: &ExprType) -> String {
         _ => format!("{DAY}[Tt ]{CLOCK}([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})"),
     };
     format!("({}::{})", shaped(sql, &shape, &ty.a()), postgres_type(ty))
+}
+
+/// Whether a text cannot be read as a value of the type; `None` where that is not told without reading it.
+pub(in crate::expr) fn unreadable(sql: &str, to: &ExprType) -> Option<String> {
+    use ExprType as T;
+    let trimmed = call("btrim", &[sql, SPACES]);
+    let fits = |shape: &str| format!("{trimmed} {C} ~ {}", text(&format!("^{shape}$")));
+    Some(match to {
+        T::Integer => format!(
+            "CASE WHEN NOT ({}) THEN true WHEN pg_catalog.char_length(pg_catalog.ltrim({trimmed}, '+-0')) > 19 THEN true \
+             ELSE {trimmed}::numeric NOT BETWEEN -9223372036854775808 AND 9223372036854775807 END",
+            fits("[+-]?[0-9]+")
+        ),
+        T::Boolean => {
+            format!(
+                "NOT ({})",
+                fits(
+                    "([tT]([rR]([uU][eE]?)?)?|[yY]([eE][sS]?)?|[oO][nN]|1|[fF]([aA]([lL]([sS][eE]?)?)?)?|[nN][oO]?|[oO][fF][fF]?|0)"
+                )
+            )
+        }
+        T::Uuid => format!("NOT ({})", fits("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")),
+        T::Date => {
+            let part = |from: usize, length: usize| format!("(pg_catalog.substr({trimmed}, {from}, {length})::integer)");
+            let (year, month, day) = (part(1, 4), part(6, 2), part(9, 2));
+            let leap = format!("({year} % 4 = 0 AND ({year} % 100 <> 0 OR {year} % 400 = 0))");
+            let length =
+                format!("CASE WHEN {month} IN (4, 6, 9, 11) THEN 30 WHEN {month} <> 2 THEN 31 WHEN {leap} THEN 29 ELSE 28 END");
+            format!(
+                "CASE WHEN {} THEN {year} < 1 OR {month} NOT BETWEEN 1 AND 12 OR {day} NOT BETWEEN 1 AND {length} ELSE {sql} IS NOT NULL END",
+                fits("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+            )
+        }
+        // Of an exponent any size may follow.
+        T::Null
+        | T::String
+        | T::Number
+        | T::Float
+        | T::Decimal { .. }
+        | T::Time
+        | T::Datetime
+        | T::Bytes
+        | T::Enum(_)
+        | T::Ref(_)
+        | T::Json
+        | T::Union { .. }
+        | T::List(_)
+        | T::Map(_)
+        | T::Object(_)
+        | T::Interval => return None,
+    })
 }
 
 /// Reads a text.

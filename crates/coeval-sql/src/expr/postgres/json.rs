@@ -53,11 +53,17 @@ impl Postgres<'_> {
         if name.contains('\0') {
             return Err(Local::new("a name with the character NUL", &e.span));
         }
+        if base.ty == ExprType::Null {
+            return of_null(e);
+        }
         let base = self.expr(base)?;
         Ok(from_json(&format!("({base} -> {})", text(name)), &e.ty))
     }
 
     pub(super) fn index(&self, base: &Expr, index: &Expr, e: &Expr) -> Sql {
+        if base.ty == ExprType::Null && !shared::may_fail(index, Dialect::Postgres) {
+            return of_null(e);
+        }
         let sql = self.expr(base)?;
         if index.ty != ExprType::Integer {
             let key = self.expr(index)?;
@@ -84,6 +90,9 @@ impl Postgres<'_> {
     }
 
     pub(super) fn json(&self, e: &Expr) -> Sql {
+        if !shared::is_canonical(e) {
+            return Err(Local::new("a moment of which the text is not known to be the one that a column has", &e.span));
+        }
         Ok(to_json(&self.expr(e)?, &e.ty))
     }
 
@@ -121,6 +130,11 @@ impl Postgres<'_> {
         let rows = format!("(VALUES {}) AS {}({key}, {value})", rows.join(", "), self.names.fresh());
         Ok(unique(&key, &value, &rows, &e.ty))
     }
+}
+
+/// What there is in NULL.
+fn of_null(e: &Expr) -> Sql {
+    literal::of(&coeval_core::Value::Null, &e.ty, Dialect::Postgres).map_err(|unfit| Local::new(unfit.0, &e.span))
 }
 
 /// The object of keys and values, an error where a key is NULL or occurs twice.

@@ -17,6 +17,7 @@ use crate::literal;
 use crate::name::string;
 use crate::types::postgres_type;
 
+pub(in crate::expr) use cast::unreadable;
 pub(crate) use json::{from_json, to_json};
 pub(in crate::expr) use number::inverse;
 pub(in crate::expr) use temporal::interval_of;
@@ -76,6 +77,7 @@ impl<'a> Postgres<'a> {
             Some(Err(message)) => return Ok(raise(&message, &e.ty)),
             None => {}
         }
+        shared::check_null(e, Dialect::Postgres)?;
         let local = |reason: &str| Err(Local::new(reason, &e.span));
         match &e.kind {
             ExprKind::Literal(value) => {
@@ -124,6 +126,9 @@ impl<'a> Postgres<'a> {
             },
             ExprKind::Case { operand, branches, otherwise } => self.case(operand.as_deref(), branches, otherwise.as_deref(), e),
             ExprKind::Cast(inner) => {
+                if e.ty == ExprType::Json && !shared::is_canonical(inner) {
+                    return local("a moment of which the text is not known to be the one that a column has");
+                }
                 let sql = self.expr(inner)?;
                 self.cast(&sql, &inner.ty, &e.ty, e)
             }
@@ -168,7 +173,7 @@ impl<'a> Postgres<'a> {
         Ok((sql?, &body.ty))
     }
 
-    fn bind(&self, values: &[&str], make: impl FnOnce(&[String]) -> Sql) -> Sql {
+    pub(super) fn bind(&self, values: &[&str], make: impl FnOnce(&[String]) -> Sql) -> Sql {
         self.names.bind(values, BARRIER, make)
     }
 
@@ -204,18 +209,18 @@ impl<'a> Postgres<'a> {
     }
 
     fn case(&self, operand: Option<&Expr>, branches: &[(Expr, Expr)], otherwise: Option<&Expr>, e: &Expr) -> Sql {
-        let mut sql = String::from("(CASE");
+        let mut words = vec!["(CASE".to_owned()];
         if let Some(operand) = operand {
             self.ordered(Comparison::Equal, &operand.ty, e)?;
-            sql.push_str(&format!(" {}", collated(&self.expr(operand)?, &operand.ty)));
+            words.push(collated(&self.expr(operand)?, &operand.ty));
         }
         for (condition, result) in branches {
-            sql.push_str(&format!(" WHEN {} THEN {}", self.expr(condition)?, self.expr(result)?));
+            words.push(format!("WHEN {} THEN {}", self.expr(condition)?, self.expr(result)?));
         }
         if let Some(otherwise) = otherwise {
-            sql.push_str(&format!(" ELSE {}", self.expr(otherwise)?));
+            words.push(format!("ELSE {}", self.expr(otherwise)?));
         }
-        Ok(format!("{sql} END)"))
+        Ok(format!("{} END)", words.join(" ")))
     }
 }
 

@@ -29,20 +29,20 @@ impl Postgres<'_> {
     /// Division of numbers as the language has it: exact where the quotient ends within 30 digits, else 20 digits and as many after
     /// the point as the operands have. PostgreSQL's own rounds elsewhere.
     fn divide(&self, a: &str, b: &str, divisor: &Expr) -> Sql {
-        let general = self.bind(&[a, b], |names| self.divide_bound(&names[0], &names[1]))?;
+        let general = self.bind(&[a, b], |names| Ok(self.divide_bound(&names[0], &names[1])))?;
         // By 100 and its like: the product with 0.01, where its digits are surely few enough.
         let inverse = shared::constant(divisor).and_then(Result::ok).and_then(|value| inverse(&value));
         let Some(inverse) = inverse else { return Ok(general) };
         let digits = 30_usize.saturating_sub(inverse.len());
         self.bind(&[a], |names| {
             let a = &names[0];
-            let general = self.divide_bound(a, b)?;
+            let general = self.divide_bound(a, b);
             let short = format!("{} <= {digits}", call("char_length", &[&format!("({a}::pg_catalog.text)")]));
             Ok(format!("(CASE WHEN {short} THEN {a} * '{inverse}'::numeric ELSE {general} END)"))
         })
     }
 
-    fn divide_bound(&self, a: &str, b: &str) -> Sql {
+    fn divide_bound(&self, a: &str, b: &str) -> String {
         let (ia, ib) = (whole_digits(a), whole_digits(b));
         let (sa, sb) =
             (format!("pg_catalog.scale(pg_catalog.trim_scale({a}))"), format!("pg_catalog.scale(pg_catalog.trim_scale({b}))"));
@@ -54,7 +54,7 @@ impl Postgres<'_> {
         let (abs_a, abs_b) = (call("abs", &[a]), call("abs", &[b]));
         let rounded = format!("pg_catalog.div(2 * {abs_a} * {} + {abs_b}, 2 * {abs_b})", tens(&scale));
         let sign = format!("pg_catalog.sign({a}) * pg_catalog.sign({b})");
-        Ok(format!(
+        format!(
             "(SELECT CASE WHEN {a} IS NULL OR {b} IS NULL THEN NULL WHEN {b} = 0 THEN {zero} WHEN {a} = 0 THEN 0::numeric \
              WHEN {a} * {up} % {b} = 0 THEN pg_catalog.div({a} * {up}, {b}) * {down} \
              ELSE {sign} * {rounded} * {scaled} END FROM (SELECT {whole} AS {whole_name} OFFSET 0) AS {inner})",
@@ -62,7 +62,7 @@ impl Postgres<'_> {
             up = tens(&exact),
             down = tens(&format!("- {exact}")),
             scaled = tens(&format!("- {scale}")),
-        ))
+        )
     }
 }
 
@@ -86,7 +86,7 @@ pub(in crate::expr) fn inverse(value: &coeval_core::Value) -> Option<String> {
     if digits == 0 || digits > 1_000_000 || power.abs() > 12 {
         return None;
     }
-    // 1 / (2^i 5^j 10^k) = 5^(n-i) 2^(n-j) / 10^(n+k)
+    // 1 / (2^i 5^j 10^k) = 2^(n-i) 5^(n-j) / 10^(n+k)
     let (mut twos, mut fives) = (0_u32, 0_u32);
     while digits.is_multiple_of(2) {
         digits /= 2;
@@ -97,7 +97,7 @@ pub(in crate::expr) fn inverse(value: &coeval_core::Value) -> Option<String> {
         fives += 1;
     }
     let n = twos.max(fives);
-    let top = 5_u64.checked_pow(n - twos)?.checked_mul(2_u64.checked_pow(n - fives)?)?;
+    let top = 2_u64.checked_pow(n - twos)?.checked_mul(5_u64.checked_pow(n - fives)?)?;
     let exponent = -(i32::try_from(n).ok()? + power);
     let number = coeval_core::number::Number::parse(&format!("{sign}{top}e{exponent}"))?;
     (digits == 1).then(|| crate::literal::decimal(&coeval_core::Value::Number(number))).flatten()

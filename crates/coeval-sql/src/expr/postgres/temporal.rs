@@ -61,7 +61,7 @@ impl Postgres<'_> {
             ExprType::Date => ("'0001-01-01'::pg_catalog.date", "'10000-01-01'::pg_catalog.date"),
             _ => ("'0001-01-01T00:00:00Z'::timestamp with time zone", "'10000-01-01T00:00:00Z'::timestamp with time zone"),
         };
-        let wrong = raise("the date is out of range", ty);
+        let wrong = raise("the date is out of range for PostgreSQL", ty);
         self.bind(&[sql], |names| {
             let sql = &names[0];
             Ok(format!("(CASE WHEN {sql} < {from} OR {sql} >= {to} THEN {wrong} ELSE {sql} END)"))
@@ -96,7 +96,7 @@ impl Postgres<'_> {
                 "('1970-01-01T00:00:00'::timestamp without time zone + {whole} * '1 day'::interval + \
                  ({rest}::double precision) * '1 microsecond'::interval)"
             );
-            let wrong = raise("the date is out of range, or finer than a microsecond", &ExprType::Datetime);
+            let wrong = raise("the date is out of range for PostgreSQL, or finer than a microsecond", &ExprType::Datetime);
             let fits = format!("{seconds} < -62135596800 OR {seconds} >= 253402300800 OR {micros} <> pg_catalog.trunc({micros})");
             Ok(format!("(CASE WHEN {fits} THEN {wrong} ELSE {} END)", utc(&moment)))
         })

@@ -2,8 +2,8 @@
 
 use coeval_core::expr::{Expr, ExprKind, ExprType, Function};
 
-use super::number::Way;
-use super::{Param, Sql, Sqlite, raise, text, to_json};
+use super::number::{self, Way};
+use super::{Sql, Sqlite, raise, text, to_json};
 use crate::Dialect;
 use crate::expr::{Local, shared};
 use crate::literal;
@@ -53,7 +53,7 @@ impl Sqlite<'_> {
                 self.bind(&[&prefix], |names| Ok(format!("(substr({source}, 1, length({0})) = {0} COLLATE BINARY)", names[0])))
             }
             Function::Lpad => self.lpad(args),
-            Function::Abs => self.abs(&arg(0)?, &e.ty),
+            Function::Abs => Ok(number::abs(&arg(0)?, &e.ty)),
             Function::Round | Function::Floor | Function::Ceil => self.whole(function, args, e),
             Function::Mod => local("a remainder is written `%`"),
             Function::Power => local("SQLite has no exact powers"),
@@ -193,14 +193,15 @@ impl Sqlite<'_> {
         }
     }
 
-    /// A list's items in order, as a source of rows: the name of the item's JSON, and what follows FROM.
-    fn items(&self, list: &str) -> (String, String) {
+    /// A list's items in order, as a source of rows: the name of the item's JSON, what follows FROM, and an empty text of each row,
+    /// without which an aggregate of what is outside of the subselect would be one of the statement around.
+    fn items(&self, list: &str) -> (String, String, String) {
         let [bound, each, item, order, inner, outer] = std::array::from_fn(|_| self.names.fresh());
         let rows = format!(
             "(SELECT {inner}.{bound} -> {each}.fullkey AS {item}, {each}.key AS {order} FROM (SELECT {list} AS {bound}) AS {inner}, \
              json_each({inner}.{bound}) AS {each} ORDER BY {each}.key LIMIT -1 OFFSET 0) AS {outer}"
         );
-        (item, rows)
+        (item, rows, format!("substr('', {order})"))
     }
 
     /// Items or results, those for which a condition holds or all, as the text of a JSON array.
@@ -212,16 +213,17 @@ impl Sqlite<'_> {
         let list = self.expr(over)?;
         self.bind(&[&list], |names| {
             let list = &names[0];
-            let (item, rows) = self.items(list);
-            let (body, of) = self.body(&args[1], vec![Param::Json(item.clone())])?;
+            let (item, rows, here) = self.items(list);
+            let (body, of) = self.body(&args[1], vec![item.clone()])?;
             let (part, condition) = if filter {
-                (item, format!(" WHERE {body}"))
+                // Read of each row, or it would be computed once where there is none.
+                (item, format!(" WHERE CASE WHEN {here} IS NOT NULL THEN {body} END"))
             } else {
                 let json = to_json(&body, &of.ty).ok_or_else(|| Local::new(format!("{} as JSON in SQLite", of.ty.a()), &of.span))?;
                 (json, String::new())
             };
             Ok(format!(
-                "(CASE WHEN {list} IS NOT NULL THEN (SELECT '[' || coalesce(group_concat({part}, ','), '') || ']' FROM {rows}{condition}) END)"
+                "(CASE WHEN {list} IS NOT NULL THEN (SELECT '[' || coalesce(group_concat({part} || {here}, ','), '') || ']' FROM {rows}{condition}) END)"
             ))
         })
     }
@@ -234,7 +236,7 @@ impl Sqlite<'_> {
         let null = args.get(2).map(|null| self.expr(null)).transpose()?;
         self.bind(&[&list, &separator], |names| {
             let [list, separator] = names else { return Ok(String::new()) };
-            let (item, rows) = self.items(list);
+            let (item, rows, here) = self.items(list);
             let value = super::from_json(&item, &items.ty).ok_or_else(|| Local::new(format!("the text of {}", items.ty.a()), &e.span))?;
             let mut part = self.cast(&value, &items.ty, &ExprType::String, e)?;
             let mut given = String::new();
@@ -243,7 +245,7 @@ impl Sqlite<'_> {
                 given = format!(" AND {null} IS NOT NULL");
             }
             Ok(format!(
-                "(CASE WHEN {list} IS NOT NULL AND {separator} IS NOT NULL{given} THEN (SELECT coalesce(group_concat({part}, {separator}), '') \
+                "(CASE WHEN {list} IS NOT NULL AND {separator} IS NOT NULL{given} THEN (SELECT coalesce(group_concat({part} || {here}, {separator}), '') \
                  FROM {rows}) END)"
             ))
         })

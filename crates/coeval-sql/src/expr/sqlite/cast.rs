@@ -44,14 +44,14 @@ impl Sqlite<'_> {
         }
         match (from, to) {
             (T::Json | T::Union { .. }, to) => self.bind(&[sql], |names| self.of_dynamic(&names[0], to, e)),
-            (T::Ref(_), T::String) => Ok(format!("CAST({sql} AS TEXT)")),
+            (T::Ref(_) | T::Integer, T::String) => Ok(format!("CAST({sql} AS TEXT)")),
             (T::Ref(_), _) => local("whether a reference is a number is not known here".to_owned()),
             (T::Float | T::Bytes, T::String) => local(format!("the text of {}", from.a())),
             (T::Boolean, T::String) => Ok(format!("(CASE {sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)")),
-            (T::Integer, T::String) => Ok(format!("CAST({sql} AS TEXT)")),
-            (T::Number | T::Decimal { .. } | T::Date | T::Time | T::Datetime | T::Uuid, T::String) => Ok(sql.to_owned()),
+            (T::Number | T::Decimal { .. } | T::Date | T::Time | T::Datetime | T::Uuid, T::String) | (T::Boolean, T::Integer) => {
+                Ok(sql.to_owned())
+            }
             (T::String | T::Enum(_), to) => self.of_text(sql, to, e),
-            (T::Boolean, T::Integer) => Ok(sql.to_owned()),
             (T::Integer, T::Boolean) => Ok(format!("({sql} <> 0)")),
             (T::Integer, T::Float) => Ok(format!("CAST({sql} AS REAL)")),
             (T::Integer, T::Decimal { precision, scale }) => self.sized(&format!("CAST({sql} AS TEXT)"), *precision, *scale, e),
@@ -166,6 +166,47 @@ impl Sqlite<'_> {
             "(CASE WHEN {sql} IS NULL OR {sql} = 'null' THEN NULL WHEN json_type({sql}) IN ({kinds}) THEN {value} ELSE {wrong} END)"
         ))
     }
+}
+
+/// Whether a text cannot be read as a value of the type; `None` where that is not told without reading it.
+pub(in crate::expr) fn unreadable(sql: &str, to: &ExprType) -> Option<String> {
+    use ExprType as T;
+    let t = format!("trim({sql}, {SPACES})");
+    let valid = match to {
+        T::Integer => {
+            let unsigned = format!("substr({t}, iif({t} GLOB '[-+]*', 2, 1))");
+            let digits = format!("ltrim({t}, '+-0')");
+            let limit = format!("iif({t} GLOB '-*', '9223372036854775808', '9223372036854775807')");
+            format!(
+                "{unsigned} <> '' AND {unsigned} NOT GLOB '*[^0-9]*' AND (length({digits}) < 19 OR length({digits}) = 19 AND {digits} <= {limit})"
+            )
+        }
+        T::Number => {
+            let unsigned = format!("substr({t}, iif({t} GLOB '[-+]*', 2, 1))");
+            format!("{unsigned} GLOB '*[0-9]*' AND {unsigned} NOT GLOB '*[^0-9.]*' AND {unsigned} NOT GLOB '*.*.*'")
+        }
+        T::Boolean => format!(
+            "lower({t}) IN ('t', 'tr', 'tru', 'true', 'y', 'ye', 'yes', 'on', '1', 'f', 'fa', 'fal', 'fals', 'false', 'n', 'no', 'of', 'off', '0')"
+        ),
+        T::Date => is_day(&t),
+        T::Time => is_clock(&t),
+        T::Uuid => format!("{t} GLOB '{}'", [8, 4, 4, 4, 12].map(|n| "[0-9A-Fa-f]".repeat(n)).join("-")),
+        T::Null
+        | T::String
+        | T::Float
+        | T::Decimal { .. }
+        | T::Datetime
+        | T::Bytes
+        | T::Enum(_)
+        | T::Ref(_)
+        | T::Json
+        | T::Union { .. }
+        | T::List(_)
+        | T::Map(_)
+        | T::Object(_)
+        | T::Interval => return None,
+    };
+    Some(format!("{sql} IS NOT NULL AND coalesce(NOT ({valid}), 1)"))
 }
 
 /// A whole number's text as an integer, an error beyond 64 bits.

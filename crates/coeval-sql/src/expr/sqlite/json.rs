@@ -84,6 +84,9 @@ impl Sqlite<'_> {
     }
 
     pub(super) fn json(&self, e: &Expr) -> Sql {
+        if !shared::is_canonical(e) {
+            return Err(Local::new("a moment of which the text is not known to be the one that a column has", &e.span));
+        }
         to_json(&self.expr(e)?, &e.ty).ok_or_else(|| Local::new(format!("{} as JSON in SQLite", e.ty.a()), &e.span))
     }
 

@@ -20,24 +20,17 @@ use crate::Dialect;
 use crate::literal;
 use crate::name::string;
 
+pub(in crate::expr) use cast::unreadable;
 pub(crate) use json::{from_json, to_json};
+pub(in crate::expr) use number::crowded;
 pub(crate) use number::is_decimal;
 
 /// Makes the text of an expression.
 pub(crate) struct Sqlite<'a> {
     inputs: &'a [String],
-    /// The parameters of the lambdas around, the innermost last.
-    params: RefCell<Vec<Param>>,
+    /// What the parameters of the lambdas around stand for, the innermost last: items as the text of JSON.
+    params: RefCell<Vec<String>>,
     names: Names,
-}
-
-/// What a parameter of a lambda stands for.
-#[derive(Debug, Clone)]
-enum Param {
-    /// The key of a map, a text.
-    Key(String),
-    /// An item or a value, as the text of JSON.
-    Json(String),
 }
 
 /// A text literal.
@@ -62,6 +55,7 @@ impl<'a> Sqlite<'a> {
             Some(Err(message)) => return Ok(raise(&message)),
             None => {}
         }
+        shared::check_null(e, Dialect::Sqlite)?;
         let local = |reason: &str| Err(Local::new(reason, &e.span));
         match &e.kind {
             ExprKind::Literal(value) => literal::of(value, &e.ty, Dialect::Sqlite).map_err(|unfit| Local::new(unfit.0, &e.span)),
@@ -112,6 +106,9 @@ impl<'a> Sqlite<'a> {
             },
             ExprKind::Case { operand, branches, otherwise } => self.case(operand.as_deref(), branches, otherwise.as_deref(), e),
             ExprKind::Cast(inner) => {
+                if e.ty == ExprType::Json && !shared::is_canonical(inner) {
+                    return local("a moment of which the text is not known to be the one that a column has");
+                }
                 let sql = self.expr(inner)?;
                 self.cast(&sql, &inner.ty, &e.ty, e)
             }
@@ -140,16 +137,13 @@ impl<'a> Sqlite<'a> {
     fn param(&self, index: usize, e: &Expr) -> Sql {
         let params = self.params.borrow();
         match params.len().checked_sub(index + 1).map(|at| &params[at]) {
-            Some(Param::Key(sql)) => Ok(sql.clone()),
-            Some(Param::Json(sql)) => {
-                from_json(sql, &e.ty).ok_or_else(|| Local::new(format!("{} out of JSON", e.ty.a()), &e.span))
-            }
+            Some(sql) => from_json(sql, &e.ty).ok_or_else(|| Local::new(format!("{} out of JSON", e.ty.a()), &e.span)),
             None => Err(Local::new("a parameter is missing", &e.span)),
         }
     }
 
     /// Makes the text of a lambda's body, its parameters standing for the texts.
-    fn body<'e>(&self, lambda: &'e Expr, params: Vec<Param>) -> Result<(String, &'e Expr), Local> {
+    fn body<'e>(&self, lambda: &'e Expr, params: Vec<String>) -> Result<(String, &'e Expr), Local> {
         let ExprKind::Lambda { body, .. } = &lambda.kind else { return Err(Local::new("expected a lambda", &lambda.span)) };
         let outside = self.params.borrow().len();
         self.params.borrow_mut().extend(params);
@@ -159,7 +153,7 @@ impl<'a> Sqlite<'a> {
     }
 
     /// A subselect that reads no table is not merged into the one around it.
-    fn bind(&self, values: &[&str], make: impl FnOnce(&[String]) -> Sql) -> Sql {
+    pub(super) fn bind(&self, values: &[&str], make: impl FnOnce(&[String]) -> Sql) -> Sql {
         self.names.bind(values, "", make)
     }
 
@@ -216,18 +210,18 @@ impl<'a> Sqlite<'a> {
     }
 
     fn case(&self, operand: Option<&Expr>, branches: &[(Expr, Expr)], otherwise: Option<&Expr>, e: &Expr) -> Sql {
-        let mut sql = String::from("(CASE");
+        let mut words = vec!["(CASE".to_owned()];
         if let Some(operand) = operand {
             self.comparable(&operand.ty, true, e)?;
-            sql.push_str(&format!(" {}", binary(&self.expr(operand)?, &operand.ty)));
+            words.push(binary(&self.expr(operand)?, &operand.ty));
         }
         for (condition, result) in branches {
-            sql.push_str(&format!(" WHEN {} THEN {}", self.expr(condition)?, self.expr(result)?));
+            words.push(format!("WHEN {} THEN {}", self.expr(condition)?, self.expr(result)?));
         }
         if let Some(otherwise) = otherwise {
-            sql.push_str(&format!(" ELSE {}", self.expr(otherwise)?));
+            words.push(format!("ELSE {}", self.expr(otherwise)?));
         }
-        Ok(format!("{sql} END)"))
+        Ok(format!("{} END)", words.join(" ")))
     }
 }
 

@@ -40,6 +40,13 @@ fn fits(sql: &str, more: &str) -> String {
     format!("length(replace(ltrim({sql}, '-'), '.', '')) + {more} <= 18")
 }
 
+/// Whether a product has no room.
+pub(in crate::expr) fn crowded(a: &str, b: &str) -> String {
+    let product = format!("{} * {}", whole(a, "''"), whole(b, "''"));
+    let fit = format!("{} AND {} AND typeof({product}) = 'integer'", fits(a, "0"), fits(b, "0"));
+    format!("coalesce(NOT ({fit}) AND {a} IS NOT NULL AND {b} IS NOT NULL, 0)")
+}
+
 /// The decimal with the whole number `n` and so many digits after the point.
 fn decimal(n: &str, scale: &str) -> String {
     let digits = format!("printf('%0*d', {scale} + 1, abs({n}))");
@@ -132,12 +139,12 @@ impl Sqlite<'_> {
             let [scaled, left, right, n, one, two, three] = std::array::from_fn(|_| self.names.fresh());
             let (more_a, more_b) = (format!("({scaled} - ({}))", scale(a)), format!("({scaled} - ({}))", scale(b)));
             let fit = format!("{} AND {}", fits(a, &more_a), fits(b, &more_b));
-            let (x, y) = (whole(a, &zeros(&more_a)), whole(b, &zeros(&more_b)));
-            let zero = if op == "%" { format!("WHEN {right} = 0 THEN {} ", raise("division by zero")) } else { String::new() };
+            let (whole_a, whole_b) = (whole(a, &zeros(&more_a)), whole(b, &zeros(&more_b)));
+            let zero = if op == "%" { format!("WHEN {left} IS NOT NULL AND {right} = 0 THEN {} ", raise("division by zero")) } else { String::new() };
             Ok(format!(
                 "(SELECT {made} FROM (SELECT {scaled} AS {scaled}, CASE {zero}WHEN {left} IS NOT NULL THEN {left} {op} {right} END AS {n} \
-                 FROM (SELECT {scaled} AS {scaled}, CASE WHEN {a} IS NULL OR {b} IS NULL THEN NULL WHEN {fit} THEN {x} ELSE {no} END AS {left}, \
-                 {y} AS {right} FROM (SELECT max({sa}, {sb}) AS {scaled} LIMIT 1 OFFSET 0) AS {one} LIMIT 1 OFFSET 0) AS {two} LIMIT 1 OFFSET 0) AS {three})",
+                 FROM (SELECT {scaled} AS {scaled}, CASE WHEN {a} IS NULL OR {b} IS NULL THEN NULL WHEN {fit} THEN {whole_a} ELSE {no} END AS {left}, \
+                 {whole_b} AS {right} FROM (SELECT max({sa}, {sb}) AS {scaled} LIMIT 1 OFFSET 0) AS {one} LIMIT 1 OFFSET 0) AS {two} LIMIT 1 OFFSET 0) AS {three})",
                 made = decimal(&n, &scaled),
                 no = raise(NO_ROOM),
                 sa = scale(a),
@@ -179,14 +186,6 @@ impl Sqlite<'_> {
         })
     }
 
-    pub(super) fn abs(&self, sql: &str, ty: &ExprType) -> Sql {
-        Ok(match ty {
-            // The least integer raises an error here.
-            ExprType::Integer | ExprType::Float => format!("abs({sql})"),
-            _ => format!("ltrim({sql}, '-')"),
-        })
-    }
-
     /// The decimal made whole or rounded to digits that are spelled out, in texts alone: `way` is what is done with what is cut off.
     pub(super) fn rounded(&self, sql: &str, digits: i64, way: Way, e: &Expr) -> Sql {
         if !(0..=15).contains(&digits) {
@@ -194,30 +193,35 @@ impl Sqlite<'_> {
         }
         self.bind(&[sql], |names| {
             let sql = &names[0];
-            let cut = self.names.fresh();
             let point = format!("instr({sql}, '.')");
             let kept = format!("substr({sql}, 1, {point} + {digits})");
-            let step = format!(
-                "'{}'",
-                if digits == 0 { "1".to_owned() } else { format!("0.{:0>1$}", 1, usize::try_from(digits).unwrap_or(1)) }
-            );
-            let next = format!("substr({sql}, {point} + {digits} + 1, 1)");
             let down = format!("{sql} GLOB '-*'");
             let further = match way {
-                Way::Nearest => format!("{next} >= '5'"),
+                Way::Nearest => format!("substr({sql}, {point} + {digits} + 1, 1) >= '5'"),
                 Way::Floor => down.clone(),
                 Way::Ceil => format!("NOT {down}"),
             };
-            // The digits that stay, as they are written here.
-            let tidy = format!("iif(rtrim(rtrim({kept}, '0'), '.') IN ('-0', '', '-'), '0', rtrim(rtrim({kept}, '0'), '.'))");
-            let away = format!("iif({down}, '-', '') || {step}");
-            let moved = self.sum("+", &cut, &format!("({away})"))?;
+            let n = format!("{} + iif({further}, iif({down}, -1, 1), 0)", whole(&kept, "''"));
+            let made = if digits == 0 {
+                format!("CAST({n} AS TEXT)")
+            } else {
+                let [name, alias] = std::array::from_fn(|_| self.names.fresh());
+                format!("(SELECT {} FROM (SELECT {n} AS {name}) AS {alias})", decimal(&name, &digits.to_string()))
+            };
             Ok(format!(
-                "(CASE WHEN {point} = 0 OR length({sql}) - {point} <= {digits} THEN {sql} ELSE \
-                 (SELECT CASE WHEN {further} THEN {moved} ELSE {cut} END FROM (SELECT {tidy} AS {cut}) AS {}) END)",
-                self.names.fresh()
+                "(CASE WHEN {point} = 0 OR length({sql}) - {point} <= {digits} THEN {sql} WHEN length({kept}) > 19 THEN {no} ELSE {made} END)",
+                no = raise(NO_ROOM),
             ))
         })
+    }
+}
+
+/// A number without its sign.
+pub(super) fn abs(sql: &str, ty: &ExprType) -> String {
+    match ty {
+        // The least integer raises an error here.
+        ExprType::Integer | ExprType::Float => format!("abs({sql})"),
+        _ => format!("ltrim({sql}, '-')"),
     }
 }
 

@@ -33,7 +33,10 @@ impl Sqlite<'_> {
         self.bind(&[date, days], |names| {
             let (date, days) = (&names[0], &names[1]);
             let made = format!("date({date}, ({sign}({days})) || ' days')");
-            self.in_calendar(&format!("iif({days} BETWEEN -4000000 AND 4000000, {made}, iif({days} IS NULL, NULL, ''))"), date)
+            // Further away there is no date of four digits.
+            let near = format!("iif({days} BETWEEN -4000000 AND 4000000, {made}, NULL)");
+            let made = self.in_calendar(&near, date)?;
+            Ok(format!("(CASE WHEN {days} IS NOT NULL THEN {made} END)"))
         })
     }
 
@@ -42,10 +45,7 @@ impl Sqlite<'_> {
         let wrong = raise("the date is out of range");
         self.bind(&[sql], |names| {
             let made = &names[0];
-            Ok(format!(
-                "(CASE WHEN {made} GLOB '[0-9][0-9][0-9][0-9]-*' THEN {made} WHEN {start} IS NULL OR {made} IS NULL AND {start} IS NULL THEN NULL \
-                 WHEN {made} IS NULL OR {made} = '' OR {made} GLOB '*' THEN {wrong} END)"
-            ))
+            Ok(format!("(CASE WHEN {made} GLOB '[0-9][0-9][0-9][0-9]-*' THEN {made} WHEN {start} IS NOT NULL THEN {wrong} END)"))
         })
     }
 

@@ -1,0 +1,248 @@
+//! Elements of lists and maps with operations beneath them: from the shape of one moment to that of another, each for itself.
+//!
+//! An element that goes on keeps what the writer could not see: the values of a map by key; the items of a list by the declared
+//! key, else by equal content, else by place where as many items were there before and neither is anywhere else.
+
+use std::collections::BTreeMap;
+
+use coeval_core::history::{Gate, HiddenRule, NodeId, Order, Shape as Names, Time};
+use coeval_core::schema::Type;
+use coeval_plan::table::elements_signature;
+
+use super::{Compute, Given, Shape, Within, json};
+use crate::dialect::Dialect;
+use crate::expr::Local;
+
+impl Compute<'_, '_> {
+    /// A list or map in the shape of another moment. `before` is what it was, in the one shape and in the other.
+    pub(crate) fn reshaped(
+        &self,
+        node: NodeId,
+        from: Time,
+        to: Time,
+        value: &str,
+        before: Option<(&str, &str)>,
+    ) -> Result<String, Local> {
+        let scope = self.scope();
+        let to = scope.nodes[node].nearest(to);
+        let signatures = (elements_signature(scope, node, from), elements_signature(scope, node, to));
+        let (Some(elements), true) = (scope.nodes[node].elements.as_deref(), signatures.0 != signatures.1) else {
+            return Ok(value.to_owned());
+        };
+        let depth = self.within.map_or(0, |within| within.depth + 1);
+        let (alias, number) = (format!("e{depth}"), format!("a{depth}"));
+        let property = scope.nodes[node].property(from);
+        let postgres = self.dialect == Dialect::Postgres;
+        let (item_key, is_map) = match &property.ty {
+            Type::Array { key, .. } => (key.clone(), false),
+            _ => (None, true),
+        };
+        let element = if postgres { format!("{alias}.v") } else { format!("({value} -> {alias}.fullkey)") };
+        let key = match (postgres, is_map) {
+            (true, true) => format!("{alias}.k"),
+            (true, false) => format!("{alias}.n"),
+            (false, true) => format!("{alias}.key"),
+            (false, false) => format!("({alias}.key + 1)"),
+        };
+        let inner = Compute { within: Some(Within { scope: elements, key: &key, depth }), ..*self };
+        let found = before.map(|(old_from, old_to)| {
+            let index = match (postgres, is_map) {
+                (true, true) => format!("{alias}.k"),
+                (true, false) => format!("{number}.n"),
+                (false, true) => String::new(),
+                (false, false) => self.continued(&alias, value, old_from, item_key.as_deref()),
+            };
+            match (postgres, is_map) {
+                (true, _) => (format!("({old_from} -> {index})"), format!("({old_to} -> {index})")),
+                (false, true) => (format!("({old_from} -> {alias}.fullkey)"), format!("({old_to} -> {alias}.fullkey)")),
+                (false, false) => (format!("({old_from} -> {index})"), format!("({old_to} -> {index})")),
+            }
+        });
+        let before_element = found.as_ref().map(|(from, to)| (from.as_str(), to.as_str()));
+        let made = inner.element(from, to, &element, before_element)?;
+        let null = json::null(self.dialect);
+        Ok(match (postgres, is_map) {
+            (true, true) => format!(
+                "CASE WHEN {} THEN (SELECT coalesce(pg_catalog.jsonb_object_agg({alias}.k, coalesce({made}, {null})), '{{}}'::pg_catalog.jsonb) \
+                 FROM pg_catalog.jsonb_each({value}) AS {alias}(k, v)) ELSE {value} END",
+                json::is_object(value, self.dialect)
+            ),
+            (true, false) => {
+                let joined = before
+                    .map(|(old_from, _)| self.joined(&alias, &number, value, old_from, item_key.as_deref()))
+                    .unwrap_or_default();
+                format!(
+                    "CASE WHEN pg_catalog.jsonb_typeof({value}) IS NOT DISTINCT FROM 'array' THEN (SELECT \
+                     coalesce(pg_catalog.jsonb_agg(coalesce({made}, {null}) ORDER BY {alias}.n), '[]'::pg_catalog.jsonb) \
+                     FROM pg_catalog.jsonb_array_elements({value}) WITH ORDINALITY AS {alias}(v, n){joined}) ELSE {value} END"
+                )
+            }
+            (false, true) => format!(
+                "CASE WHEN {} THEN (SELECT json_group_object({alias}.key, json(coalesce({made}, {null}))) FROM json_each({value}) AS {alias}) ELSE {value} END",
+                json::is_object(value, self.dialect)
+            ),
+            (false, false) => format!(
+                "CASE WHEN json_type({value}) IS 'array' THEN (SELECT json_group_array(json(coalesce({made}, {null}))) FROM json_each({value}) AS {alias}) ELSE {value} END"
+            ),
+        })
+    }
+
+    /// Joins the number of the item that each item continues.
+    fn joined(&self, alias: &str, number: &str, new: &str, old: &str, key: Option<&str>) -> String {
+        let is_list = |json: &str| {
+            format!("CASE WHEN pg_catalog.jsonb_typeof({json}) = 'array' THEN {json} ELSE '[]'::pg_catalog.jsonb END")
+        };
+        let (old, new) = (is_list(old), is_list(new));
+        let same = match key {
+            Some(key) => {
+                format!("{} = {}", json::member(&format!("{alias}.v"), key, self.dialect), json::member("o.v", key, self.dialect))
+            }
+            None => format!(
+                "(o.v = {alias}.v OR o.n = {alias}.n AND pg_catalog.jsonb_array_length({old}) = pg_catalog.jsonb_array_length({new}) \
+                 AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements({new}) AS x(v) WHERE x.v = o.v) \
+                 AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements({old}) AS x(v) WHERE x.v = {alias}.v))"
+            ),
+        };
+        format!(
+            " LEFT JOIN LATERAL (SELECT (o.n - 1)::pg_catalog.int4 AS n FROM pg_catalog.jsonb_array_elements({old}) WITH ORDINALITY AS o(v, n) \
+             WHERE {same} ORDER BY (o.n = {alias}.n) DESC, o.n LIMIT 1) AS {number} ON TRUE"
+        )
+    }
+
+    /// The index of the item that an item continues, in SQLite.
+    fn continued(&self, alias: &str, new: &str, old: &str, key: Option<&str>) -> String {
+        let item = |list: &str, each: &str| format!("({list} -> {each}.fullkey)");
+        let same = match key {
+            Some(key) => format!(
+                "{} = {}",
+                json::member(&item(new, alias), key, self.dialect),
+                json::member(&item(old, "o"), key, self.dialect)
+            ),
+            None => format!(
+                "({} = {} OR o.key = {alias}.key AND json_array_length({old}) = json_array_length({new}) \
+                 AND NOT EXISTS (SELECT 1 FROM json_each({new}) AS x WHERE {} = {}) \
+                 AND NOT EXISTS (SELECT 1 FROM json_each({old}) AS x WHERE {} = {}))",
+                item(old, "o"),
+                item(new, alias),
+                item(new, "x"),
+                item(old, "o"),
+                item(old, "x"),
+                item(new, alias)
+            ),
+        };
+        format!("(SELECT o.key FROM json_each({old}) AS o WHERE {same} ORDER BY (o.key = {alias}.key) DESC, o.key LIMIT 1)")
+    }
+
+    /// One element in the shape of another moment.
+    fn element(&self, from: Time, to: Time, value: &str, before: Option<(&str, &str)>) -> Result<String, Local> {
+        let scope = self.scope();
+        let (order, target) = (scope.order(from), scope.order(to));
+        let cells = |value: &str, shape: &Names| {
+            let mut cells = BTreeMap::new();
+            self.taken(value, shape, &mut cells);
+            cells
+        };
+        let mut new = cells(value, &order.shape);
+        let old = before.map(|(from, _)| cells(from, &order.shape)).unwrap_or_default();
+        let kept = before.map(|(_, to)| cells(to, &target.shape)).unwrap_or_default();
+        let changed: BTreeMap<NodeId, String> =
+            new.iter().filter_map(|(node, now)| Some((*node, format!("{now} {} {}", self.distinct(), old.get(node)?)))).collect();
+        let wanted = wanted(&order, &target.shown);
+        let mut touched: BTreeMap<NodeId, Option<String>> = BTreeMap::new();
+        let mut old_values = old.clone();
+        old_values.extend(kept.clone());
+        for hidden in order.hidden.iter().filter(|hidden| wanted.contains(&hidden.node)) {
+            let node = hidden.node;
+            let computed = self.calc(&order, hidden, &Given(new.clone()))?.sql;
+            let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+            let conditions: Vec<String> =
+                deps.filter_map(|dep| changed.get(&dep).cloned().or_else(|| touched.get(&dep).cloned().flatten())).collect();
+            let condition = (!conditions.is_empty()).then(|| format!("({})", conditions.join(" OR ")));
+            let sql = match (before, kept.get(&node)) {
+                (Some((there, _)), Some(own)) if !matches!(hidden.rule, HiddenRule::Lineage { .. } | HiddenRule::Kids { .. }) => {
+                    let again = condition.clone().unwrap_or_else(|| "FALSE".to_owned());
+                    let again = if hidden.sticky {
+                        let then = self.calc(&order, hidden, &Given(old_values.clone()))?.sql;
+                        format!("{again} AND NOT ({own} {} ({then}))", self.distinct())
+                    } else {
+                        again
+                    };
+                    format!("CASE WHEN {there} IS NULL OR {again} THEN {computed} ELSE {own} END")
+                }
+                (_, _) => computed,
+            };
+            touched.insert(node, condition);
+            new.insert(node, sql);
+        }
+        let Some(root) = target.shape.entries.first() else { return Ok(value.to_owned()) };
+        let undeclared = |node: NodeId| self.undeclared_in(node, &order, to, value, before);
+        // Lists within elements go on by their content alone.
+        let shape = Shape { from, to, undeclared: &undeclared, before: &|_| None };
+        self.gather(&scope.tree(root.node, to), &Given(new), &shape)
+    }
+
+    /// What is not declared in an object of an element.
+    fn undeclared_in(&self, node: NodeId, order: &Order, to: Time, value: &str, before: Option<(&str, &str)>) -> Option<String> {
+        let scope = self.scope();
+        let Type::Object(properties) = &scope.nodes[node].property(to).ty else { return None };
+        // Deeper objects are read whole.
+        if !properties.additional || scope.nodes[node].place(to).parent.is_some() {
+            return None;
+        }
+        let names = |node: NodeId, t: Time| -> Vec<String> {
+            scope.children(Some(node), t).iter().map(|child| scope.nodes[*child].place(t).name.clone()).collect()
+        };
+        let here = names(node, to);
+        let there = order.shape.entries.first().map(|root| names(root.node, order.time)).unwrap_or_default();
+        let all: Vec<String> = there.iter().chain(here.iter().filter(|name| !there.contains(name))).cloned().collect();
+        let written = json::without(value, &all, self.dialect);
+        let Some((from, own)) = before else { return Some(written) };
+        let unseen = json::without_those_of(
+            &json::without(own, &here, self.dialect),
+            &json::without(from, &there, self.dialect),
+            self.dialect,
+        );
+        Some(json::merge(&unseen, &written, self.dialect))
+    }
+
+    const fn distinct(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Postgres => "IS DISTINCT FROM",
+            Dialect::Sqlite => "IS NOT",
+        }
+    }
+
+    /// The nodes of an element's JSON value.
+    fn taken(&self, value: &str, shape: &Names, cells: &mut BTreeMap<NodeId, String>) {
+        for entry in &shape.entries {
+            let name = entry.name.as_str();
+            let own = if name.is_empty() { value.to_owned() } else { json::member(value, name, self.dialect) };
+            match &entry.shape {
+                Some(inner) => {
+                    self.taken(&own, inner, cells);
+                    let (object, empty) = (json::is_object(&own, self.dialect), json::empty(self.dialect));
+                    cells.insert(entry.node, format!("CASE WHEN {object} THEN {empty} ELSE {own} END"));
+                }
+                None => {
+                    cells.insert(entry.node, own);
+                }
+            }
+        }
+    }
+}
+
+/// The nodes that others need, with all that they follow from.
+fn wanted(order: &Order, nodes: &[NodeId]) -> std::collections::BTreeSet<NodeId> {
+    let mut open = nodes.to_vec();
+    let mut wanted = std::collections::BTreeSet::new();
+    while let Some(node) = open.pop() {
+        if !wanted.insert(node) {
+            continue;
+        }
+        if let Some(at) = order.index[node] {
+            let hidden = &order.hidden[at];
+            open.extend(hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)));
+        }
+    }
+    wanted
+}

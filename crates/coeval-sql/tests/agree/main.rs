@@ -1,0 +1,10 @@
+//! All interpreters of expressions agree: the reference evaluator, SQLite, and PostgreSQL.
+
+mod corpus;
+mod database;
+mod differential;
+mod functions;
+mod local;
+mod model;
+mod random;
+mod types;
