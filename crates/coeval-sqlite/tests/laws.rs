@@ -45,8 +45,8 @@ fn unfit(history: &History, newest: u32, text: &str) -> Option<String> {
     if history.scope().nodes.iter().any(|node| node.elements.is_some()) {
         return Some("operations beneath lists and maps".to_owned());
     }
-    if text.contains("+02:00") {
-        return Some("two texts of one moment, which are one in a column".to_owned());
+    if text.contains("+02:00") || text.contains("7AAA-") {
+        return Some("two texts of one moment or UUID, which are one in a column".to_owned());
     }
     None
 }
@@ -58,7 +58,9 @@ fn catalog(history: History, newest: u32) -> Catalog {
 }
 
 async fn bring(store: &Sqlite, to: u32) -> Result<(), String> {
-    let steps = lower(store.catalog(), store.capabilities(), Action::Migrate, 0, to, false).map_err(|e| e.to_string())?;
+    let aim = lower::Aim { action: Action::Migrate, from: 0, to, scan: false, warm: false };
+    let ledger = store.ledger().await.map_err(|e| e.to_string())?;
+    let steps = lower::lower(store.catalog(), store.capabilities(), &ledger, aim).map_err(|e| e.to_string())?;
     let run = "first".to_owned();
     let started = Started {
         run: run.clone(),
@@ -132,6 +134,7 @@ async fn hold(aim: Aim, chains: u64, least: u64) {
     failed.sort_by_key(String::len);
     let count = failed.len();
     assert!(failed.is_empty(), "{count} of {} failed, for example\n{}", ran + count as u64, failed[..count.min(8)].join("\n\n"));
+    assert!(limits * 20 <= ran, "{limits} of {ran} met a limit");
     assert!(
         ran >= least && events > ran && reads > ran,
         "only {ran} of {chains} ran, {events} events, {reads} reads; not {unfits:?}"
@@ -180,7 +183,7 @@ async fn programs_with_an_older_sqlite_read_every_schema() {
         let mut outside = Outside::open(&path);
         for version in 1..=scenario.newest() {
             outside.tell(&format!("run('SELECT count(*) FROM thing_v{version}')"));
-            assert_eq!(outside.answer(), "[(0,)]", "seed {seed}");
+            assert_eq!(outside.answer(), "[(0,)]", "seed {seed}\n{}", scenario.to_text());
         }
         made += 1;
     }

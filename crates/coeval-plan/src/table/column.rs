@@ -132,11 +132,15 @@ impl<'h> Columns<'h> {
             constant: None,
             key: face.key.iter().any(|name| name == entry.name),
         });
-        if can_fail(scope, node) && !self.failed.contains_key(&node) {
-            self.failed.insert(node, self.columns.len());
+        // What lies in an object hides the row as well: its version could not show the object as it is declared.
+        for node in &entry.nodes {
+            if !can_fail(scope, *node) || self.failed.contains_key(node) {
+                continue;
+            }
+            self.failed.insert(*node, self.columns.len());
             self.columns.push(Column {
                 name: self.names.give(&format!("{}_failed", entry.name), face.version),
-                held: Held::Failed { node },
+                held: Held::Failed { node: *node },
                 property: Property::new(Type::Boolean),
                 since: face.version,
                 constant: Some(None),

@@ -45,7 +45,9 @@ pub(super) fn fails(function: &Function, at: usize, inputs: &[String], sql: &str
 pub(super) fn is_sure(function: &Function, at: usize, target: &Type) -> bool {
     let Function::Expressions(expressions) = function else { return false };
     let plain = match target {
-        Type::Integer | Type::Number | Type::Float | Type::Boolean | Type::Date | Type::Time | Type::Datetime | Type::Uuid => true,
+        Type::Integer | Type::Number | Type::Float | Type::Boolean | Type::Date | Type::Time | Type::Datetime | Type::Uuid => {
+            true
+        }
         Type::String
         | Type::Bytes
         | Type::Json

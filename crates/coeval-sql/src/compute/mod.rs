@@ -20,7 +20,7 @@ use coeval_core::schema::{Property, Type};
 use coeval_plan::table::Table;
 
 use crate::dialect::Dialect;
-use crate::expr::{Local, render, render_function};
+use crate::expr::{Local, landed, render, render_function};
 use crate::literal::literal;
 use crate::types::{KeyType, from_json};
 
@@ -333,7 +333,12 @@ impl Compute<'_, '_> {
             Function::Expressions(expressions) => {
                 let (expression, places) = &expressions[at];
                 let seen: Vec<String> = places.iter().map(|place| inputs[*place].clone()).collect();
-                render(expression, &seen, self.dialect)?
+                let rendered = render(expression, &seen, self.dialect)?;
+                match self.dialect {
+                    // An assignment converts it.
+                    Dialect::Postgres => rendered,
+                    Dialect::Sqlite => landed(rendered, expression.root(), &target.ty, self.dialect)?,
+                }
             }
             Function::Constant(_)
             | Function::Identity

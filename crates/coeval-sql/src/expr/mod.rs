@@ -24,6 +24,7 @@ use coeval_core::expr::Compiled;
 
 use crate::Dialect;
 
+pub(crate) use function::landed;
 pub(crate) use shared::depth;
 
 pub use failure::render_with_failure;

@@ -392,7 +392,8 @@ impl<'c, 'h> Writer<'c, 'h> {
                         own
                     } else {
                         let kept = self.compute.kept(at, &At(self, Row::New), &writer);
-                        kept.map_err(|local| Unfit(local.reason))?.unwrap_or(own)
+                        let kept = kept.map_err(|local| Unfit(local.reason))?.unwrap_or_else(|| own.clone());
+                        if depth(&kept) > DEEPEST { too_deep(&Names::view(self.view)) } else { kept }
                     }
                 }
                 Held::Failed { .. } | Held::Id => own,
@@ -544,7 +545,8 @@ impl<'c, 'h> Writer<'c, 'h> {
             (self.extra('f', node), self.extra('p', node), self.extra('g', node), self.extra('d', node));
         out.push_str(&self.set(false, &ident(&follows), &computed.sql, None));
         let is = |row: Row, edge: NodeId| json::is_object(&self.value(edge, row), Dialect::Sqlite);
-        let deleted = edge.map_or_else(|| "0".to_owned(), |edge| format!("{} AND NOT {}", is(Row::Old, edge), is(Row::New, edge)));
+        let deleted =
+            edge.map_or_else(|| "0".to_owned(), |edge| format!("{} AND NOT {}", is(Row::Old, edge), is(Row::New, edge)));
         let own = format!("{} IS NOT {}", self.value(node, Row::Old), self.at(Row::Old, &follows));
         out.push_str(&self.compare(&[(ident(&pinned), own), (ident(&gone), deleted)]));
         let [pinned, gone] = [pinned, gone].map(|name| self.at(Row::Own, &name));
@@ -563,13 +565,20 @@ impl<'c, 'h> Writer<'c, 'h> {
 
 /// How deep parentheses and `CASE` may be nested in what is computed: the parser of SQLite 3.40 has a stack of fixed size, and a
 /// trigger that it cannot read makes the whole database unreadable to it.
-const DEEPEST: usize = 17;
+const DEEPEST: usize = 15;
 
 /// What a view says that refuses a write since the database cannot compute what follows from it.
 pub const LOCAL: &str = "SQLite cannot compute";
 
 /// The table in which is kept what dropped columns held.
 const ARCHIVE: &str = "coeval_keep";
+
+/// What stands where a value would be that older releases could not read the text of: an error, in a subselect that is not asked
+/// before.
+fn too_deep(view: &str) -> String {
+    let message = format!("{view}: {LOCAL} an object of so many parts: write this record with coeval");
+    format!("(SELECT RAISE(ABORT, {}))", text(&message))
+}
 
 /// A random UUID.
 const UUID: &str = "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || \

@@ -16,9 +16,10 @@ use coeval_plan::Step;
 use coeval_store::event::Unobserved;
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::Holder;
+use coeval_store::lower::{Aim, lower};
 use coeval_store::records::{Change, Expect, Found, Key};
 use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
-use coeval_store::{Backend, Error, lower};
+use coeval_store::{Backend, Error};
 
 use super::run::Failure;
 use super::scenario::{Event, Scenario};
@@ -158,7 +159,9 @@ impl<'b, O: Outside> Replay<'b, O> {
     /// Does what leads from one version to another, step by step, as a run does it.
     async fn bring(&mut self, action: Action, from: u32, to: u32) -> Result<(), Failure> {
         let error = |error: Error| Failure::new("L1", format!("from {from} to {to}: {error}"));
-        let steps = lower(self.backend.catalog(), self.backend.capabilities(), action, from, to, false).map_err(error)?;
+        let ledger = self.backend.ledger().await.map_err(error)?;
+        let aim = Aim { action, from, to, scan: false, warm: false };
+        let steps = lower(self.backend.catalog(), self.backend.capabilities(), &ledger, aim).map_err(error)?;
         self.runs += 1;
         let run = format!("bring-{}", self.runs);
         let started = Started {
