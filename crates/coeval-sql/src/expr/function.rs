@@ -111,7 +111,7 @@ pub fn render_function(
 }
 
 /// What an expression gives as a value of the target, whose type may hold more than the expression's.
-fn landed(rendered: Rendered, root: &Expr, target: &Type, dialect: Dialect) -> Result<Rendered, Local> {
+pub(crate) fn landed(rendered: Rendered, root: &Expr, target: &Type, dialect: Dialect) -> Result<Rendered, Local> {
     let to = ExprType::of(target);
     if root.ty == to || root.ty == ExprType::Null || to == ExprType::Json && super::shared::is_json(&root.ty) {
         return Ok(rendered);

@@ -25,6 +25,9 @@ use coeval_core::expr::Compiled;
 
 use crate::Dialect;
 
+pub(crate) use function::landed;
+pub(crate) use shared::depth;
+
 pub use failure::render_with_failure;
 pub use function::render_function;
 
