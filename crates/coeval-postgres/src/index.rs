@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use coeval_store::event::Event;
 use coeval_store::work::Work;
 use coeval_store::{Error, Result};
+use deadpool_postgres::Client;
 use futures::future::{Either, select};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -131,15 +132,21 @@ async fn clean(state: &State, index: &Index<'_>, work: &Work<'_>, error: Error) 
 
 /// Executes a statement outside of a transaction, which waits for others no longer than `patience`; returns why it may go well
 /// another time.
-pub(crate) async fn alone(
+async fn alone(state: &State, what: &str, statement: &str, patience: Duration, work: &Work<'_>) -> Result<Option<String>> {
+    let client = state.database().client().await?;
+    alone_on(state, &client, what, statement, patience, work).await
+}
+
+/// As [`alone`], on a connection.
+pub(crate) async fn alone_on(
     state: &State,
+    client: &Client,
     what: &str,
     statement: &str,
     patience: Duration,
     work: &Work<'_>,
 ) -> Result<Option<String>> {
     let database = state.database();
-    let client = database.client().await?;
     // Outside of a transaction nobody can ask which process executes it, so the statement carries a mark.
     let mark = format!("/* coeval {:032x} */", rand::random::<u128>());
     let target = Target::Statement(mark.clone());

@@ -15,9 +15,9 @@ use coeval_store::{Error, Result};
 use tokio_postgres::types::Type;
 
 use crate::error::During;
-use crate::index::alone;
+use crate::index::alone_on;
 use crate::state::State;
-use crate::statement::{Group, Part, gave_up, pause, rest, transact_parts};
+use crate::statement::{Group, Part, gave_up, own_path, pause, rest, transact_parts};
 use crate::watch::Seen;
 
 /// How long another process rests before it looks again whether it is done.
@@ -127,7 +127,12 @@ impl Job<'_> {
         let begin = Instant::now();
         for attempt in 1.. {
             self.work.go_on()?;
-            let reason = match alone(self.state, self.what, text, patience.total, self.work).await {
+            let client = self.state.database().client().await?;
+            client.batch_execute(&own_path(false)).await.during(self.what)?;
+            let done = alone_on(self.state, &client, self.what, text, patience.total, self.work).await;
+            // What holds for this session must not hold for others.
+            drop(deadpool_postgres::Object::take(client));
+            let reason = match done {
                 Ok(None) => return Ok(()),
                 Ok(Some(reason)) => reason,
                 // Nothing says that it was there.

@@ -269,10 +269,20 @@ fn reason(error: &tokio_postgres::Error, seen: &Seen) -> String {
     }
 }
 
+/// Returns the statement that keeps a user's names out of coeval's schema, in which a role of that name would find and make them
+/// first: for a transaction, or for a session. It leaves every other path as it is.
+pub(crate) fn own_path(transaction: bool) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('search_path', (SELECT coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ' ORDER BY n), '')
+             FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (s, n) WHERE s <> 'coeval'), {transaction})
+         WHERE 'coeval' = ANY (pg_catalog.current_schemas(false));"
+    )
+}
+
 /// Makes the settings of a transaction, which end with it; returns the process that executes it.
 async fn prepare(transaction: &Transaction<'_>, group: &Group<'_>, lock_timeout: Duration) -> Result<i32> {
     // There is no pause between the statements. If the server waits for one, nobody is there any more, and the locks are free.
-    let path = if group.raw { "" } else { "SET LOCAL search_path = pg_catalog, pg_temp;" };
+    let path = if group.raw { own_path(true) } else { "SET LOCAL search_path = pg_catalog, pg_temp;".to_owned() };
     let settings = format!(
         "SET LOCAL lock_timeout = {};
          SET LOCAL statement_timeout = 0;
