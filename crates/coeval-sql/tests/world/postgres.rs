@@ -65,7 +65,7 @@ impl Database {
         println!("{} and {} bytes", triggers.insert.len(), triggers.update.len());
         self.run(&triggers.insert);
         self.run(&triggers.update);
-        for statement in postgres::create_triggers(&triggers, &self.names) {
+        for statement in postgres::create_triggers(&triggers, &self.names, false) {
             self.run(&statement);
         }
     }
