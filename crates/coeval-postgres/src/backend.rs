@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use coeval_plan::{Capabilities, Step};
-use coeval_store::backend::{Inspection, Survey};
+use coeval_store::backend::{Drift, Inspection, Survey};
 use coeval_store::event::Tally;
 use coeval_store::ledger::{Entry, Ledger};
 use coeval_store::lock::{Holder, Lock};
@@ -15,7 +15,7 @@ use coeval_store::{Backend, Catalog, Result};
 
 use crate::layout::Layout;
 use crate::state::State;
-use crate::{execute, inspect, standalone};
+use crate::{drift, execute, inspect, script, standalone};
 
 /// Records in PostgreSQL: a base table a model, and for each version a schema of views.
 ///
@@ -107,6 +107,14 @@ impl Backend for PostgresBackend {
 
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {
         execute::execute(self, step, work).await
+    }
+
+    async fn script(&self, step: &Step) -> Result<Vec<String>> {
+        script::script(self, step).await
+    }
+
+    async fn drift(&self) -> Result<Vec<Drift>> {
+        drift::find(self).await
     }
 
     async fn tidy(&self, run: &str) -> Result<()> {

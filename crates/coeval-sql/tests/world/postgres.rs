@@ -146,7 +146,7 @@ fn a_backfill_gives_what_a_birth_gives() {
             for statement in triggers.helpers.iter().chain([&triggers.insert, &triggers.update]) {
                 database.run(statement);
             }
-            for statement in postgres::create_triggers(&triggers, &database.names) {
+            for statement in postgres::create_triggers(&triggers, &database.names, false) {
                 database.run(&statement);
             }
         }
