@@ -99,6 +99,7 @@ impl<'h> Columns<'h> {
             for entry in &face.entries {
                 all.take(at, face, entry);
             }
+            all.failures(faces, at);
             all.hidden(faces, at, clusters);
         }
         all
@@ -122,7 +123,6 @@ impl<'h> Columns<'h> {
             return;
         }
         self.known.insert(key, self.columns.len());
-        let scope = self.history.scope();
         let node = entry.node;
         self.columns.push(Column {
             name: self.names.give(entry.name, face.version),
@@ -132,20 +132,27 @@ impl<'h> Columns<'h> {
             constant: None,
             key: face.key.iter().any(|name| name == entry.name),
         });
-        // What lies in an object hides the row as well: its version could not show the object as it is declared.
-        for node in &entry.nodes {
-            if !can_fail(scope, *node) || self.failed.contains_key(node) {
-                continue;
+    }
+
+    /// Gives the nodes that may fail to have a value, by what operations up to a version say, columns that tell so. What lies in an
+    /// object hides the row as well: its version could not show the object as it is declared.
+    fn failures(&mut self, faces: &[Face<'_>], at: usize) {
+        let (scope, face) = (self.history.scope(), &faces[at]);
+        for entry in faces[..=at].iter().flat_map(|face| &face.entries) {
+            for node in &entry.nodes {
+                if self.failed.contains_key(node) || !can_fail(scope, *node, face.time) {
+                    continue;
+                }
+                self.failed.insert(*node, self.columns.len());
+                self.columns.push(Column {
+                    name: self.names.give(&format!("{}_failed", entry.name), face.version),
+                    held: Held::Failed { node: *node },
+                    property: Property::new(Type::Boolean),
+                    since: face.version,
+                    constant: Some(None),
+                    key: false,
+                });
             }
-            self.failed.insert(*node, self.columns.len());
-            self.columns.push(Column {
-                name: self.names.give(&format!("{}_failed", entry.name), face.version),
-                held: Held::Failed { node: *node },
-                property: Property::new(Type::Boolean),
-                since: face.version,
-                constant: Some(None),
-                key: false,
-            });
         }
     }
 

@@ -2,13 +2,17 @@
 
 use coeval_core::Value;
 use coeval_core::expr::{self, Expr, ExprKind, ExprType};
-use coeval_core::history::{Fill, Function, NodeId, OnFail, Scope, land};
+use coeval_core::history::{Fill, Function, NodeId, OnFail, Scope, Time, land};
 use coeval_core::schema::{Property, Type};
 
-/// Returns whether a node can fail to have a value without the write or the run being refused.
-pub(super) fn can_fail(scope: &Scope, node: NodeId) -> bool {
+/// Returns whether a node can fail to have a value without the write or the run being refused, by the operations up to a moment:
+/// later ones must not change the columns of earlier versions.
+pub(super) fn can_fail(scope: &Scope, node: NodeId, until: Time) -> bool {
     let fails = |(recipe, _): &(usize, usize)| {
         let recipe = &scope.recipes[*recipe];
+        if recipe.time > until {
+            return false;
+        }
         let own = recipe.targets.iter().enumerate().filter(|(_, target)| target.tree.node() == node);
         own.filter(|(_, target)| target.on_fail == OnFail::Quarantine).any(|(at, target)| {
             let always = match &recipe.function {
