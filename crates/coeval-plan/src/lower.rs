@@ -42,7 +42,10 @@ pub fn lower(
         if computes(&table, to) {
             steps.push(Step::RebuildTriggers { model: owned.clone(), from: 0, to });
         }
-        steps.extend(rules(model, &table, None, view));
+        // A table that was there before has its indexes.
+        if table.model(view).is_some_and(|model| model.options.get("table").is_none()) {
+            steps.extend(rules(model, &table, None, view));
+        }
         if computes(&table, to) {
             steps.push(Step::WatchColumns { model: owned, from: 0, to });
         }

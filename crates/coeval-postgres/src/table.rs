@@ -1,7 +1,7 @@
 //! Steps on base tables and their columns.
 
 use coeval_plan::table::{Held, MARKER, Table};
-use coeval_plan::{ColumnSpec, Holds};
+use coeval_plan::{ColumnSpec, Holds, Step};
 use coeval_sql::{Dialect, fit, ident, postgres, string};
 use coeval_store::event::Tally;
 use coeval_store::{Error, Result};
@@ -96,7 +96,7 @@ pub(crate) async fn create(job: &Job<'_>) -> Result<Tally> {
     let hidden = format!("coeval.{away}");
     let there = exists(job, &names.table).await?;
     if let Some((schema, table_name)) = &layout.adopted {
-        adopt(job, &table, to, (schema, table_name)).await?;
+        adopt(job, (schema, table_name)).await?;
         return Ok(none);
     }
     if !there && !exists(job, &hidden).await? {
@@ -151,13 +151,14 @@ pub(crate) async fn create(job: &Job<'_>) -> Result<Tally> {
 }
 
 /// Takes over a table that was there before, as it is: every column of the version must be in it.
-async fn adopt(job: &Job<'_>, table: &Table<'_>, to: u32, (schema, name): (&str, &str)) -> Result<()> {
+async fn adopt(job: &Job<'_>, (schema, name): (&str, &str)) -> Result<()> {
+    let Step::CreateTable { columns, .. } = job.step else { return Ok(()) };
     let tables = catalog::tables(job.backend.state().database(), schema).await?;
     let what = || format!("taking over the table `{schema}.{name}`");
     let Some(found) = tables.iter().find(|found| found.name == name) else {
         return Err(Error::failed(what(), "there is no such table"));
     };
-    let columns = table.columns_up_to(to).into_iter().map(|at| table.columns[at].name.as_str());
+    let columns = columns.iter().map(|column| column.name.as_str());
     let missing: Vec<&str> = columns.filter(|column| !found.columns.iter().any(|own| own.name == *column)).collect();
     if missing.is_empty() {
         return Ok(());

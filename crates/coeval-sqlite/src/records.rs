@@ -2,7 +2,7 @@
 //! with its reasons.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use coeval_core::json;
@@ -17,7 +17,7 @@ use coeval_store::event::Unobserved;
 use coeval_store::records::{Change, Expect, Found, Key, Page, Records, Revision, State, Written};
 use coeval_store::{Catalog, Error, Result};
 
-use crate::backend::Sqlite;
+use crate::backend::{Retired, Sqlite};
 use crate::error::said;
 use crate::layout::Layout;
 use crate::row::{self, Row};
@@ -28,6 +28,9 @@ use crate::{archive, backfill, state};
 #[derive(Debug, Clone)]
 struct Asked {
     catalog: Arc<Catalog>,
+    retired: Arc<Retired>,
+    /// The catalog without versions that were retired, once the history was read.
+    living: OnceLock<Arc<Catalog>>,
     deployment: Arc<str>,
     model: String,
     at: u32,
@@ -35,13 +38,13 @@ struct Asked {
 
 impl Asked {
     fn layout(&self, session: &Session<'_>) -> Result<Layout<'_>> {
-        let entry = self.catalog.model(&self.model)?;
-        let era = self.catalog.era(&self.model, self.at)?;
         let ledger = state::ledger(session, &self.deployment)?;
         self.catalog.agree(&ledger)?;
         ledger.admit(self.at)?;
+        let catalog = self.living.get_or_init(|| self.retired.catalog(&self.catalog, ledger.oldest()));
+        let (entry, era) = (catalog.model(&self.model)?, catalog.era(&self.model, self.at)?);
         let newest = crate::execute::Span::new(&ledger, false).newest();
-        Layout::new(&self.catalog, entry, era, crate::execute::last(era, newest.min(self.catalog.head())))
+        Layout::new(catalog, entry, era, crate::execute::last(era, newest.min(catalog.head())))
     }
 }
 
@@ -394,7 +397,8 @@ fn cursor_at(cursor: &str, at: u32) -> Result<Key> {
 impl Sqlite {
     fn asked(&self, model: &str, at: u32) -> Asked {
         let (catalog, deployment) = (Arc::clone(&self.catalog), Arc::clone(&self.deployment));
-        Asked { catalog, deployment, model: model.to_owned(), at }
+        let (retired, living) = (Arc::clone(&self.retired), OnceLock::new());
+        Asked { catalog, retired, living, deployment, model: model.to_owned(), at }
     }
 
     async fn reading<T: Send + 'static>(
@@ -428,7 +432,7 @@ impl Sqlite {
             observer: &Unobserved,
         };
         // A refused write leaves a transaction that is rolled back.
-        self.reading(asked.clone(), |session, asked| asked.layout(session).map(|_| ())).await?;
+        self.reading(asked.clone(), |session, asked| asked.layout(session).map(drop)).await?;
         self.database.transaction(&how, move |session| act(session, &asked)).await
     }
 }

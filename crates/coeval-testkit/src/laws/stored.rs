@@ -144,6 +144,12 @@ impl<'b, O: Outside> Replay<'b, O> {
         if to == newest {
             return Ok(());
         }
+        // What says that an older version cannot show a record goes with the newer one whose operation said so: the record is
+        // shown again then, without the value.
+        let hidden = |version: u32, stored: &Stored| version <= to && self.history.read(stored, version).is_err();
+        if self.stored.as_ref().is_some_and(|stored| self.history.versions().any(|version| hidden(version, stored))) {
+            return Ok(());
+        }
         self.bring(Action::Rollback, newest, to).await?;
         let records = self.backend.records();
         if let Some(stored) = &self.stored {
