@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use coeval_plan::{Capabilities, Step};
-use coeval_store::backend::{Inspection, Survey};
+use coeval_store::backend::{Drift, Inspection, Survey};
 use coeval_store::event::Tally;
 use coeval_store::ledger::{Entry, Ledger};
 use coeval_store::lock::{Holder, Lock};
@@ -15,7 +15,7 @@ use coeval_store::{Backend, Catalog, Result};
 
 use crate::layout::Layout;
 use crate::state::State;
-use crate::{execute, inspect, standalone};
+use crate::{drift, execute, inspect, script, standalone};
 
 /// Records in PostgreSQL: a base table a model, and for each version a schema of views.
 ///
@@ -39,9 +39,14 @@ impl PostgresBackend {
         &self.state
     }
 
-    /// Returns where the records of a model at a version lie.
+    /// The oldest version that was not retired, as far as the history was read.
+    fn oldest(&self) -> u32 {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).oldest()
+    }
+
+    /// Returns where the records of a model at a version lie, once the history was read.
     pub(crate) fn layout(&self, model: &str, version: u32) -> Result<Layout<'_>> {
-        Layout::at(&self.catalog, self.state.deployment(), model, version)
+        Layout::at(&self.catalog, self.state.deployment(), self.oldest(), model, version)
     }
 
     /// Returns the numbers of the manifest's versions that something holds for, oldest first.
@@ -51,7 +56,7 @@ impl PostgresBackend {
 
     /// Returns where all records lie, era by era.
     pub(crate) fn layouts(&self) -> Vec<Layout<'_>> {
-        Layout::all(&self.catalog, self.state.deployment())
+        Layout::all(&self.catalog, self.state.deployment(), self.oldest())
     }
 }
 
@@ -102,6 +107,14 @@ impl Backend for PostgresBackend {
 
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {
         execute::execute(self, step, work).await
+    }
+
+    async fn script(&self, step: &Step) -> Result<Vec<String>> {
+        script::script(self, step).await
+    }
+
+    async fn drift(&self) -> Result<Vec<Drift>> {
+        drift::find(self).await
     }
 
     async fn tidy(&self, run: &str) -> Result<()> {

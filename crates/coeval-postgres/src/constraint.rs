@@ -12,7 +12,7 @@ use crate::error::During;
 use crate::execute::Job;
 use crate::index::{Index, create_index as make_index};
 use crate::layout::Layout;
-use crate::table::{find, key, lock, newer, text};
+use crate::table::{exists, find, key, lock, newer, text};
 
 /// Whether every row has to have a value in a column.
 pub(crate) fn is_required(table: &Table<'_>, at: usize) -> bool {
@@ -101,16 +101,22 @@ async fn drop(job: &Job<'_>, layout: &Layout<'_>, name: &str) -> Result<()> {
     job.transact(&[lock(table), format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")]).await
 }
 
+/// Returns whether a column is never null; `None` where there is no such column.
+pub(crate) async fn is_not_null(job: &Job<'_>, table: &str, column: &str) -> Result<Option<bool>> {
+    let sql = format!(
+        "SELECT attnotnull FROM pg_catalog.pg_attribute
+         WHERE attrelid = pg_catalog.to_regclass({}) AND attname = {} AND NOT attisdropped",
+        text(table),
+        text(column)
+    );
+    job.ask::<bool>(&sql).await
+}
+
 /// Makes it a rule that a column is never null: proved by a check first, while everybody reads and writes on.
 pub(crate) async fn require(job: &Job<'_>, layout: &Layout<'_>, column: &str) -> Result<()> {
     let names = &layout.names;
     let quoted = ident(column);
-    let sql = format!(
-        "SELECT attnotnull FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass({}) AND attname = {}",
-        text(&names.table),
-        text(column)
-    );
-    if job.ask::<bool>(&sql).await? == Some(true) {
+    if is_not_null(job, &names.table, column).await? == Some(true) {
         return Ok(());
     }
     let table = newer(layout, job)?;
@@ -131,6 +137,9 @@ pub(crate) async fn drop_not_null(job: &Job<'_>, column: &str) -> Result<()> {
     let table = &layout.names.table;
     let name = layout.names.constraint(&format!("{column}_not_null"));
     drop(job, &layout, &name).await?;
+    if is_not_null(job, table, column).await? != Some(true) {
+        return Ok(());
+    }
     job.transact(&[lock(table), format!("ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL", ident(column))]).await
 }
 
@@ -165,6 +174,9 @@ pub(crate) async fn create_index(job: &Job<'_>, name: &str, columns: &[String], 
 pub(crate) async fn drop_index(job: &Job<'_>, name: &str) -> Result<()> {
     let layout = job.layout()?;
     let schema = ident(&fit(job.backend.state().deployment()));
+    if !exists(job, &format!("{schema}.{}", ident(name))).await? {
+        return Ok(());
+    }
     job.transact(&[lock(&layout.names.table), format!("DROP INDEX IF EXISTS {schema}.{}", ident(name))]).await
 }
 

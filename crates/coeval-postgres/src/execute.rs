@@ -1,6 +1,6 @@
 //! Steps: each is found done or does what is left, so that it can be executed again.
 
-use coeval_plan::Step;
+use coeval_plan::{Phase, Step};
 use coeval_store::event::Tally;
 use coeval_store::ledger::Ledger;
 use coeval_store::work::{Mode, Work};
@@ -86,6 +86,13 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
     }
     if work.step == "0" && !work.undo && !matches!(step, Step::Standalone { .. }) {
         preflight::preflight(&job).await?;
+    }
+    // A run that is undone may not have come to the table.
+    let of_table =
+        matches!(step.phase(), Phase::Expand | Phase::Backfill | Phase::Validate) || matches!(step, Step::WatchColumns { .. });
+    let made = matches!(step, Step::CreateTable { .. } | Step::SetTableAside { .. } | Step::Sql { .. });
+    if work.undo && of_table && !made && !table::exists(&job, &job.layout()?.names.table).await? {
+        return Ok(Tally { total: Some(0), ..Tally::default() });
     }
     match step {
         Step::MoveRecords { .. } | Step::ForgetRecords { .. } => {

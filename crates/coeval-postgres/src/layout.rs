@@ -20,35 +20,56 @@ pub(crate) struct Layout<'c> {
     pub(crate) table_name: String,
     /// Where its things are.
     pub(crate) names: Names,
+    /// The schema and the name of a table that was there before; coeval neither makes nor drops it.
+    pub(crate) adopted: Option<(String, String)>,
+    /// The oldest version that was not retired.
+    oldest: u32,
 }
 
 impl<'c> Layout<'c> {
-    pub(crate) fn new(catalog: &'c Catalog, deployment: &str, entry: &'c ModelEntry, era: &'c Era) -> Self {
-        let table_name = table_name(catalog, entry, era);
-        let names = Names::new(deployment, &table_name);
-        Self { catalog, entry, era, table_name, names }
+    pub(crate) fn new(catalog: &'c Catalog, deployment: &str, oldest: u32, entry: &'c ModelEntry, era: &'c Era) -> Self {
+        let adopted = adopted(era);
+        let (table_name, names) = match &adopted {
+            Some((schema, table)) => {
+                let own = table_name(catalog, entry, era);
+                (table.clone(), Names::adopted(deployment, &own, schema, table))
+            }
+            None => {
+                let own = table_name(catalog, entry, era);
+                (own.clone(), Names::new(deployment, &own))
+            }
+        };
+        Self { catalog, entry, era, table_name, names, adopted, oldest }
     }
 
     /// Returns the era of a model that is there at a version.
     ///
     /// # Errors
     /// [`Error::Unknown`] where there is none.
-    pub(crate) fn at(catalog: &'c Catalog, deployment: &str, model: &str, version: u32) -> Result<Self> {
+    pub(crate) fn at(catalog: &'c Catalog, deployment: &str, oldest: u32, model: &str, version: u32) -> Result<Self> {
         let era = catalog.era(model, version)?;
-        Ok(Self::new(catalog, deployment, catalog.model(model)?, era))
+        Ok(Self::new(catalog, deployment, oldest, catalog.model(model)?, era))
     }
 
     /// Returns all eras of all models.
-    pub(crate) fn all(catalog: &'c Catalog, deployment: &str) -> Vec<Self> {
+    pub(crate) fn all(catalog: &'c Catalog, deployment: &str, oldest: u32) -> Vec<Self> {
         let eras = catalog.models.iter().flat_map(|entry| entry.eras.iter().map(move |era| (entry, era)));
-        eras.map(|(entry, era)| Self::new(catalog, deployment, entry, era)).collect()
+        eras.map(|(entry, era)| Self::new(catalog, deployment, oldest, entry, era)).collect()
     }
 
-    /// Returns the table as the versions up to one have it.
+    /// Returns the table as the versions up to one have it, without those that were retired.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for what a table cannot hold.
     pub(crate) fn table(&self, up_to: u32) -> Result<Table<'c>> {
+        Ok(self.whole(up_to)?.retire(self.oldest))
+    }
+
+    /// Returns the table as the versions up to one have it, with those that were retired.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for what a table cannot hold.
+    pub(crate) fn whole(&self, up_to: u32) -> Result<Table<'c>> {
         let versions = self.versions(up_to);
         Table::new(&self.era.history, &versions, ABILITY).map_err(|unsuitable| Error::Unsupported {
             what: format!("the model `{}` in a table", self.entry.name),
@@ -87,6 +108,13 @@ impl<'c> Layout<'c> {
         let steps = steps.map_err(|unsuitable| Error::failed(step.to_string(), unsuitable.to_string()))?;
         Ok(steps.iter().any(|known| known == step || known.reverse().as_ref() == Some(step)))
     }
+}
+
+/// The table that the model's first version says its rows are in: `table: SCHEMA.NAME`, in the schema `public` where none is said.
+fn adopted(era: &Era) -> Option<(String, String)> {
+    let table = era.history.model(era.first)?.options.get("table")?.as_str()?;
+    let (schema, name) = table.split_once('.').unwrap_or(("public", table));
+    Some((schema.to_owned(), name.to_owned()))
 }
 
 /// The newest view up to a version.

@@ -8,6 +8,7 @@ use coeval_sql::{fit, ident};
 use coeval_store::{Error, Result};
 use tokio_postgres::types::Type;
 
+use crate::constraint::is_required;
 use crate::error::During;
 use crate::execute::Job;
 use crate::layout::Layout;
@@ -115,6 +116,13 @@ fn beside(job: &Job<'_>, layout: &Layout<'_>, old: &Table<'_>, new: &Table<'_>) 
             let verb = is.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}"));
             change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));
         }
+        // A row may be hidden from now on where it was refused before.
+        let required =
+            |table: &Table<'_>| table.columns.iter().position(|c| c.name == column.name).is_some_and(|at| is_required(table, at));
+        if required(old) != required(new) {
+            let verb = if required(new) { "SET NOT NULL" } else { "DROP NOT NULL" };
+            change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));
+        }
     }
     Ok(change)
 }
@@ -202,7 +210,7 @@ async fn offer(job: &Job<'_>, version: u32, from: u32, to: u32) -> Result<Vec<St
 fn withdraw(job: &Job<'_>, version: u32, up_to: u32) -> Result<Vec<String>> {
     let mut out = Vec::new();
     for layout in job.backend.layouts().iter().filter(|layout| layout.era.contains(version)) {
-        let table = layout.table(last(layout, up_to))?;
+        let table = layout.whole(last(layout, up_to))?;
         let Some(view) = table.view(version) else { continue };
         out.extend(postgres::drop_copy(view, &layout.names));
         out.extend(postgres::drop_view(view, &layout.names));

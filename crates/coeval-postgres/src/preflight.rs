@@ -41,7 +41,7 @@ async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
     let names = layout.names.on(TRIAL);
     let keys = |model: &str| layout.key_type(model);
     let live: Vec<u32> = table.views.iter().map(|view| view.version).filter(|version| *version >= job.oldest()).collect();
-    let all: Vec<usize> = (0..table.columns.len()).collect();
+    let all: Vec<usize> = (0..table.columns.len()).filter(|at| !table.is_gone(*at)).collect();
     let what = format!("trying out the computations of `{}`", layout.entry.name);
     let made = postgres::create_table(&table, &all, &names, &keys).map_err(unfit(job))?;
     let mut statements = vec![format!("CREATE SCHEMA IF NOT EXISTS {}", names.workings)];
@@ -72,7 +72,7 @@ async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
             let help = "Nothing was changed. Freeze the version anew with an expression that PostgreSQL takes.".to_owned();
             return Err(Error::Failed {
                 what,
-                reason: format!("PostgreSQL does not take it: {}", words(said)),
+                reason: format!("PostgreSQL does not take it: {}\n  {statement}", words(said)),
                 help: Some(help),
             });
         }

@@ -27,8 +27,8 @@ const SETTINGS: &str = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, 
 impl PostgresBackend {
     /// Returns what a version that clients may use shows of a model.
     pub(crate) async fn lens(&self, model: &str, at: u32) -> Result<Lens<'_>> {
-        let layout = self.layout(model, at)?;
         let ledger = self.ledger().await?;
+        let layout = self.layout(model, at)?;
         ledger.admit(at)?;
         Lens::new(layout, ledger.in_force().unwrap_or(at), at)
     }

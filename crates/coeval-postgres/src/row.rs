@@ -8,7 +8,6 @@ use coeval_plan::table::{Held, Table, View};
 use coeval_sql::{Dialect, ident, literal, to_json};
 use coeval_store::records::{Key, State};
 use coeval_store::{Error, Result};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::During;
 use crate::layout::Layout;
@@ -65,6 +64,8 @@ impl<'l> Lens<'l> {
             out.push(format!("({})::text", json.unwrap_or(own)));
         }
         out.extend(self.view.hiding.iter().map(|at| format!("t.{} IS TRUE", ident(&self.table.columns[*at].name))));
+        // Of the whole row, so that it is the same at every version.
+        out.push("pg_catalog.md5(ROW(t.*)::text)".to_owned());
         out.join(", ")
     }
 
@@ -75,12 +76,10 @@ impl<'l> Lens<'l> {
             keys.push(row.try_get::<_, String>(at).during(what)?);
         }
         let mut document = Object::new();
-        let mut hash = Sha256::new();
         let mut place = self.key.len();
         for (name, at, property) in self.entries() {
             let said: Option<String> = row.try_get(place).during(what)?;
             place += 1;
-            hash.update(said.as_deref().map_or_else(|| "-".to_owned(), |said| format!("{}:{said}", said.len())));
             match said {
                 Some(said) => {
                     let value =
@@ -102,9 +101,8 @@ impl<'l> Lens<'l> {
         }
         let document = Value::from(document);
         let key = if self.model.key.is_empty() { None } else { Key::of(self.model, &document) };
-        let digest = hash.finalize();
-        let state = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Row { key: key.unwrap_or(Key(keys)), document, state: State(state), hidden })
+        let state = State(row.try_get(place).during(what)?);
+        Ok(Row { key: key.unwrap_or(Key(keys)), document, state, hidden })
     }
 
     /// The property whose value a column says to be missing.

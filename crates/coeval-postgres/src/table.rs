@@ -8,7 +8,7 @@ use coeval_store::{Error, Result};
 
 use crate::execute::Job;
 use crate::layout::Layout;
-use crate::{archive, backfill, constraint};
+use crate::{archive, backfill, catalog, constraint};
 
 /// Takes a table for as long as its definition is changed: as the first of the statements, so that no lock is made stronger.
 pub(crate) fn lock(table: &str) -> String {
@@ -95,6 +95,10 @@ pub(crate) async fn create(job: &Job<'_>) -> Result<Tally> {
     let away = aside(&layout, job.backend.state().deployment());
     let hidden = format!("coeval.{away}");
     let there = exists(job, &names.table).await?;
+    if let Some((schema, table_name)) = &layout.adopted {
+        adopt(job, &table, to, (schema, table_name)).await?;
+        return Ok(none);
+    }
     if !there && !exists(job, &hidden).await? {
         let mut statements = create_schema(job, &names.schema).await?;
         let made = postgres::create_table(&table, &table.columns_up_to(to), names, &keys).map_err(unfit(job))?;
@@ -146,6 +150,23 @@ pub(crate) async fn create(job: &Job<'_>) -> Result<Tally> {
     Ok(none)
 }
 
+/// Takes over a table that was there before, as it is: every column of the version must be in it.
+async fn adopt(job: &Job<'_>, table: &Table<'_>, to: u32, (schema, name): (&str, &str)) -> Result<()> {
+    let tables = catalog::tables(job.backend.state().database(), schema).await?;
+    let what = || format!("taking over the table `{schema}.{name}`");
+    let Some(found) = tables.iter().find(|found| found.name == name) else {
+        return Err(Error::failed(what(), "there is no such table"));
+    };
+    let columns = table.columns_up_to(to).into_iter().map(|at| table.columns[at].name.as_str());
+    let missing: Vec<&str> = columns.filter(|column| !found.columns.iter().any(|own| own.name == *column)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("it has no column {}", missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+    let help = "The first version of a model that takes a table over has the table's columns; later versions add others.";
+    Err(Error::Failed { what: what(), reason, help: Some(help.to_owned()) })
+}
+
 fn add_marker(table: &str) -> String {
     format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {} integer", ident(MARKER))
 }
@@ -154,6 +175,10 @@ fn add_marker(table: &str) -> String {
 pub(crate) async fn set_aside(job: &Job<'_>) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
+    if layout.adopted.is_some() {
+        // It was there before, and stays as it is.
+        return drop_schema(job, &names.workings).await;
+    }
     let away = aside(&layout, job.backend.state().deployment());
     if exists(job, &names.table).await? {
         let rows = job.ask::<bool>(&format!("SELECT EXISTS (SELECT FROM {})", names.table)).await?.unwrap_or_default();
@@ -208,6 +233,10 @@ fn drop_statement(table: &str, column: &str) -> String {
 pub(crate) async fn drop_column(job: &Job<'_>, column: &str) -> Result<()> {
     let layout = job.layout()?;
     let table = &layout.names.table;
+    // What a run that is undone did not come to needs no lock.
+    if constraint::is_not_null(job, table, column).await?.is_none() {
+        return Ok(());
+    }
     job.transact(&[lock(table), drop_statement(table, column), backfill::note_untended(job, &layout)]).await
 }
 
@@ -229,7 +258,7 @@ pub(crate) async fn forget(job: &Job<'_>) -> Result<()> {
         let names = &layout.names;
         let away = format!("coeval.{}", aside(layout, job.backend.state().deployment()));
         let mut statements = Vec::new();
-        if exists(job, &names.table).await? {
+        if layout.adopted.is_none() && exists(job, &names.table).await? {
             statements.push(lock(&names.table));
             statements.push(format!("DROP TABLE {}", names.table));
         }

@@ -4,6 +4,7 @@ use coeval_sql::postgres::{self, Triggers};
 use coeval_store::Result;
 
 use crate::backfill::note_untended;
+use crate::constraint::is_not_null;
 use crate::execute::Job;
 use crate::layout::Layout;
 use crate::table::{create_schema, drop_schema, local, lock, text};
@@ -33,6 +34,9 @@ pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
     let triggers = if to < layout.era.first { None } else { render(job, &layout, to, if from < to { from } else { to })? };
+    if job.work.undo && is_so(job, &layout, triggers.as_ref()).await? {
+        return Ok(());
+    }
     let mut statements = vec![lock(&names.table)];
     match &triggers {
         Some(triggers) => {
@@ -48,23 +52,40 @@ pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
         statements.push(note_untended(job, &layout));
     }
     if from == to {
-        statements.extend(let_go(job, &layout, to)?);
+        for column in let_go(job, &layout, to)? {
+            if is_not_null(job, &names.table, &column).await? == Some(true) {
+                statements.push(format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", names.table, coeval_sql::ident(&column)));
+            }
+        }
     }
     job.transact(&statements).await?;
     if triggers.is_none() { drop_schema(job, &names.workings).await } else { Ok(()) }
 }
 
+/// Returns whether the functions are as they should be: a run that is undone may not have come to them.
+async fn is_so(job: &Job<'_>, layout: &Layout<'_>, triggers: Option<&Triggers>) -> Result<bool> {
+    let body = |statement: &str| statement.split("$coeval$").nth(1).map(str::to_owned);
+    for (name, statement) in [
+        (layout.names.insert(), triggers.map(|triggers| &triggers.insert)),
+        (layout.names.update(), triggers.map(|triggers| &triggers.update)),
+    ] {
+        let sql = format!(
+            "SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = pg_catalog.to_regprocedure({})",
+            text(&format!("{name}()"))
+        );
+        if job.ask::<String>(&sql).await? != statement.and_then(|statement| body(statement)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// What only retired versions showed is computed no more: from the same moment on it may be null, until it is dropped.
 fn let_go(job: &Job<'_>, layout: &Layout<'_>, to: u32) -> Result<Vec<String>> {
-    let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
+    let table = layout.whole(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
     let needed = coeval_plan::needed(&table, job.oldest());
     let gone = (0..table.columns.len()).filter(|at| !needed.contains(at));
-    Ok(gone
-        .map(|at| {
-            let column = coeval_sql::ident(&table.columns[at].name);
-            format!("ALTER TABLE {} ALTER COLUMN {column} DROP NOT NULL", layout.names.table)
-        })
-        .collect())
+    Ok(gone.map(|at| table.columns[at].name.clone()).collect())
 }
 
 /// Lets the trigger for updates look at what the versions up to one show.
@@ -72,6 +93,11 @@ pub(crate) async fn watch(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
     let Some(triggers) = render(job, &layout, from.max(to), to)? else { return Ok(()) };
+    // A run that is undone may not have come to the functions.
+    let there = format!("SELECT pg_catalog.to_regprocedure({}) IS NOT NULL", text(&format!("{}()", names.update())));
+    if to < from && job.ask::<bool>(&there).await? != Some(true) {
+        return Ok(());
+    }
     // Readers go on where nothing is dropped.
     let first = if triggers.watched.is_empty() {
         lock(&names.table)

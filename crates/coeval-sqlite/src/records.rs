@@ -40,7 +40,7 @@ impl Asked {
         let ledger = state::ledger(session, &self.deployment)?;
         self.catalog.agree(&ledger)?;
         ledger.admit(self.at)?;
-        let newest = ledger.open().map_or(0, |open| open.from.max(open.to)).max(ledger.in_force().unwrap_or_default());
+        let newest = crate::execute::Span::new(&ledger, false).newest();
         Layout::new(&self.catalog, entry, era, crate::execute::last(era, newest.min(self.catalog.head())))
     }
 }

@@ -41,6 +41,15 @@ pub struct Inspection {
     pub problems: u64,
 }
 
+/// A difference between the schema of a store and what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The model.
+    pub model: String,
+    /// What differs, with the name of the column or whatever it is.
+    pub what: String,
+}
+
 /// A store of records of some models, opened with their [`Catalog`].
 #[async_trait]
 pub trait Backend: Debug + Send + Sync {
@@ -106,6 +115,14 @@ pub trait Backend: Debug + Send + Sync {
     /// # Errors
     /// What cannot be rendered.
     async fn script(&self, _step: &Step) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Compares the schema of the store with what the versions that it came to make of it; nothing where it has no schema.
+    ///
+    /// # Errors
+    /// What keeps it from being read.
+    async fn drift(&self) -> Result<Vec<Drift>> {
         Ok(Vec::new())
     }
 

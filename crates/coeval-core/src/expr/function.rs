@@ -323,9 +323,9 @@ pub const FUNCTIONS: &[Entry] = &[
     .example("string_to_array('a,b', ',')", "[\"a\",\"b\"]"),
     entry(Function::MapKeys, "map_keys", &[("map", Map)], "Returns the keys, sorted by code point.")
         .example("map_keys(MAP {'b': 1, 'a': 2})", "[\"a\",\"b\"]"),
-    entry(Function::MapValues, "map_values", &[("map", Map)], "Returns the values, in the map's order.")
-        .example("map_values(MAP {'b': 1, 'a': 2})", "[1,2]"),
-    entry(Function::MapEntries, "map_entries", &[("map", Map)], "Returns an object `{key, value}` for each key, in the map's order.")
+    entry(Function::MapValues, "map_values", &[("map", Map)], "Returns the values, in the order of their keys by code point.")
+        .example("map_values(MAP {'b': 1, 'a': 2})", "[2,1]"),
+    entry(Function::MapEntries, "map_entries", &[("map", Map)], "Returns an object `{key, value}` for each key, sorted by code point.")
         .example("map_entries(MAP {'a': 1})", "[{\"key\":\"a\",\"value\":1}]"),
     entry(
         Function::MapFromEntries,

@@ -3,7 +3,11 @@
 //! tells by its NULL that it fails.
 
 use coeval_core::Value;
-use coeval_core::expr::{self, Expr, ExprKind};
+use coeval_core::schema::Type;
+
+use crate::dialect::Dialect;
+use crate::expr::render_with_failure;
+use coeval_core::expr::{self, Expr, ExprKind, ExprType};
 use coeval_core::history::Function;
 
 /// What each error begins with.
@@ -14,6 +18,10 @@ pub(super) fn fails(function: &Function, at: usize, inputs: &[String], sql: &str
     let reads: Vec<&String> = match function {
         Function::Expressions(expressions) => {
             let (expression, places) = expressions.get(at)?;
+            let texts: Option<Vec<String>> = places.iter().map(|place| inputs.get(*place).cloned()).collect();
+            if let Ok((_, condition)) = render_with_failure(expression, &texts?, Dialect::Sqlite) {
+                return Some(condition.unwrap_or_else(|| "0".to_owned()));
+            }
             if !is_strict(expression.root()) {
                 return None;
             }
@@ -31,6 +39,27 @@ pub(super) fn fails(function: &Function, at: usize, inputs: &[String], sql: &str
     let mut parts: Vec<String> = reads.into_iter().map(|input| format!("{input} IS NOT NULL")).collect();
     parts.push(format!("({soft}) IS NULL"));
     Some(parts.join(" AND "))
+}
+
+/// Whether what a function gives fits the target's type: an expression of the same type, of which every value is a value.
+pub(super) fn is_sure(function: &Function, at: usize, target: &Type) -> bool {
+    let Function::Expressions(expressions) = function else { return false };
+    let plain = match target {
+        Type::Integer | Type::Number | Type::Float | Type::Boolean | Type::Date | Type::Time | Type::Datetime | Type::Uuid => {
+            true
+        }
+        Type::String
+        | Type::Bytes
+        | Type::Json
+        | Type::Enum { .. }
+        | Type::Decimal { .. }
+        | Type::Object(_)
+        | Type::Array { .. }
+        | Type::Map { .. }
+        | Type::Ref { .. }
+        | Type::Union { .. } => false,
+    };
+    plain && expressions.get(at).is_some_and(|(expression, _)| expression.root().ty == ExprType::of(target))
 }
 
 /// The text with NULL in the place of each error.

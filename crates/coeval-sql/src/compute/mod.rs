@@ -9,6 +9,8 @@ mod guard;
 pub(crate) mod json;
 mod land;
 pub(crate) mod stored;
+#[cfg(test)]
+mod world;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +22,7 @@ use coeval_core::schema::{Property, Type};
 use coeval_plan::table::Table;
 
 use crate::dialect::Dialect;
-use crate::expr::{Local, render, render_function};
+use crate::expr::{Local, landed, render, render_function};
 use crate::literal::literal;
 use crate::types::{KeyType, from_json};
 
@@ -294,10 +296,11 @@ impl Compute<'_, '_> {
         let target = &recipe.targets[at];
         let (sql, fallible) = match &recipe.function {
             Function::Constant(None) => {
-                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()) });
+                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()), sure: false });
             }
             Function::Constant(Some(value)) => {
-                return Ok(Outcome { sql: self.constant(value, &target.property.ty)?, fails: None, absent: None });
+                let sql = self.constant(value, &target.property.ty)?;
+                return Ok(Outcome { sql, fails: None, absent: None, sure: false });
             }
             function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?,
         };
@@ -307,13 +310,16 @@ impl Compute<'_, '_> {
                 Some(format!("{}({})", guard(id, at), inputs.seen.join(", ")))
             }
             (OnFail::Fallback(_) | OnFail::Quarantine, _) if fallible => {
-                let fails = fails::fails(&recipe.function, at, &inputs.seen, &sql);
-                let fails = fails.filter(|_| self.dialect == Dialect::Sqlite);
+                let fails = match self.dialect {
+                    Dialect::Sqlite => fails::fails(&recipe.function, at, &inputs.seen, &sql),
+                    Dialect::Postgres => None,
+                };
                 Some(fails.ok_or_else(|| local("the database cannot go on where a computation fails"))?)
             }
             (OnFail::Fallback(_) | OnFail::Quarantine, _) => None,
         };
-        Ok(Outcome { sql, fails, absent: inputs.absent.clone() })
+        let sure = self.dialect == Dialect::Sqlite && fails::is_sure(&recipe.function, at, &target.property.ty);
+        Ok(Outcome { sql, fails, absent: inputs.absent.clone(), sure })
     }
 
     /// A function on inputs, and whether it may raise an error.
@@ -329,7 +335,12 @@ impl Compute<'_, '_> {
             Function::Expressions(expressions) => {
                 let (expression, places) = &expressions[at];
                 let seen: Vec<String> = places.iter().map(|place| inputs[*place].clone()).collect();
-                render(expression, &seen, self.dialect)?
+                let rendered = render(expression, &seen, self.dialect)?;
+                match self.dialect {
+                    // An assignment converts it.
+                    Dialect::Postgres => rendered,
+                    Dialect::Sqlite => landed(rendered, expression.root(), &target.ty, self.dialect)?,
+                }
             }
             Function::Constant(_)
             | Function::Identity
@@ -370,6 +381,8 @@ pub(crate) struct Outcome {
     fails: Option<String>,
     /// When there is none.
     absent: Option<String>,
+    /// Whether it fits its target's type whenever it is there, so that nobody has to look.
+    sure: bool,
 }
 
 fn plain(sql: String) -> Computed {

@@ -98,19 +98,20 @@ pub fn render_function(
             let empty = literal(empty, &target.ty, dialect).map_err(|unfit| local(unfit.0))?;
             one(format!("(CASE WHEN {length}({input}) = 0 THEN {empty} ELSE {item} END)"), true)
         }
-        Function::Keys(keys) => match dialect {
-            Dialect::Postgres => {
-                let (input, _) = first()?;
-                one(rename_keys(input, keys), true)
-            }
-            Dialect::Sqlite => Err(local("SQLite does not tell keys apart that are written differently".to_owned())),
-        },
+        Function::Keys(keys) => {
+            let (input, _) = first()?;
+            let renamed = match dialect {
+                Dialect::Postgres => rename_keys(input, keys),
+                Dialect::Sqlite => sqlite::rename_keys(input, keys),
+            };
+            one(renamed, true)
+        }
         Function::Native(_) => Err(local("code of the user's runs in the engine".to_owned())),
     }
 }
 
 /// What an expression gives as a value of the target, whose type may hold more than the expression's.
-fn landed(rendered: Rendered, root: &Expr, target: &Type, dialect: Dialect) -> Result<Rendered, Local> {
+pub(crate) fn landed(rendered: Rendered, root: &Expr, target: &Type, dialect: Dialect) -> Result<Rendered, Local> {
     let to = ExprType::of(target);
     if root.ty == to || root.ty == ExprType::Null || to == ExprType::Json && super::shared::is_json(&root.ty) {
         return Ok(rendered);

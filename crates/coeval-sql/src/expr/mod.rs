@@ -16,6 +16,7 @@ mod failure;
 mod function;
 pub(crate) mod postgres;
 mod shared;
+pub(crate) use shared::depth as depth_of;
 pub(crate) mod sqlite;
 
 use std::ops::Range;
@@ -23,6 +24,9 @@ use std::ops::Range;
 use coeval_core::expr::Compiled;
 
 use crate::Dialect;
+
+pub(crate) use function::landed;
+pub(crate) use shared::depth;
 
 pub use failure::render_with_failure;
 pub use function::render_function;

@@ -60,7 +60,7 @@ pub(super) fn check_depth(sql: &str, root: &Expr) -> Result<(), Local> {
 }
 
 /// How deep parentheses and `CASE` are nested.
-fn depth(sql: &str) -> usize {
+pub(crate) fn depth(sql: &str) -> usize {
     let (mut depth, mut deepest, mut quote, mut word) = (0_usize, 0, None, String::new());
     for c in sql.chars().chain([' ']) {
         if quote.is_none() && c.is_ascii_alphabetic() {
@@ -116,6 +116,10 @@ pub(super) fn keeps(from: &ExprType, to: &ExprType) -> bool {
         (T::List(a), T::List(b)) | (T::Map(a), T::Map(b)) => keeps(&a.ty, &b.ty),
         (from, to) => from == to,
     }
+}
+
+fn is_decimal(ty: &ExprType) -> bool {
+    matches!(ty, ExprType::Number | ExprType::Decimal { .. })
 }
 
 /// Refuses a part that may fail beside one that is NULL always: a planner would not compute it.
@@ -212,7 +216,12 @@ pub(super) fn may_fail(expr: &Expr, dialect: Dialect) -> bool {
         ExprKind::Arithmetic(..) | ExprKind::Negate(_) => true,
         ExprKind::Cast(inner) => cast_fails(&inner.ty, &expr.ty),
         ExprKind::Map(entries) => entries.iter().any(|(key, _)| text(key).is_none()),
-        ExprKind::Field(base, _) | ExprKind::Index(base, _) => dialect == Dialect::Sqlite || !is_json(&base.ty),
+        ExprKind::Field(base, _) | ExprKind::Index(base, _) if dialect == Dialect::Postgres => !is_json(&base.ty),
+        // A number is not read with an exponent, nor at a key that is written with an escape.
+        ExprKind::Field(base, _) => !is_json(&base.ty) || is_decimal(&expr.ty),
+        ExprKind::Index(base, index) => {
+            !is_json(&base.ty) || is_decimal(&expr.ty) || index.ty != ExprType::Integer && text(index).is_none()
+        }
         ExprKind::Call(function, args) => call_fails(*function, args, dialect),
         ExprKind::Literal(_)
         | ExprKind::Interval(_)

@@ -6,7 +6,7 @@ use coeval_core::history::NodeId;
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
-use super::keep::{Kept, is_listed};
+use super::keep::{Kept, is_listed, typed};
 use crate::compute::stored::Writer;
 use crate::compute::{Compute, Given};
 use crate::dialect::Dialect;
@@ -81,6 +81,7 @@ fn render(
         if let Some(kept) = &kept {
             computed = kept.instead(&compute, hidden.node, computed, &Given(values.clone()));
         }
+        let sql = typed(&compute, hidden.node, &computed.sql);
         let read_again = order.hidden.iter().any(|other| {
             wanted.contains(&other.node)
                 && other.deps.iter().chain(other.gate.iter().flat_map(|gate| gate.sources.iter())).any(|dep| *dep == hidden.node)
@@ -90,9 +91,9 @@ fn render(
         }
         if read_again {
             values.insert(hidden.node, format!("l{}.v", hidden.node));
-            levels.push((hidden.node, computed.sql));
+            levels.push((hidden.node, sql));
         } else {
-            values.insert(hidden.node, computed.sql);
+            values.insert(hidden.node, sql);
         }
     }
     let given = Given(values.clone());

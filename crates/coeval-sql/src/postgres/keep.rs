@@ -62,13 +62,13 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
         let computed = compute.calc(&order, hidden, &given)?;
         let Some(spot) = table.homes(hidden.node).first() else {
             // A link of a chain: nothing of it is stored, so that nothing of it is kept.
-            values.insert(hidden.node, computed.sql);
+            values.insert(hidden.node, typed(&compute, hidden.node, &computed.sql));
             continue;
         };
         let actual = compute.stored(hidden.node, spot.column, &spot.path, "t");
         let bad = table.columns.iter().find(|column| column.held == Held::Failed { node: hidden.node });
         let bad = bad.map(|column| format!("t.{}", ident(&column.name)));
-        let ty = kept.type_of(&compute, hidden.node);
+        let ty = type_of(&compute, hidden.node);
         let mut differs = different(&actual, &computed.sql, &ty);
         if let Some(bad) = &bad {
             let now = computed.failed.as_deref().unwrap_or("FALSE");
@@ -99,6 +99,20 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
         all: format!("({})", all.join(" || ")),
         members: members.into_iter().map(|(name, _, _)| name).collect(),
     }))
+}
+
+/// The type that a node's value has while it is computed.
+fn type_of(compute: &Compute<'_, '_>, node: NodeId) -> String {
+    if compute.is_json(node) {
+        return "pg_catalog.jsonb".to_owned();
+    }
+    let node = &compute.table.scope().nodes[node];
+    column_type(&node.property(node.born).ty, compute.keys, D)
+}
+
+/// A value with its type, which one that is NULL always has not.
+pub(super) fn typed(compute: &Compute<'_, '_>, node: NodeId, sql: &str) -> String {
+    format!("({sql})::{}", type_of(compute, node))
 }
 
 /// Whether two values of a type differ in anything.
@@ -141,15 +155,6 @@ impl<'t, 'h> Kept<'t, 'h> {
 
     fn hidden(&self, node: NodeId) -> Option<&Hidden> {
         self.order.index[node].map(|at| &self.order.hidden[at])
-    }
-
-    /// The type that a node's value has while it is computed.
-    fn type_of(&self, compute: &Compute<'_, '_>, node: NodeId) -> String {
-        if compute.is_json(node) {
-            return "pg_catalog.jsonb".to_owned();
-        }
-        let node = &self.table.scope().nodes[node];
-        column_type(&node.property(node.born).ty, compute.keys, D)
     }
 
     /// A node's value in a list: none where it is absent.

@@ -172,7 +172,7 @@ impl Part<'_, '_> {
     fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, update: bool) -> Result<String, Local> {
         let mut out = String::new();
         let values = self.values();
-        for (at, column) in self.table().columns.iter().enumerate() {
+        for (at, column) in self.table().columns.iter().enumerate().filter(|(at, _)| !self.table().is_gone(*at)) {
             let target = self.column(at, "NEW");
             let value = match column.held {
                 Held::Shown { node, .. } | Held::Hidden { node } => {
@@ -353,7 +353,8 @@ impl Part<'_, '_> {
     }
 
     fn failed_before(&self, node: NodeId) -> String {
-        let column = self.table().columns.iter().position(|column| column.held == Held::Failed { node });
+        let column = (0..self.table().columns.len())
+            .find(|at| self.table().columns[*at].held == Held::Failed { node } && !self.table().is_gone(*at));
         column.map_or_else(|| "NULL".to_owned(), |column| self.column(column, "OLD"))
     }
 }

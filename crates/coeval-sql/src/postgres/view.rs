@@ -65,8 +65,11 @@ fn defaults<'t>(table: &Table<'_>, view: &'t View, keys: KeyType<'_>, d: Dialect
     for (name, at) in &view.entries {
         let column = &table.columns[*at];
         let declared = model.and_then(|model| model.properties.get(name)).and_then(|property| property.default.as_ref());
+        // One that does not fit the type is refused where it would be filled in.
+        let ty = model.and_then(|model| model.properties.get(name)).map_or(&column.property.ty, |property| &property.ty);
+        let declared = declared.filter(|value| **value != Value::Null && ty.admits(value));
         let default = match (declared, &column.constant) {
-            (Some(value), _) if *value != Value::Null => literal(value, &column.property.ty, d)?,
+            (Some(value), _) => literal(value, ty, d)?,
             (_, _) if column.held == Held::Id => "pg_catalog.gen_random_uuid()".to_owned(),
             (_, Some(Some(_))) => format!("nullif({0}, {0})", none(&column_type(&column.property.ty, keys, d))),
             (_, _) => continue,

@@ -16,10 +16,10 @@ use coeval_plan::Step;
 use coeval_store::event::Unobserved;
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::Holder;
-use coeval_store::lower::Aim;
+use coeval_store::lower::{Aim, lower};
 use coeval_store::records::{Change, Expect, Found, Key};
 use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
-use coeval_store::{Backend, Error, lower};
+use coeval_store::{Backend, Error};
 
 use super::run::Failure;
 use super::scenario::{Event, Scenario};

@@ -116,18 +116,28 @@ pub(super) fn transform_values(map: &Object, lambda: &Expr, env: &Env<'_>) -> Re
 }
 
 /// The keys, sorted by code point.
+/// The entries in the order of their keys. Two maps that are equal may be written in different orders, and must not give
+/// different values.
+fn sorted(map: &Object) -> Vec<(&Text, &Value)> {
+    let mut entries: Vec<(&Text, &Value)> = map.iter().map(|(key, value)| (key, value)).collect();
+    entries.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+    entries
+}
+
 pub(super) fn keys(map: &Object) -> Value {
-    let mut keys: Vec<&Text> = map.iter().map(|(key, _)| key).collect();
-    keys.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-    Value::List(keys.into_iter().map(|key| Value::from(key.as_str())).collect())
+    Value::List(sorted(map).into_iter().map(|(key, _)| Value::from(key.as_str())).collect())
+}
+
+pub(super) fn values(map: &Object) -> Value {
+    Value::List(sorted(map).into_iter().map(|(_, value)| value.clone()).collect())
 }
 
 pub(super) fn to_entries(map: &Object) -> Value {
-    let entry = |(key, value): &(Text, Value)| {
+    let entry = |(key, value): (&Text, &Value)| {
         let key = Value::from(key.as_str());
         Value::Object(Object::from_iter([("key".into(), key), ("value".into(), value.clone())]))
     };
-    Value::List(map.iter().map(entry).collect())
+    Value::List(sorted(map).into_iter().map(entry).collect())
 }
 
 pub(super) fn from_entries(list: &[Value]) -> Outcome<Value> {

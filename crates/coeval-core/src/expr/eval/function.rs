@@ -223,7 +223,7 @@ fn collection(function: Function, args: &[Expr], values: &[Cow<'_, Value>], env:
         }
         Function::StringToArray => Value::List(collections::split(text::str(value)?, str(values, 1)?)),
         Function::MapKeys => collections::keys(collections::entries(value)?),
-        Function::MapValues => Value::List(collections::entries(value)?.iter().map(|(_, value)| value.clone()).collect()),
+        Function::MapValues => collections::values(collections::entries(value)?),
         Function::MapEntries => collections::to_entries(collections::entries(value)?),
         _ => collections::from_entries(collections::items(value)?)?,
     })

@@ -70,8 +70,11 @@ impl Postgres<'_> {
                     Ok(format!("(CASE WHEN {separator} IS NOT NULL THEN {parts} END)"))
                 })
             }
-            Function::MapKeys => self.map_keys(args),
-            Function::MapValues | Function::MapEntries => local("`jsonb` does not keep the order of a map"),
+            Function::MapKeys => self.entries(&args[0], |key, _| key.to_owned()),
+            Function::MapValues => self.entries(&args[0], |_, value| value.to_owned()),
+            Function::MapEntries => {
+                self.entries(&args[0], |key, value| call("jsonb_build_object", &["'key'", key, "'value'", value]))
+            }
             Function::MapFromEntries => self.map_from_entries(args, e),
             Function::JsonKind => {
                 let kind = call("jsonb_typeof", &[&to_json(&arg(0)?, &args[0].ty)]);
@@ -250,14 +253,16 @@ impl Postgres<'_> {
         })
     }
 
-    fn map_keys(&self, args: &[Expr]) -> Sql {
-        let map = self.expr(&args[0])?;
-        let (key, alias) = (self.names.fresh(), self.names.fresh());
+    /// A list of what is made of each key, a text, and value of a map, in the order of the keys.
+    fn entries(&self, map: &Expr, make: impl FnOnce(&str, &str) -> String) -> Sql {
+        let map = self.expr(map)?;
+        let (key, value, alias) = (self.names.fresh(), self.names.fresh(), self.names.fresh());
+        let made = make(&key, &value);
         self.bind(&[&map], |names| {
             let map = &names[0];
             Ok(format!(
-                "(CASE WHEN {map} IS NOT NULL THEN (SELECT COALESCE(pg_catalog.jsonb_agg({key} ORDER BY {key} {C}), \
-                 '[]'::pg_catalog.jsonb) FROM pg_catalog.jsonb_object_keys({map}) AS {alias}({key})) END)"
+                "(CASE WHEN {map} IS NOT NULL THEN (SELECT COALESCE(pg_catalog.jsonb_agg({made} ORDER BY {key} {C}), \
+                 '[]'::pg_catalog.jsonb) FROM pg_catalog.jsonb_each({map}) AS {alias}({key}, {value})) END)"
             ))
         })
     }

@@ -65,11 +65,13 @@ impl Sqlite<'_> {
             Function::ListFilter => self.over_items(args, true),
             Function::ArrayToString => self.array_to_string(args, e),
             Function::StringToArray => self.string_to_array(args),
-            Function::TransformValues
-            | Function::MapKeys
-            | Function::MapValues
-            | Function::MapEntries
-            | Function::MapFromEntries => local("SQLite does not tell keys apart that are written differently"),
+            Function::TransformValues => self.transform_values(args),
+            Function::MapKeys => self.entries(&args[0], |key, _| key.to_owned()),
+            Function::MapValues => self.entries(&args[0], |_, value| value.to_owned()),
+            Function::MapEntries => {
+                self.entries(&args[0], |key, value| format!("'{{\"key\":' || {key} || ',\"value\":' || {value} || '}}'"))
+            }
+            Function::MapFromEntries => self.map_from_entries(args),
             Function::JsonKind => self.json_kind(args),
             Function::Lookup => match &args[0].kind {
                 ExprKind::Table(table) => self.lookup(table, &arg(1)?, e),
@@ -189,13 +191,21 @@ impl Sqlite<'_> {
                 let of = &names[0];
                 Ok(format!("(CASE WHEN {of} IS NOT NULL THEN (SELECT count(*) FROM json_each({of})) END)"))
             }),
+            ExprType::Json | ExprType::Union { .. } => self.bind(&[&of], |names| {
+                let of = &names[0];
+                let wrong = raise("expected a list or a map");
+                Ok(format!(
+                    "(CASE json_type({of}) WHEN 'array' THEN json_array_length({of}) WHEN 'object' THEN (SELECT count(*) FROM json_each({of})) \
+                     WHEN 'null' THEN NULL ELSE iif({of} IS NULL, NULL, {wrong}) END)"
+                ))
+            }),
             ty => Err(Local::new(format!("the number of items of {} in SQLite", ty.a()), &e.span)),
         }
     }
 
     /// A list's items in order, as a source of rows: the name of the item's JSON, what follows FROM, and an empty text of each row,
     /// without which an aggregate of what is outside of the subselect would be one of the statement around.
-    fn items(&self, list: &str) -> (String, String, String) {
+    pub(super) fn items(&self, list: &str) -> (String, String, String) {
         let [bound, each, item, order, inner, outer] = std::array::from_fn(|_| self.names.fresh());
         let rows = format!(
             "(SELECT {inner}.{bound} -> {each}.fullkey AS {item}, {each}.key AS {order} FROM (SELECT {list} AS {bound}) AS {inner}, \

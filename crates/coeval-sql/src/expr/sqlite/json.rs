@@ -64,10 +64,10 @@ impl Sqlite<'_> {
     pub(super) fn index(&self, base: &Expr, index: &Expr, e: &Expr) -> Sql {
         let sql = self.expr(base)?;
         if index.ty != ExprType::Integer {
-            let Some(path) = shared::text(index).and_then(|name| path(&name)) else {
-                return Err(Local::new("a key that is computed, or that SQLite has no path for", &index.span));
+            return match shared::text(index).and_then(|name| path(&name)) {
+                Some(path) => self.out_of(&format!("({sql} -> {path})"), e),
+                None => self.out_of(&self.at_key(&sql, index)?, e),
             };
-            return self.out_of(&format!("({sql} -> {path})"), e);
         }
         let at = match shared::integer(index) {
             Some(number) if (1..=i64::from(i32::MAX)).contains(&number) => format!("({sql} -> '$[{}]')", number - 1),
@@ -111,14 +111,13 @@ impl Sqlite<'_> {
         Ok(format!("('{{' || {} || '}}')", parts.join(" || ',' || ")))
     }
 
-    pub(super) fn map(&self, entries: &[(Expr, Expr)], e: &Expr) -> Sql {
-        let mut fields: Vec<(String, Expr)> = Vec::with_capacity(entries.len());
-        for (key, value) in entries {
-            match shared::text(key) {
-                Some(key) if fields.iter().all(|(known, _)| *known != key) => fields.push((key, value.clone())),
-                _ => return Err(Local::new("a map with keys that are computed", &e.span)),
-            }
+    pub(super) fn map(&self, entries: &[(Expr, Expr)]) -> Sql {
+        let keys: Vec<String> = entries.iter().filter_map(|(key, _)| shared::text(key)).collect();
+        let distinct = keys.len() == entries.len() && keys.iter().enumerate().all(|(at, key)| !keys[..at].contains(key));
+        if !distinct {
+            return self.computed_map(entries);
         }
+        let fields: Vec<(String, Expr)> = keys.into_iter().zip(entries).map(|(key, (_, value))| (key, value.clone())).collect();
         self.object(&fields)
     }
 

@@ -6,6 +6,7 @@
 mod call;
 mod cast;
 mod json;
+mod map;
 mod number;
 mod temporal;
 
@@ -22,6 +23,8 @@ use crate::name::string;
 
 pub(in crate::expr) use cast::unreadable;
 pub(crate) use json::{from_json, to_json};
+pub(in crate::expr) use map::rename_keys;
+pub(crate) use map::value_of;
 pub(in crate::expr) use number::crowded;
 pub(crate) use number::is_decimal;
 
@@ -120,7 +123,7 @@ impl<'a> Sqlite<'a> {
             ExprKind::Index(base, index) => self.index(base, index, e),
             ExprKind::List(items) => self.list(items, e),
             ExprKind::Object(fields) => self.object(fields),
-            ExprKind::Map(entries) => self.map(entries, e),
+            ExprKind::Map(entries) => self.map(entries),
         }
     }
 
