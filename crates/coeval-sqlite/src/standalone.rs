@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use coeval_core::{Value, json};
 use coeval_plan::Step;
-use coeval_plan::standalone::{Act, together};
+use coeval_plan::standalone::{Act, Transaction, together};
 use coeval_store::event::Tally;
 use coeval_store::work::Work;
 use coeval_store::{Error, Result};
@@ -102,7 +102,7 @@ impl Job {
         let cursor = state::cursor(session, &self.deployment, &self.run, &self.step)?;
         let position = cursor.position.as_deref().and_then(|parts| parts.first()?.parse::<usize>().ok()).unwrap_or_default();
         if cursor.done || position >= range.end {
-            return Ok(());
+            return Self::settings(session, &self.acts[range]);
         }
         let note = |at: usize| {
             let done = at == self.acts.len();
@@ -110,7 +110,7 @@ impl Job {
         };
         let acts = &self.acts[range.clone()];
         if let [Act::Sql { text, transaction }] = acts
-            && *transaction != coeval_plan::standalone::Transaction::Either
+            && *transaction != Transaction::Either
         {
             self.transaction(session, || note(range.start))?;
             self.lenient(statement(session, text))?;
@@ -135,6 +135,17 @@ impl Job {
             }
             Ok(())
         })
+    }
+
+    /// Makes settings again that a connection before this one made: they ended with it.
+    fn settings(session: &Session<'_>, acts: &[Act]) -> Result<()> {
+        match acts {
+            [Act::Sql { text, transaction }] if *transaction != Transaction::Either => {
+                let word = text.trim_start().get(..6).unwrap_or_default();
+                if word.eq_ignore_ascii_case("pragma") { statement(session, text) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Does something in a transaction in which nobody takes the lock over.
