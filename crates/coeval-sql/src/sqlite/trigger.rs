@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::history::{Gate, Hidden, NodeId, Order};
+use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
 use coeval_core::schema::Type;
 use coeval_plan::table::{Held, Table, View};
 
@@ -22,6 +22,8 @@ use crate::types::{KeyType, column_type, facet_check};
 /// What writes through the view of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writing {
+    /// Tables that the triggers look things up in, complete statements that change nothing where they were run before.
+    pub lookups: Vec<String>,
     /// The triggers, complete statements.
     pub statements: Vec<String>,
     /// The columns that the calculation needs beside those of the base table, as they are; none where nothing is calculated.
@@ -41,7 +43,8 @@ pub fn triggers(
     names: &Names,
     keys: KeyType<'_>,
 ) -> Result<Writing, Unfit> {
-    let compute = Compute { table, dialect: Dialect::Sqlite, guard: None, keys, within: None };
+    let compute = Compute::new(table, Dialect::Sqlite, names, keys).among(present);
+    let lookups = compute.lookups().map_err(|local| Unfit(local.reason))?;
     let mut writer = Writer::new(compute, view, present, names);
     let insert = writer.insert()?;
     let update = writer.update()?;
@@ -52,7 +55,7 @@ pub fn triggers(
         format!("CREATE TRIGGER {name} INSTEAD OF {event} ON {of} BEGIN\n{body}END")
     };
     let statements = vec![trigger("INSERT", &insert), trigger("UPDATE", &update), trigger("DELETE", &delete)];
-    Ok(Writing { statements, scratch: writer.slots, local: writer.local })
+    Ok(Writing { lookups, statements, scratch: writer.slots, local: writer.local })
 }
 
 /// Returns the definitions of the columns of the table in which the triggers of several views calculate; the first is its key.
@@ -106,6 +109,8 @@ struct Writer<'c, 'h> {
     order: std::sync::Arc<Order>,
     /// The nodes that the columns which the version does not show follow from.
     wanted: BTreeSet<NodeId>,
+    /// Whether there is a row that was there before.
+    is_update: bool,
     slots: BTreeSet<String>,
     local: Vec<(NodeId, Local)>,
 }
@@ -116,6 +121,15 @@ struct At<'w, 'c, 'h>(&'w Writer<'c, 'h>, Row);
 impl Values for At<'_, '_, '_> {
     fn value(&self, node: NodeId) -> String {
         self.0.value(node, self.1)
+    }
+
+    fn shaped(&self, node: NodeId, to: Time) -> Option<String> {
+        self.0.compute.in_shape(node, to, Row::Old.alias()).filter(|_| self.1 == Row::Old)
+    }
+
+    fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
+        let shaped = self.0.compute.in_shape(node, to, Row::Old.alias())?;
+        (self.1 == Row::New && self.0.is_update).then(|| (self.0.value(node, Row::Old), shaped))
     }
 }
 
@@ -131,6 +145,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             names,
             wanted: BTreeSet::new(),
             order,
+            is_update: false,
             slots: BTreeSet::new(),
             local: Vec::new(),
         };
@@ -333,16 +348,16 @@ impl<'c, 'h> Writer<'c, 'h> {
     }
 
     /// Puts the nodes that have no column of their own into theirs, in both rows.
-    fn take(&mut self) -> String {
+    fn take(&mut self) -> Result<String, Unfit> {
         let nodes: Vec<NodeId> = self.wanted.iter().copied().filter(|node| self.direct(*node).is_none()).collect();
         let (scratch, mut sets) = (self.scratch(), Vec::new());
         for node in nodes {
             let slot = self.slot(node);
-            if let Some((column, path)) = self.home(node) {
-                sets.push(format!("{slot} = {}", self.compute.stored(node, column, &path, &scratch)));
+            if let Some(value) = self.compute.of_row(node, self.view, &scratch).map_err(|local| Unfit(local.reason))? {
+                sets.push(format!("{slot} = {value}"));
             }
         }
-        if sets.is_empty() { String::new() } else { format!("  UPDATE {scratch} SET {};\n", sets.join(", ")) }
+        Ok(if sets.is_empty() { String::new() } else { format!("  UPDATE {scratch} SET {};\n", sets.join(", ")) })
     }
 
     fn calc(&self, hidden: &Hidden, row: Row) -> Result<Computed, Local> {
@@ -410,7 +425,7 @@ impl<'c, 'h> Writer<'c, 'h> {
         let mut out = format!("  DELETE FROM {scratch};\n");
         out.push_str(&format!("  INSERT INTO {scratch} ({side}, {shown}) VALUES (1, {});\n", given.join(", ")));
         out.push_str(&self.refusals(true));
-        out.push_str(&self.take());
+        out.push_str(&self.take()?);
         let order = std::sync::Arc::clone(&self.order);
         for level in self.levels() {
             let mut sets = Vec::new();
@@ -444,6 +459,7 @@ impl<'c, 'h> Writer<'c, 'h> {
 
     /// R2: what a write at the version recomputes.
     fn update(&mut self) -> Result<String, Unfit> {
+        self.is_update = true;
         let (scratch, side, key) = (self.scratch(), self.side(), self.key());
         let table = self.names.table();
         let all = self.column_list(self.present.iter().copied());
@@ -464,7 +480,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             new.join(", ")
         ));
         out.push_str(&self.refusals(false));
-        out.push_str(&self.take());
+        out.push_str(&self.take()?);
         let order = std::sync::Arc::clone(&self.order);
         // What no column holds is computed anew as it was, before it is computed as it will be.
         for level in self.levels() {
