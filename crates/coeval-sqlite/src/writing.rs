@@ -52,6 +52,7 @@ pub(crate) fn renew(session: &Session<'_>, layout: &Layout<'_>, present: &BTreeS
         for event in ["insert", "update", "delete"] {
             statements.push(format!("DROP TRIGGER IF EXISTS {}", ident(&Names::trigger(view, event))));
         }
+        statements.extend(writing.lookups);
         statements.extend(writing.statements);
         slots.extend(writing.scratch);
     }

@@ -9,9 +9,10 @@ use coeval_core::history::{Gate, HiddenRule, NodeId, Order, Shape as Names, Time
 use coeval_core::schema::Type;
 use coeval_plan::table::elements_signature;
 
-use super::{Compute, Given, Shape, Within, json};
+use super::{Bound, Compute, Given, Shape, Within, json};
 use crate::dialect::Dialect;
 use crate::expr::Local;
+use crate::expr::sqlite::value_of;
 
 impl Compute<'_, '_> {
     /// A list or map in the shape of another moment. `before` is what it was, in the one shape and in the other.
@@ -37,31 +38,31 @@ impl Compute<'_, '_> {
             Type::Array { key, .. } => (key.clone(), false),
             _ => (None, true),
         };
-        let element = if postgres { format!("{alias}.v") } else { format!("({value} -> {alias}.fullkey)") };
+        // Read from several times, of a text that may be long.
+        let mut bound = Bound::new(self, "l");
+        let value = bound.name(value.to_owned());
+        let value = value.as_str();
+        let before: Option<(String, String)> = before.map(|(from, to)| (bound.name(from.to_owned()), bound.name(to.to_owned())));
+        let before = before.as_ref().map(|(from, to)| (from.as_str(), to.as_str()));
+        // In SQLite the rows beneath have all that is read of an element, by these names.
+        let element = format!("{alias}.v");
         let key = match (postgres, is_map) {
-            (true, true) => format!("{alias}.k"),
+            (_, true) => format!("{alias}.k"),
             (true, false) => format!("{alias}.n"),
-            (false, true) => format!("{alias}.key"),
-            (false, false) => format!("({alias}.key + 1)"),
+            (false, false) => format!("({alias}.k + 1)"),
         };
         let inner = Compute { within: Some(Within { scope: elements, key: &key, depth }), ..*self };
         let found = before.map(|(old_from, old_to)| {
-            let index = match (postgres, is_map) {
-                (true, true) => format!("{alias}.k"),
-                (true, false) => format!("{number}.n"),
-                (false, true) => String::new(),
-                (false, false) => self.continued(&alias, value, old_from, item_key.as_deref()),
-            };
-            match (postgres, is_map) {
-                (true, _) => (format!("({old_from} -> {index})"), format!("({old_to} -> {index})")),
-                (false, true) => (format!("({old_from} -> {alias}.fullkey)"), format!("({old_to} -> {alias}.fullkey)")),
-                (false, false) => (format!("({old_from} -> {index})"), format!("({old_to} -> {index})")),
+            let index = if is_map { format!("{alias}.k") } else { format!("{number}.n") };
+            match postgres {
+                true => (format!("({old_from} -> {index})"), format!("({old_to} -> {index})")),
+                false => (format!("{alias}.f"), format!("{alias}.t")),
             }
         });
         let before_element = found.as_ref().map(|(from, to)| (from.as_str(), to.as_str()));
         let made = inner.element(from, to, &element, before_element)?;
         let null = json::null(self.dialect);
-        Ok(match (postgres, is_map) {
+        let made = match (postgres, is_map) {
             (true, true) => format!(
                 "CASE WHEN {} THEN (SELECT coalesce(pg_catalog.jsonb_object_agg({alias}.k, coalesce({made}, {null})), '{{}}'::pg_catalog.jsonb) \
                  FROM pg_catalog.jsonb_each({value}) AS {alias}(k, v)) ELSE {value} END",
@@ -78,13 +79,16 @@ impl Compute<'_, '_> {
                 )
             }
             (false, true) => format!(
-                "CASE WHEN {} THEN (SELECT json_group_object({alias}.key, json(coalesce({made}, {null}))) FROM json_each({value}) AS {alias}) ELSE {value} END",
-                json::is_object(value, self.dialect)
+                "CASE WHEN {} THEN (SELECT json_group_object({alias}.k, json(coalesce({made}, {null}))) FROM {}) ELSE {value} END",
+                json::is_object(value, self.dialect),
+                values(&alias, value, before)
             ),
             (false, false) => format!(
-                "CASE WHEN json_type({value}) IS 'array' THEN (SELECT json_group_array(json(coalesce({made}, {null}))) FROM json_each({value}) AS {alias}) ELSE {value} END"
+                "CASE WHEN json_type({value}) IS 'array' THEN (SELECT json_group_array(json(coalesce({made}, {null}))) FROM {}) ELSE {value} END",
+                self.items(&alias, value, before, item_key.as_deref())
             ),
-        })
+        };
+        Ok(bound.around(made))
     }
 
     /// Joins the number of the item that each item continues.
@@ -106,6 +110,21 @@ impl Compute<'_, '_> {
         format!(
             " LEFT JOIN LATERAL (SELECT (o.n - 1)::pg_catalog.int4 AS n FROM pg_catalog.jsonb_array_elements({old}) WITH ORDINALITY AS o(v, n) \
              WHERE {same} ORDER BY (o.n = {alias}.n) DESC, o.n LIMIT 1) AS {number} ON TRUE"
+        )
+    }
+
+    /// The items of a list in SQLite: `k`, the index, `v`, the item, and, where the list was there before, `f` and `t`, the item that
+    /// it continues, in the writer's shape and in the wanted one.
+    fn items(&self, alias: &str, list: &str, before: Option<(&str, &str)>, key: Option<&str>) -> String {
+        let each = format!("{alias}e");
+        let continued = before.map(|(old_from, old_to)| {
+            let index = self.continued(&each, list, old_from, key);
+            format!(", ({old_from} -> {index}) AS f, ({old_to} -> {index}) AS t")
+        });
+        format!(
+            "(SELECT {each}.key AS k, ({list} -> {each}.fullkey) AS v{} FROM json_each({list}) AS {each} ORDER BY {each}.key LIMIT -1 OFFSET 0) \
+             AS {alias}",
+            continued.unwrap_or_default()
         )
     }
 
@@ -229,6 +248,24 @@ impl Compute<'_, '_> {
             }
         }
     }
+}
+
+/// The values of a map in SQLite: as the items of a list, with the key as `k`.
+fn values(alias: &str, map: &str, before: Option<(&str, &str)>) -> String {
+    let each = format!("{alias}e");
+    let continued = before.map(|(old_from, old_to)| {
+        let at_key = |object: &str| {
+            let inner = format!("{alias}b");
+            let value = value_of(object, &inner);
+            format!("(SELECT {value} FROM json_each({object}) AS {inner} WHERE {inner}.key = {each}.key)")
+        };
+        format!(", {} AS f, {} AS t", at_key(old_from), at_key(old_to))
+    });
+    format!(
+        "(SELECT {each}.key AS k, {} AS v{} FROM json_each({map}) AS {each} ORDER BY {each}.id LIMIT -1 OFFSET 0) AS {alias}",
+        value_of(map, &each),
+        continued.unwrap_or_default()
+    )
 }
 
 /// The nodes that others need, with all that they follow from.

@@ -3,14 +3,13 @@
 
 use coeval_core::history::{Function, OnFail, Source};
 
-use super::{Compute, is_json};
+use super::{Bound, Compute, Failing, Inputs, is_json};
 use crate::expr::Local;
 use crate::types::column_type;
 
 impl Compute<'_, '_> {
     /// Renders the functions for PostgreSQL.
     pub(crate) fn guards(&self) -> Result<Vec<String>, Local> {
-        let Some(guard) = self.guard else { return Ok(Vec::new()) };
         let mut out = Vec::new();
         for (id, recipe) in self.scope().recipes.iter().enumerate() {
             for (at, target) in recipe.targets.iter().enumerate() {
@@ -23,7 +22,10 @@ impl Compute<'_, '_> {
                 };
                 let Some(types) = recipe.inputs.iter().map(property).collect::<Option<Vec<_>>>() else { continue };
                 let names: Vec<String> = (0..types.len()).map(|i| format!("i{i}")).collect();
-                let (sql, _) = self.apply(&recipe.function, at, &names, &types, &target.property)?;
+                let inputs = Inputs { seen: names.clone(), types: types.clone(), absent: None, bound: Bound::new(self, "i") };
+                let Ok(Failing::Unknown) = self.failing(recipe, at, &inputs) else { continue };
+                let sql = self.apply(&recipe.function, at, &names, &types, &target.property)?.sql;
+                let Some(name) = self.helpers.guard(id, at) else { continue };
                 let arguments = types.iter().zip(&names).map(|(property, name)| {
                     let ty = if is_json(&property.ty) {
                         "pg_catalog.jsonb".to_owned()
@@ -33,7 +35,7 @@ impl Compute<'_, '_> {
                     format!("{name} {ty}")
                 });
                 let arguments: Vec<String> = arguments.collect();
-                let (name, arguments) = (guard(id, at), arguments.join(", "));
+                let arguments = arguments.join(", ");
                 out.push(format!(
                     "CREATE OR REPLACE FUNCTION {name}({arguments}) RETURNS pg_catalog.bool LANGUAGE plpgsql IMMUTABLE AS $coeval$\nBEGIN\n  PERFORM {sql};\n  RETURN FALSE;\nEXCEPTION WHEN data_exception OR raise_exception THEN\n  RETURN TRUE;\nEND\n$coeval$"
                 ));

@@ -3,7 +3,7 @@
 use coeval_core::history::{NodeId, OnFail, Target, Tree};
 use coeval_core::schema::{Property, Type};
 
-use super::{Compute, Computed, Outcome, is_json, json, local};
+use super::{Bound, Compute, Computed, Outcome, is_json, json, local};
 use crate::expr::Local;
 use crate::types::{facet_check, from_json, to_json};
 
@@ -15,18 +15,23 @@ pub(crate) struct Landing<'c, 'h> {
 }
 
 impl Landing<'_, '_> {
-    /// Lands an outcome in the node, the target itself or something in it. `fill` is of the target's type.
-    pub(crate) fn land(&self, outcome: &Outcome, fill: Option<&str>) -> Result<Computed, Local> {
+    /// Lands an outcome in the node, the target itself or something in it. `fill` is of the target's type, and `inputs` are the names
+    /// that all of it reads.
+    pub(crate) fn land(&self, outcome: &Outcome, fill: Option<&str>, inputs: &Bound) -> Result<Computed, Local> {
         let property: &Property = &self.target.property;
         if let Tree::Leaf(_) = &self.target.tree {
             let sql = self.presence(property, &outcome.sql, outcome.absent.as_deref(), fill)?;
-            return self.guard(property, outcome, sql);
+            let landed = self.guard(property, outcome, sql)?;
+            let failed = landed.failed.map(|failed| inputs.around(failed));
+            return Ok(Computed { sql: inputs.around(landed.sql), failed });
         }
         // An object: its presence lands as the target, and what lies in it as its own property, beneath what is there.
         let dialect = self.compute.dialect;
-        let whole = self.json_presence(property, &outcome.sql, outcome.absent.as_deref(), fill);
+        let mut bound = Bound::new(self.compute, "w");
+        let whole = bound.name(self.json_presence(property, &outcome.sql, outcome.absent.as_deref(), fill));
         let sql = self.within(&self.target.tree, property, &whole)?.unwrap_or_else(|| json::null(dialect).to_owned());
-        Ok(Computed { sql, failed: self.failure(property, outcome, &whole) })
+        let failed = self.failure(property, outcome, &whole).map(|failed| inputs.around(bound.around(failed)));
+        Ok(Computed { sql: bound.above(inputs, sql), failed })
     }
 
     /// The value of the node in a JSON value of a part of the target.

@@ -3,35 +3,61 @@
 //! A node's value is native (a column of its type, NULL being what absence or null the property admits) or JSON (NULL is absence,
 //! JSON's null is null). It is JSON where any column holds it as JSON: in an object, or since its type is.
 
+mod bound;
 mod elements;
 mod fails;
 mod guard;
 pub(crate) mod json;
 mod land;
+mod lookup;
 pub(crate) mod stored;
 #[cfg(test)]
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
+use coeval_core::expr::{Compiled, ExprType};
 use coeval_core::history::{
     Fill, Function, Gate, Hidden, HiddenRule, Node, NodeId, OnFail, Order, Recipe, RecipeId, Scope, Source, Time, Tree,
 };
 use coeval_core::schema::{Property, Type};
+use coeval_core::table::Table as LookupTable;
 use coeval_plan::table::Table;
 
 use crate::dialect::Dialect;
-use crate::expr::{Local, landed, render, render_function};
+use crate::expr::sqlite::fits_in_case;
+use crate::expr::{Local, Rendered, TOO_DEEP, failure_beside, failure_of, landed, render_beside, render_function};
 use crate::literal::literal;
 use crate::types::{KeyType, from_json};
 
+pub(crate) use bound::Bound;
 pub(crate) use land::Landing;
 
 /// The values of nodes that something is computed from, as SQL.
 pub(crate) trait Values {
     /// Returns the value of a node, native or JSON as [`Compute::is_json`] says.
     fn value(&self, node: NodeId) -> String;
+
+    /// Returns a list or map as it is in the shape of a moment, where that is known and has not to be made of the value.
+    fn shaped(&self, _node: NodeId, _to: Time) -> Option<String> {
+        None
+    }
+
+    /// Returns what a list or map was before it was written, in the shape that [`Values::value`] has and in that of a moment: its
+    /// elements that go on keep what they have in that shape alone.
+    fn before(&self, _node: NodeId, _to: Time) -> Option<(String, String)> {
+        None
+    }
+}
+
+/// What computations call and read that lies beside the table.
+pub(crate) trait Helpers {
+    /// Returns the function that says whether an output of a recipe fails, where the dialect has such functions.
+    fn guard(&self, recipe: RecipeId, output: usize) -> Option<String>;
+
+    /// Returns where a table lies that expressions look things up in: a function of its key, or a table.
+    fn lookup(&self, table: &LookupTable) -> String;
 }
 
 /// Values given one by one.
@@ -58,10 +84,11 @@ pub(crate) struct Computed {
 pub(crate) struct Compute<'t, 'h> {
     pub(crate) table: &'t Table<'h>,
     pub(crate) dialect: Dialect,
-    /// Returns the function that says whether an output of a recipe fails, where the dialect has such functions.
-    pub(crate) guard: Option<&'t dyn Fn(RecipeId, usize) -> String>,
+    pub(crate) helpers: &'t dyn Helpers,
     /// Returns the type of another model's key.
     pub(crate) keys: KeyType<'t>,
+    /// The columns that there are and have values; all where `None`.
+    pub(crate) present: Option<&'t BTreeSet<usize>>,
     /// The elements that are computed, where it is not the rows.
     pub(crate) within: Option<Within<'t>>,
 }
@@ -86,6 +113,17 @@ pub(crate) struct Shape<'s> {
     pub(crate) undeclared: &'s dyn Fn(NodeId) -> Option<String>,
     /// A list or map as it was, in the writer's shape and in the wanted one.
     pub(crate) before: &'s dyn Fn(NodeId) -> Option<(String, String)>,
+}
+
+impl<'t, 'h> Compute<'t, 'h> {
+    pub(crate) fn new(table: &'t Table<'h>, dialect: Dialect, helpers: &'t dyn Helpers, keys: KeyType<'t>) -> Self {
+        Self { table, dialect, helpers, keys, present: None, within: None }
+    }
+
+    /// The same, where only some columns have values.
+    pub(crate) fn among(self, present: &'t BTreeSet<usize>) -> Self {
+        Self { present: Some(present), ..self }
+    }
 }
 
 impl Compute<'_, '_> {
@@ -140,11 +178,24 @@ impl Compute<'_, '_> {
                 json::empty(self.dialect)
             )),
         };
-        let Some(closed) = self.closed(order, hidden, values) else { return Ok(computed) };
-        Ok(Computed {
-            sql: format!("CASE WHEN {closed} THEN NULL ELSE {} END", computed.sql),
-            failed: computed.failed.map(|failed| format!("NOT ({closed}) AND {failed}")),
-        })
+        let computed = match self.closed(order, hidden, values) {
+            Some(closed) => Computed {
+                sql: format!("CASE WHEN {closed} THEN NULL ELSE {} END", computed.sql),
+                failed: computed.failed.map(|failed| format!("(NOT ({closed}) AND {failed})")),
+            },
+            None => computed,
+        };
+        self.readable(&computed.sql)?;
+        computed.failed.as_deref().map_or(Ok(()), |failed| self.readable(failed))?;
+        Ok(computed)
+    }
+
+    /// Refuses what the database could not read.
+    fn readable(&self, sql: &str) -> Result<(), Local> {
+        match self.dialect {
+            Dialect::Sqlite if !fits_in_case(sql) => Err(local(TOO_DEEP)),
+            Dialect::Sqlite | Dialect::Postgres => Ok(()),
+        }
     }
 
     /// When a default must not make its own container.
@@ -202,11 +253,10 @@ impl Compute<'_, '_> {
                 Fill::Value(value) => Some(self.constant(value, &target.property.ty)?),
                 Fill::Expression(expression, places) => {
                     let inputs: Vec<String> = places.iter().map(|place| inputs.seen[*place].clone()).collect();
-                    Some(render(expression, &inputs, self.dialect)?.sql)
+                    Some(self.expression(expression, &inputs, &target.property)?.sql)
                 }
             };
-            let landing = Landing { compute: self, target, node };
-            return landing.land(&outcome, fill.as_deref());
+            return Landing { compute: self, target, node }.land(&outcome, fill.as_deref(), &inputs.bound);
         }
         Err(local(format!("nothing computes `{}`", self.node(node).key)))
     }
@@ -214,6 +264,7 @@ impl Compute<'_, '_> {
     /// The inputs of a recipe as its function sees them.
     fn inputs(&self, recipe: &Recipe, values: &dyn Values, from: Time) -> Result<Inputs, Local> {
         let time = recipe.reads_at();
+        let mut bound = Bound::new(self, "i");
         let (mut seen, mut types, mut absent) = (Vec::new(), Vec::new(), Vec::new());
         for source in &recipe.inputs {
             match source {
@@ -227,7 +278,7 @@ impl Compute<'_, '_> {
                     let node = tree.node();
                     let property = self.property(node, time).clone();
                     let shape = Shape { from, to: time, undeclared: &|_| None, before: &|_| None };
-                    let json = self.gather(tree, values, &shape)?;
+                    let json = bound.name(self.gather(tree, values, &shape)?);
                     seen.push(match (self.is_json(node), is_json(&property.ty)) {
                         (true, true) => json::without_null(&json, self.dialect),
                         (true, false) => from_json(&json::without_null(&json, self.dialect), &property.ty, self.dialect)
@@ -245,7 +296,8 @@ impl Compute<'_, '_> {
         }
         // Among others an absent input reads as NULL; where all are absent, the function is not asked.
         let absent: Option<Vec<String>> = absent.into_iter().collect();
-        Ok(Inputs { seen, types, absent: absent.filter(|all| !all.is_empty()).map(|all| all.join(" AND ")) })
+        let absent = absent.filter(|all| !all.is_empty()).map(|all| all.join(" AND "));
+        Ok(Inputs { seen, types, absent, bound })
     }
 
     /// The value of a part of the schema: an object with what is declared in it, a list in the shape of the moment.
@@ -253,8 +305,11 @@ impl Compute<'_, '_> {
         let own = values.value(tree.node());
         let children = match tree {
             Tree::Leaf(node) => {
+                if let Some(known) = values.shaped(*node, shape.to) {
+                    return Ok(known);
+                }
                 let from = self.node(*node).nearest(shape.from);
-                let before = (shape.before)(*node);
+                let before = (shape.before)(*node).or_else(|| values.before(*node, shape.to));
                 return self.reshaped(
                     *node,
                     from,
@@ -294,35 +349,78 @@ impl Compute<'_, '_> {
     fn outcome(&self, id: RecipeId, at: usize, inputs: &Inputs) -> Result<Outcome, Local> {
         let recipe = &self.scope().recipes[id];
         let target = &recipe.targets[at];
-        let (sql, fallible) = match &recipe.function {
+        let sql = match &recipe.function {
             Function::Constant(None) => {
                 return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()), sure: false });
             }
-            Function::Constant(Some(value)) => {
-                let sql = self.constant(value, &target.property.ty)?;
-                return Ok(Outcome { sql, fails: None, absent: None, sure: false });
-            }
-            function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?,
+            Function::Constant(Some(value)) => self.constant(value, &target.property.ty)?,
+            function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?.sql,
         };
-        let fails = match (&target.on_fail, self.guard) {
-            (OnFail::Reject, _) => None,
-            (OnFail::Fallback(_) | OnFail::Quarantine, Some(guard)) if self.within.is_none() => {
-                Some(format!("{}({})", guard(id, at), inputs.seen.join(", ")))
-            }
-            (OnFail::Fallback(_) | OnFail::Quarantine, _) if fallible => {
-                let fails = match self.dialect {
-                    Dialect::Sqlite => fails::fails(&recipe.function, at, &inputs.seen, &sql),
-                    Dialect::Postgres => None,
-                };
-                Some(fails.ok_or_else(|| local("the database cannot go on where a computation fails"))?)
-            }
-            (OnFail::Fallback(_) | OnFail::Quarantine, _) => None,
-        };
+        let absent = inputs.absent.clone();
         let sure = self.dialect == Dialect::Sqlite && fails::is_sure(&recipe.function, at, &target.property.ty);
-        Ok(Outcome { sql, fails, absent: inputs.absent.clone(), sure })
+        if target.on_fail == OnFail::Reject {
+            return Ok(Outcome { sql, fails: None, absent, sure });
+        }
+        let fails = match self.failing(recipe, at, inputs)? {
+            Failing::Never => None,
+            Failing::When(condition) => Some(condition),
+            Failing::Unknown => match self.helpers.guard(id, at).filter(|_| self.within.is_none()) {
+                Some(guard) => Some(format!("{guard}({})", inputs.seen.join(", "))),
+                None => {
+                    let known = (self.dialect == Dialect::Sqlite).then(|| fails::fails(&recipe.function, at, &inputs.seen, &sql));
+                    Some(known.flatten().ok_or_else(|| local("the database cannot go on where a computation fails"))?)
+                }
+            },
+        };
+        Ok(Outcome { sql, fails, absent, sure })
     }
 
-    /// A function on inputs, and whether it may raise an error.
+    /// When an output of a recipe fails.
+    fn failing(&self, recipe: &Recipe, at: usize, inputs: &Inputs) -> Result<Failing, Local> {
+        let target = &recipe.targets[at];
+        let rendered = match &recipe.function {
+            Function::Constant(_) => return Ok(Failing::Never),
+            function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?,
+        };
+        if !rendered.fallible {
+            return Ok(Failing::Never);
+        }
+        // JSON may hold what is not of its type, which only a trial tells.
+        if self.dialect == Dialect::Postgres
+            && inputs.types.iter().any(|property| is_json(&property.ty))
+            && !matches!(recipe.function, Function::Keys(_))
+        {
+            return Ok(Failing::Unknown);
+        }
+        let condition = match &recipe.function {
+            Function::Expressions(expressions) => {
+                let (expression, places) = &expressions[at];
+                let seen: Vec<String> = places.iter().map(|place| inputs.seen[*place].clone()).collect();
+                let same = ExprType::of(&target.property.ty) == expression.root().ty;
+                let lookups = |table: &LookupTable| self.lookup(table);
+                failure_beside(expression, &seen, self.dialect, Some(&lookups)).ok().filter(|_| same)
+            }
+            function => inputs.seen.first().and_then(|input| failure_of(function, input, self.dialect)),
+        };
+        Ok(condition.map_or(Failing::Unknown, Failing::When))
+    }
+
+    /// An expression as a value of a target.
+    fn expression(&self, expression: &Compiled, seen: &[String], target: &Property) -> Result<Rendered, Local> {
+        let lookups = |table: &LookupTable| self.lookup(table);
+        let rendered = render_beside(expression, seen, self.dialect, Some(&lookups))?;
+        let root = expression.root();
+        let exact = matches!(target.ty, Type::Integer | Type::Decimal { .. }) && root.ty != ExprType::of(&target.ty);
+        let rendered = landed(rendered, root, &target.ty, self.dialect)?;
+        Ok(Rendered { fallible: rendered.fallible || exact, ..rendered })
+    }
+
+    /// Where a table lies, unless it is so small that it is written out.
+    fn lookup(&self, table: &LookupTable) -> Option<String> {
+        is_large(table).then(|| self.helpers.lookup(table))
+    }
+
+    /// A function on inputs.
     fn apply(
         &self,
         function: &Function,
@@ -330,17 +428,12 @@ impl Compute<'_, '_> {
         inputs: &[String],
         types: &[Property],
         target: &Property,
-    ) -> Result<(String, bool), Local> {
-        let rendered = match function {
+    ) -> Result<Rendered, Local> {
+        match function {
             Function::Expressions(expressions) => {
                 let (expression, places) = &expressions[at];
                 let seen: Vec<String> = places.iter().map(|place| inputs[*place].clone()).collect();
-                let rendered = render(expression, &seen, self.dialect)?;
-                match self.dialect {
-                    // An assignment converts it.
-                    Dialect::Postgres => rendered,
-                    Dialect::Sqlite => landed(rendered, expression.root(), &target.ty, self.dialect)?,
-                }
+                self.expression(expression, &seen, target)
             }
             Function::Constant(_)
             | Function::Identity
@@ -351,11 +444,23 @@ impl Compute<'_, '_> {
             | Function::Native(_) => {
                 let types: Vec<&Property> = types.iter().collect();
                 let mut all = render_function(function, inputs, &types, &[target], self.dialect)?;
-                all.pop().ok_or_else(|| local("it gives nothing"))?
+                all.pop().ok_or_else(|| local("it gives nothing"))
             }
-        };
-        Ok((rendered.sql, rendered.fallible))
+        }
     }
+}
+
+/// When a computation fails.
+enum Failing {
+    Never,
+    When(String),
+    /// It has to be tried.
+    Unknown,
+}
+
+/// Whether a table has so many rows that it is not written out wherever it is read.
+pub(crate) fn is_large(table: &LookupTable) -> bool {
+    table.iter().count() > 12
 }
 
 /// A computation that is left to the engine, whatever its text.
@@ -370,6 +475,7 @@ struct Inputs {
     types: Vec<Property>,
     /// When all are absent; `None` where that cannot be.
     absent: Option<String>,
+    bound: Bound,
 }
 
 /// What a function gives.

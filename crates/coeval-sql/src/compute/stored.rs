@@ -1,12 +1,13 @@
 //! Where the values of nodes lie in a row, and how they get there.
 
-use coeval_core::history::NodeId;
+use coeval_core::history::{NodeId, Time};
 use coeval_core::schema::Type;
-use coeval_plan::table::{Held, Table, View};
+use coeval_plan::table::{Held, Spot, Table, View, elements_signature};
 
-use super::{Compute, Shape, Values, json};
+use super::{Compute, Shape, Values, json, local};
 use crate::dialect::Dialect;
-use crate::expr::Local;
+use crate::expr::sqlite::fits;
+use crate::expr::{Local, TOO_DEEP};
 use crate::name::ident;
 use crate::types::{from_json, to_json};
 
@@ -29,11 +30,58 @@ impl Compute<'_, '_> {
         match self.table.homes(node) {
             [spot] if spot.path.is_empty() => {
                 let column = &self.table.columns[spot.column];
-                let whole = self.scope().nodes[node].lineage.is_none();
-                (whole && column.is_json() == self.is_json(node)).then_some(spot.column)
+                let known = &self.scope().nodes[node];
+                let whole = known.lineage.is_none();
+                // A version that hides the node has it in the shape of its birth or of its end.
+                let (held, first, last) = (self.held_shape(node, spot.column), known.born, known.nearest(Time::MAX));
+                let same = held == self.shape_at(node, first) && held == self.shape_at(node, last);
+                (whole && same && column.is_json() == self.is_json(node)).then_some(spot.column)
             }
             _ => None,
         }
+    }
+
+    /// What tells the shapes of a list or map from one another; `None` where it has one shape always.
+    fn shape_at(&self, node: NodeId, time: Time) -> Option<String> {
+        elements_signature(self.scope(), node, self.scope().nodes[node].nearest(time))
+    }
+
+    /// The shape of a list or map in a column.
+    fn held_shape(&self, node: NodeId, column: usize) -> Option<String> {
+        self.shape_at(node, self.held_at(node, column))
+    }
+
+    /// The moment whose shapes a column has.
+    fn held_at(&self, node: NodeId, column: usize) -> Time {
+        match self.table.columns[column].held {
+            Held::Shown { time, .. } => time,
+            Held::Hidden { .. } | Held::Failed { .. } | Held::Id => self.scope().nodes[node].born,
+        }
+    }
+
+    /// The places of a node in columns that have values.
+    fn places(&self, node: NodeId) -> impl Iterator<Item = &Spot> {
+        self.table.homes(node).iter().filter(|spot| self.present.is_none_or(|present| present.contains(&spot.column)))
+    }
+
+    /// The value of a node in a row, in the shape that it has for a version: what the version shows, or where it lies else; `None`
+    /// where it lies nowhere.
+    pub(crate) fn of_row(&self, node: NodeId, view: &View, row: &str) -> Result<Option<String>, Local> {
+        let wanted = self.shape_at(node, view.time);
+        let shown = self.table.spot(view, node);
+        let fits = || self.places(node).find(|spot| self.held_shape(node, spot.column) == wanted);
+        let Some(spot) = shown.or_else(fits).or_else(|| self.places(node).next()) else { return Ok(None) };
+        let value = self.stored(node, spot.column, &spot.path, row);
+        let from = self.scope().nodes[node].nearest(self.held_at(node, spot.column));
+        self.reshaped(node, from, view.time, &value, None).map(Some)
+    }
+
+    /// A list or map in a row, in the shape of a moment, where a column has it so.
+    pub(crate) fn in_shape(&self, node: NodeId, time: Time, row: &str) -> Option<String> {
+        self.scope().nodes[node].elements.as_ref()?;
+        let wanted = self.shape_at(node, time);
+        let spot = self.places(node).find(|spot| self.held_shape(node, spot.column) == wanted)?;
+        Some(self.stored(node, spot.column, &spot.path, row))
     }
 
     /// A node's value in a column of a row, as it is computed with.
@@ -68,11 +116,24 @@ impl Compute<'_, '_> {
 
     /// What a column holds when nodes have these values; `None` for a column that holds no node.
     pub(crate) fn kept(&self, at: usize, values: &dyn Values, writer: &Writer<'_>) -> Result<Option<String>, Local> {
+        let value = self.put_together(at, values, writer)?;
+        if let (Dialect::Sqlite, Some(value)) = (self.dialect, &value)
+            && !fits(value)
+        {
+            return Err(local(TOO_DEEP));
+        }
+        Ok(value)
+    }
+
+    fn put_together(&self, at: usize, values: &dyn Values, writer: &Writer<'_>) -> Result<Option<String>, Local> {
         let column = &self.table.columns[at];
         Ok(match column.held {
             Held::Hidden { node } => {
-                let ty = &column.property.ty;
-                let value = values.value(node);
+                let (ty, known) = (&column.property.ty, &self.scope().nodes[node]);
+                let before = self.before(writer, at, node)?;
+                let before = before.as_ref().map(|(from, to)| (from.as_str(), to.as_str()));
+                let from = known.nearest(writer.view.time);
+                let value = self.reshaped(node, from, known.born, &values.value(node), before)?;
                 Some(if self.is_json(node) { value } else { self.lifted_as(&value, ty, column.property.nullable) })
             }
             Held::Shown { node, time } => Some(if self.is_json(node) && !column.is_json() {
@@ -81,7 +142,7 @@ impl Compute<'_, '_> {
                 from_json(&value, &column.property.ty, self.dialect).unwrap_or(value)
             } else {
                 let undeclared = |node| self.undeclared(writer, at, node);
-                let before = |node| self.before(writer, at, node);
+                let before = |node| self.before(writer, at, node).ok().flatten();
                 let shape = Shape { from: writer.view.time, to: time, undeclared: &undeclared, before: &before };
                 self.gather(&self.scope().tree(node, time), values, &shape)?
             }),
@@ -90,14 +151,14 @@ impl Compute<'_, '_> {
     }
 
     /// A list or map as it was, in the shape of the writer's version and in that of a column.
-    fn before(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<(String, String)> {
-        let old = writer.old?;
-        let place = |at: usize, path: &[String]| {
-            path.iter().fold(column(self.table, at, old), |object, name| json::member(&object, name, self.dialect))
+    fn before(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Result<Option<(String, String)>, Local> {
+        let own = self.table.homes(node).iter().find(|spot| spot.column == at);
+        let (Some(old), Some(own), true) = (writer.old, own, self.scope().nodes[node].elements.is_some()) else {
+            return Ok(None);
         };
-        let source = self.table.spot(writer.view, node)?;
-        let own = self.table.homes(node).iter().find(|spot| spot.column == at)?;
-        Some((place(source.column, &source.path), place(own.column, &own.path)))
+        let from = self.of_row(node, writer.view, old)?;
+        let to = own.path.iter().fold(column(self.table, at, old), |object, name| json::member(&object, name, self.dialect));
+        Ok(from.map(|from| (from, to)))
     }
 
     /// What is not declared in an object of a column that the writer does not show: what it wrote beside what its version

@@ -133,8 +133,8 @@ pub(crate) fn landed(rendered: Rendered, root: &Expr, target: &Type, dialect: Di
         },
         (from, to) if super::shared::is_json(from) && super::shared::is_json(to) => rendered.sql,
         (from, to) if super::shared::keeps(from, to) || from.is_numeric() && to.is_numeric() => match dialect {
-            Dialect::Postgres => postgres::Postgres::new(&[]).cast(&rendered.sql, from, &to.clone(), &cast)?,
-            Dialect::Sqlite => sqlite::Sqlite::new(&[]).cast(&rendered.sql, from, &to.clone(), &cast)?,
+            Dialect::Postgres => postgres::Postgres::new(&[], None).cast(&rendered.sql, from, &to.clone(), &cast)?,
+            Dialect::Sqlite => sqlite::Sqlite::new(&[], None).cast(&rendered.sql, from, &to.clone(), &cast)?,
         },
         // What is none of the enum's values is found by the column's check.
         (ExprType::String, ExprType::Enum(_) | ExprType::Ref(_)) | (ExprType::Enum(_), ExprType::Enum(_)) => rendered.sql,
@@ -165,6 +165,38 @@ fn enum_case(input: &str, table: &BTreeMap<String, String>, dialect: Dialect) ->
     let branches: Vec<String> =
         table.iter().map(|(from, to)| format!("WHEN {} THEN {}", string(from, dialect), string(to, dialect))).collect();
     format!("(CASE {subject} {} ELSE CASE WHEN {input} IS NOT NULL THEN {raise} END END)", branches.join(" "))
+}
+
+/// The condition, true or false, under which a function that is no expression raises an error for its input; `None` where that is not
+/// told without computing it.
+pub(crate) fn failure_of(function: &Function, input: &str, dialect: Dialect) -> Option<String> {
+    match function {
+        Function::Enum(table) => {
+            let known: Vec<String> = table.keys().map(|from| string(from, dialect)).collect();
+            let collate = if dialect == Dialect::Postgres { "COLLATE pg_catalog.\"C\"" } else { "COLLATE BINARY" };
+            Some(if known.is_empty() {
+                format!("({input} IS NOT NULL)")
+            } else {
+                format!("({input} IS NOT NULL AND {input} {collate} NOT IN ({}))", known.join(", "))
+            })
+        }
+        Function::Keys(keys) => {
+            let taken = keys.values().filter(|to| !keys.contains_key(*to));
+            let taken: Vec<String> = taken.map(|to| string(to, dialect)).collect();
+            Some(match dialect {
+                _ if taken.is_empty() => "FALSE".to_owned(),
+                Dialect::Postgres => format!(
+                    "coalesce(pg_catalog.jsonb_exists_any({input}, ARRAY[{}]::pg_catalog.text[]), FALSE)",
+                    taken.join(", ")
+                ),
+                Dialect::Sqlite => {
+                    format!("EXISTS (SELECT 1 FROM json_each({input}) AS \"@e\" WHERE \"@e\".key IN ({}))", taken.join(", "))
+                }
+            })
+        }
+        Function::Constant(_) | Function::Identity | Function::Wrap => Some("FALSE".to_owned()),
+        Function::Expressions(_) | Function::Pick { .. } | Function::Native(_) => None,
+    }
 }
 
 /// The object with its keys renamed; an error where a key occurs to which another one is renamed.

@@ -16,20 +16,20 @@ mod failure;
 mod function;
 pub(crate) mod postgres;
 mod shared;
-pub(crate) use shared::depth as depth_of;
+pub(crate) use shared::TOO_DEEP;
 pub(crate) mod sqlite;
 
 use std::ops::Range;
 
 use coeval_core::expr::Compiled;
+use coeval_core::table::Table;
 
 use crate::Dialect;
 
-pub(crate) use function::landed;
-pub(crate) use shared::depth;
-
+pub(crate) use failure::failure_beside;
 pub use failure::render_with_failure;
 pub use function::render_function;
+pub(crate) use function::{failure_of, landed};
 
 /// An expression as SQL text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +68,27 @@ pub(crate) type Sql = Result<String, Local>;
 /// # Errors
 /// The expression is local in this dialect.
 pub fn render(compiled: &Compiled, inputs: &[String], dialect: Dialect) -> Result<Rendered, Local> {
+    render_beside(compiled, inputs, dialect, None)
+}
+
+/// Says where a table that expressions look things up in lies: a function of its key in PostgreSQL, a table in SQLite; `None` for one
+/// that is written out.
+pub(crate) type Lookups<'a> = Option<&'a dyn Fn(&Table) -> Option<String>>;
+
+/// As [`render`], with tables that lie elsewhere.
+pub(crate) fn render_beside(
+    compiled: &Compiled,
+    inputs: &[String],
+    dialect: Dialect,
+    lookups: Lookups<'_>,
+) -> Result<Rendered, Local> {
     let root = compiled.root();
     if inputs.len() < compiled.inputs().len() {
         return Err(Local::new("the text of an input is missing", &root.span));
     }
     let sql = match dialect {
-        Dialect::Postgres => postgres::Postgres::new(inputs).expr(root)?,
-        Dialect::Sqlite => sqlite::Sqlite::new(inputs).expr(root)?,
+        Dialect::Postgres => postgres::Postgres::new(inputs, lookups).expr(root)?,
+        Dialect::Sqlite => sqlite::Sqlite::new(inputs, lookups).expr(root)?,
     };
     if dialect == Dialect::Sqlite {
         shared::check_depth(&sql, root)?;

@@ -1,6 +1,7 @@
 //! What the renderers share.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use coeval_core::Value;
 use coeval_core::expr::{Expr, ExprKind, ExprType, Function};
@@ -8,19 +9,19 @@ use coeval_core::expr::{Expr, ExprKind, ExprType, Function};
 use super::{Local, Sql};
 use crate::Dialect;
 
-/// How deep parentheses and `CASE` may be nested together: the parser of SQLite 3.40 has a stack of fixed size, and a trigger that it
-/// cannot read makes the whole database unreadable to it. Measured within a `CASE` of a trigger's `UPDATE`: 17 are read, 18 are not.
-const DEPTH_LIMIT: usize = 16;
-
 /// Names that no column has.
 #[derive(Debug, Default)]
-pub(super) struct Names(Cell<usize>);
+pub(super) struct Names {
+    last: Cell<usize>,
+    /// The texts that have names beneath them, as what is made of these and where they come from.
+    bound: RefCell<HashMap<String, (String, String)>>,
+}
 
 impl Names {
     /// A new name, in quotation marks.
     pub(super) fn fresh(&self) -> String {
-        self.0.set(self.0.get() + 1);
-        format!("\"@{}\"", self.0.get())
+        self.last.set(self.last.get() + 1);
+        format!("\"@{}\"", self.last.get())
     }
 
     /// Gives texts that are long to compute a name, so that they can be used several times and are computed once.
@@ -34,15 +35,29 @@ impl Names {
                 names.push((*value).to_owned());
             } else {
                 let name = self.fresh();
-                bound.push(format!("{value} AS {name}"));
+                bound.push((*value, name.clone()));
                 names.push(name);
             }
         }
         let made = make(&names)?;
-        if bound.is_empty() {
-            return Ok(made);
-        }
-        Ok(format!("(SELECT {made} FROM (SELECT {}{barrier}) AS {})", bound.join(", "), self.fresh()))
+        let known = self.bound.borrow();
+        let inner = match bound.as_slice() {
+            [] => return Ok(made),
+            // One beneath the other takes less of a parser's stack than one within the other.
+            [(value, name)] if known.contains_key(*value) => {
+                let (made, from) = &known[*value];
+                format!("SELECT {made} AS {name} FROM {from} LIMIT 1 OFFSET 0")
+            }
+            bound => {
+                let bound: Vec<String> = bound.iter().map(|(value, name)| format!("{value} AS {name}")).collect();
+                format!("SELECT {}{barrier}", bound.join(", "))
+            }
+        };
+        drop(known);
+        let from = format!("({inner}) AS {}", self.fresh());
+        let text = format!("(SELECT {made} FROM {from})");
+        self.bound.borrow_mut().insert(text.clone(), (made, from));
+        Ok(text)
     }
 }
 
@@ -53,37 +68,11 @@ fn is_short(sql: &str) -> bool {
 
 /// Refuses a text that SQLite's parser could not read.
 pub(super) fn check_depth(sql: &str, root: &Expr) -> Result<(), Local> {
-    if depth(sql) > DEPTH_LIMIT {
-        return Err(Local::new("the expression is nested too deeply for SQLite's parser", &root.span));
-    }
-    Ok(())
+    if super::sqlite::fits(sql) { Ok(()) } else { Err(Local::new(TOO_DEEP, &root.span)) }
 }
 
-/// How deep parentheses and `CASE` are nested.
-pub(crate) fn depth(sql: &str) -> usize {
-    let (mut depth, mut deepest, mut quote, mut word) = (0_usize, 0, None, String::new());
-    for c in sql.chars().chain([' ']) {
-        if quote.is_none() && c.is_ascii_alphabetic() {
-            word.push(c);
-            continue;
-        }
-        match (quote, c) {
-            (Some(open), c) if open == c => quote = None,
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        match word.as_str() {
-            "CASE" => depth += 1,
-            "END" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        word.clear();
-        deepest = deepest.max(depth);
-    }
-    deepest
-}
+/// Why an expression is local that SQLite's parser could not read.
+pub(crate) const TOO_DEEP: &str = "it is nested too deeply for SQLite's parser";
 
 /// The value of an integer that is spelled out.
 pub(super) fn integer(expr: &Expr) -> Option<i64> {

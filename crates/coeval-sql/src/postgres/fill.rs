@@ -55,15 +55,13 @@ fn render(
     names: &Names,
     keys: KeyType<'_>,
 ) -> Result<Option<Fill>, Local> {
-    let guard = |recipe, output| names.guard(recipe, output);
-    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys, within: None };
-    let order = table.order(from);
     let known: BTreeSet<usize> = (0..table.columns.len()).filter(|at| !columns.contains(at)).collect();
+    let compute = Compute::new(table, Dialect::Postgres, names, keys).among(&known);
+    let order = table.order(from);
     let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
     for node in 0..table.scope().nodes.len() {
-        let spot = table.spot(from, node).or_else(|| table.homes(node).iter().find(|spot| known.contains(&spot.column)));
-        if let Some(spot) = spot {
-            values.insert(node, compute.stored(node, spot.column, &spot.path, "t"));
+        if let Some(value) = compute.of_row(node, from, "t")? {
+            values.insert(node, value);
         }
     }
     // What is computed is given a name where something else reads it.

@@ -38,15 +38,13 @@ pub struct Keep {
 /// # Errors
 /// A computation that the database cannot do.
 pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys: KeyType<'_>) -> Result<Option<Keep>, Local> {
-    let guard = |recipe, output| names.guard(recipe, output);
-    let compute = Compute { table, dialect: D, guard: Some(&guard), keys, within: None };
+    let stays: BTreeSet<usize> = (0..table.columns.len()).filter(|at| !columns.contains(at)).collect();
+    let compute = Compute::new(table, D, names, keys).among(&stays);
     let order = table.order(to);
-    let stays = |column: usize| !columns.contains(&column);
     let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
     for node in 0..table.scope().nodes.len() {
-        let spot = table.spot(to, node).or_else(|| table.homes(node).iter().find(|spot| stays(spot.column)));
-        if let Some(spot) = spot {
-            values.insert(node, compute.stored(node, spot.column, &spot.path, "t"));
+        if let Some(value) = compute.of_row(node, to, "t")? {
+            values.insert(node, value);
         }
     }
     let kept = Kept::new(table, to);

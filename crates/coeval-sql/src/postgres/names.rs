@@ -1,7 +1,10 @@
 //! Where things are in a database.
 
+use coeval_core::history::RecipeId;
+use coeval_core::table::Table;
 use coeval_plan::table::View;
 
+use crate::compute::Helpers;
 use crate::name::{fit, ident};
 
 /// Where the things of a table are, quoted and with their schemas.
@@ -60,6 +63,12 @@ impl Names {
         self.working(&format!("fails_{recipe}_{output}"))
     }
 
+    /// Returns the function that looks a key up in a table.
+    pub fn lookup(&self, table: &Table) -> String {
+        let digest: String = table.digest().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+        self.working(&format!("lookup_{}_{digest}", table.name()))
+    }
+
     /// Returns the schema of a version's views.
     pub fn version_schema(&self, version: u32) -> String {
         ident(&fit(&format!("{}_v{version}", self.deployment)))
@@ -93,5 +102,15 @@ impl Names {
     /// Returns the name of a constraint or an index of the table, without a schema.
     pub fn constraint(&self, what: &str) -> String {
         ident(&fit(&format!("{}_{what}", self.name)))
+    }
+}
+
+impl Helpers for Names {
+    fn guard(&self, recipe: RecipeId, output: usize) -> Option<String> {
+        Some(Names::guard(self, recipe, output))
+    }
+
+    fn lookup(&self, table: &Table) -> String {
+        Names::lookup(self, table)
     }
 }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use coeval_core::history::{Gate, Hidden, History, NodeId, Order};
-use coeval_plan::table::{Cluster, Held, MARKER, Table};
+use coeval_core::history::{Gate, Hidden, History, NodeId, Order, Time};
+use coeval_plan::table::{Cluster, Held, MARKER, Table, View};
 
 use super::Names;
 use crate::compute::stored::{self, Writer};
@@ -47,8 +47,7 @@ pub fn triggers(
     names: &Names,
     keys: KeyType<'_>,
 ) -> Result<Option<Triggers>, Local> {
-    let guard = |recipe, output| names.guard(recipe, output);
-    let compute = Compute { table, dialect: Dialect::Postgres, guard: Some(&guard), keys, within: None };
+    let compute = Compute::new(table, Dialect::Postgres, names, keys);
     let (mut variables, mut insert, mut update) = (Variables::new(), String::new(), String::new());
     let mut columns = BTreeSet::new();
     let mut assignments = 0;
@@ -86,8 +85,10 @@ pub fn triggers(
         let name = helper.split_once("FUNCTION ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
         name.is_some_and(|name| insert.contains(name) || update.contains(name))
     };
+    let mut helpers = compute.lookups()?;
+    helpers.extend(compute.guards()?.into_iter().filter(called));
     Ok(Some(Triggers {
-        helpers: compute.guards()?.into_iter().filter(called).collect(),
+        helpers,
         insert: function(&names.insert(), &insert, &clear),
         update: function(&names.update(), &update, ""),
         watched: columns.iter().map(|column| ident(&table.columns[*column].name)).collect(),
@@ -106,11 +107,30 @@ struct Part<'c, 'h> {
 }
 
 /// The values of the row as it was.
-struct Before<'c, 'h>(&'c Part<'c, 'h>);
+struct Before<'c, 'h>(&'c Part<'c, 'h>, &'c View);
 
 impl Values for Before<'_, '_> {
     fn value(&self, node: NodeId) -> String {
-        self.0.read(node, "OLD")
+        // What cannot be read so is found when the new values are put together.
+        self.0.read(node, self.1, "OLD").unwrap_or_else(|_| format!("n{node}"))
+    }
+
+    fn shaped(&self, node: NodeId, to: Time) -> Option<String> {
+        self.0.compute.in_shape(node, to, "OLD")
+    }
+}
+
+/// The values that a write at a version leaves, which are columns of the row or variables.
+struct After<'c, 'h>(&'c Part<'c, 'h>, &'c View);
+
+impl Values for After<'_, '_> {
+    fn value(&self, node: NodeId) -> String {
+        self.0.slot(node)
+    }
+
+    fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
+        let shaped = self.0.compute.in_shape(node, to, "OLD")?;
+        Some((self.0.read(node, self.1, "OLD").ok()?, shaped))
     }
 }
 
@@ -124,11 +144,8 @@ impl Part<'_, '_> {
     }
 
     /// A node's value in a row. A link of a chain is computed anew from what is beside it, and in a variable by then.
-    fn read(&self, node: NodeId, row: &str) -> String {
-        match self.table().homes(node).first() {
-            Some(spot) => self.compute.stored(node, spot.column, &spot.path, row),
-            None => format!("n{node}"),
-        }
+    fn read(&self, node: NodeId, view: &View, row: &str) -> Result<String, Local> {
+        Ok(self.compute.of_row(node, view, row)?.unwrap_or_else(|| format!("n{node}")))
     }
 
     /// Where a node's new value is.
@@ -282,12 +299,12 @@ impl Part<'_, '_> {
             let node = order.hidden[*at].node;
             self.declare(node, variables);
             if self.compute.direct(node).is_none() && !self.table().homes(node).is_empty() {
-                let _ = writeln!(out, "    n{node} := {};", self.read(node, "OLD"));
+                let _ = writeln!(out, "    n{node} := {};", self.read(node, group.view, "OLD")?);
             }
         }
         let mut failed = BTreeMap::new();
         for at in hidden {
-            self.recompute(&order, &order.hidden[at], &mut dirty, variables, &mut out, &mut failed)?;
+            self.recompute(group, &order.hidden[at], &mut dirty, variables, &mut out, &mut failed)?;
         }
         let put = self.put(group, &failed, true)?;
         out.push_str(&put);
@@ -299,7 +316,7 @@ impl Part<'_, '_> {
 
     fn recompute(
         &self,
-        order: &Order,
+        group: &Group<'_>,
         hidden: &Hidden,
         dirty: &mut Dirty,
         variables: &mut Variables,
@@ -308,7 +325,8 @@ impl Part<'_, '_> {
     ) -> Result<(), Local> {
         let node = hidden.node;
         let slot = self.slot(node);
-        let values = self.values();
+        let order = &self.table().order(group.view);
+        let values = After(self, group.view);
         let touched = dirty.any(hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)));
         let computed = self.compute.calc(order, hidden, &values)?;
         if !hidden.sticky {
@@ -330,7 +348,7 @@ impl Part<'_, '_> {
             return Ok(());
         }
         // A value of its own goes only with the object that it lies in; one that follows goes on following.
-        let old = Before(self);
+        let old = Before(self, group.view);
         let before = self.compute.calc(order, hidden, &old)?;
         let flag = format!("d{node}");
         variables.insert(flag.clone(), "pg_catalog.bool".to_owned());

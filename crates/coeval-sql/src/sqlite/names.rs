@@ -1,7 +1,10 @@
 //! Where things are in a database.
 
+use coeval_core::history::RecipeId;
+use coeval_core::table::Table;
 use coeval_plan::table::View;
 
+use crate::compute::Helpers;
 use crate::name::{fit, ident};
 
 /// The names of what belongs to a table. SQLite has no schemas, so that views and tables share one space of names.
@@ -54,5 +57,16 @@ impl Names {
     /// Returns the primary key's constraint, as it is.
     pub fn primary_key(&self) -> String {
         fit(&format!("{}_pkey", self.table))
+    }
+}
+
+impl Helpers for Names {
+    fn guard(&self, _recipe: RecipeId, _output: usize) -> Option<String> {
+        None
+    }
+
+    fn lookup(&self, table: &Table) -> String {
+        let digest: String = table.digest().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+        ident(&fit(&format!("coeval_lookup_{}_{digest}", table.name())))
     }
 }

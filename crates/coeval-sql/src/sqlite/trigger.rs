@@ -7,14 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::history::{Gate, Hidden, NodeId, Order};
+use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
 use coeval_core::schema::Type;
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
 use crate::compute::{Compute, Computed, Values, is_json, json, stored};
 use crate::dialect::Dialect;
-use crate::expr::{Local, depth};
+use crate::expr::Local;
+use crate::expr::sqlite::fits;
 use crate::literal::{Unfit, literal};
 use crate::name::{ident, string};
 use crate::types::{KeyType, column_type, facet_check};
@@ -22,6 +23,8 @@ use crate::types::{KeyType, column_type, facet_check};
 /// What writes through the view of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writing {
+    /// Tables that the triggers look things up in, complete statements that change nothing where they were run before.
+    pub lookups: Vec<String>,
     /// The triggers, complete statements.
     pub statements: Vec<String>,
     /// The columns that the calculation needs beside those of the base table, as they are; none where nothing is calculated.
@@ -41,7 +44,8 @@ pub fn triggers(
     names: &Names,
     keys: KeyType<'_>,
 ) -> Result<Writing, Unfit> {
-    let compute = Compute { table, dialect: Dialect::Sqlite, guard: None, keys, within: None };
+    let compute = Compute::new(table, Dialect::Sqlite, names, keys).among(present);
+    let lookups = compute.lookups().map_err(|local| Unfit(local.reason))?;
     let mut writer = Writer::new(compute, view, present, names);
     let insert = writer.insert()?;
     let update = writer.update()?;
@@ -52,7 +56,7 @@ pub fn triggers(
         format!("CREATE TRIGGER {name} INSTEAD OF {event} ON {of} BEGIN\n{body}END")
     };
     let statements = vec![trigger("INSERT", &insert), trigger("UPDATE", &update), trigger("DELETE", &delete)];
-    Ok(Writing { statements, scratch: writer.slots, local: writer.local })
+    Ok(Writing { lookups, statements, scratch: writer.slots, local: writer.local })
 }
 
 /// Returns the definitions of the columns of the table in which the triggers of several views calculate; the first is its key.
@@ -98,6 +102,8 @@ struct Writer<'c, 'h> {
     order: std::sync::Arc<Order>,
     /// The nodes that the columns which the version does not show follow from.
     wanted: BTreeSet<NodeId>,
+    /// Whether there is a row that was there before.
+    is_update: bool,
     slots: BTreeSet<String>,
     local: Vec<(NodeId, Local)>,
 }
@@ -108,6 +114,15 @@ struct At<'w, 'c, 'h>(&'w Writer<'c, 'h>, Row);
 impl Values for At<'_, '_, '_> {
     fn value(&self, node: NodeId) -> String {
         self.0.value(node, self.1)
+    }
+
+    fn shaped(&self, node: NodeId, to: Time) -> Option<String> {
+        self.0.compute.in_shape(node, to, "o").filter(|_| self.1 == Row::Old)
+    }
+
+    fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
+        let shaped = self.0.compute.in_shape(node, to, "o")?;
+        (self.1 == Row::New && self.0.is_update).then(|| (self.0.value(node, Row::Old), shaped))
     }
 }
 
@@ -123,6 +138,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             names,
             wanted: BTreeSet::new(),
             order,
+            is_update: false,
             slots: BTreeSet::new(),
             local: Vec::new(),
         };
@@ -335,23 +351,22 @@ impl<'c, 'h> Writer<'c, 'h> {
     }
 
     /// Puts the nodes that have no column of their own into theirs, in both rows.
-    fn take(&mut self) -> String {
+    fn take(&mut self) -> Result<String, Unfit> {
         let nodes: Vec<NodeId> = self.wanted.iter().copied().filter(|node| self.direct(*node).is_none()).collect();
         let (scratch, mut sets) = (self.scratch(), Vec::new());
         for node in nodes {
             let slot = self.slot(node);
-            if let Some((column, path)) = self.home(node) {
-                sets.push(format!("{slot} = {}", self.compute.stored(node, column, &path, &scratch)));
+            if let Some(value) = self.compute.of_row(node, self.view, &scratch).map_err(|local| Unfit(local.reason))? {
+                sets.push(format!("{slot} = {value}"));
             }
         }
-        if sets.is_empty() { String::new() } else { format!("  UPDATE {scratch} SET {};\n", sets.join(", ")) }
+        Ok(if sets.is_empty() { String::new() } else { format!("  UPDATE {scratch} SET {};\n", sets.join(", ")) })
     }
 
     /// Computes a node from the row that it lies in.
     fn calc(&self, hidden: &Hidden) -> Result<Computed, Local> {
         let computed = self.compute.calc(&self.order, hidden, &At(self, Row::Own))?;
-        let deepest = computed.failed.iter().map(|failed| depth(failed)).fold(depth(&computed.sql), usize::max);
-        if deepest > DEEPEST {
+        if !fits(&computed.sql) || !computed.failed.iter().all(|failed| fits(failed)) {
             return Err(Local::new("it is nested too deeply for older releases of SQLite", &(0..0)));
         }
         Ok(computed)
@@ -393,7 +408,7 @@ impl<'c, 'h> Writer<'c, 'h> {
                     } else {
                         let kept = self.compute.kept(at, &At(self, Row::New), &writer);
                         let kept = kept.map_err(|local| Unfit(local.reason))?.unwrap_or_else(|| own.clone());
-                        if depth(&kept) > DEEPEST { too_deep(&Names::view(self.view)) } else { kept }
+                        if fits(&kept) { kept } else { too_deep(&Names::view(self.view)) }
                     }
                 }
                 Held::Failed { .. } | Held::Id => own,
@@ -418,7 +433,7 @@ impl<'c, 'h> Writer<'c, 'h> {
         let mut out = format!("  DELETE FROM {scratch};\n");
         out.push_str(&format!("  INSERT INTO {scratch} ({side}, {shown}) VALUES (1, {});\n", given.join(", ")));
         out.push_str(&self.refusals(true));
-        out.push_str(&self.take());
+        out.push_str(&self.take()?);
         let order = std::sync::Arc::clone(&self.order);
         for at in self.computed() {
             let hidden = &order.hidden[at];
@@ -448,6 +463,7 @@ impl<'c, 'h> Writer<'c, 'h> {
 
     /// R2: what a write at the version recomputes.
     fn update(&mut self) -> Result<String, Unfit> {
+        self.is_update = true;
         let (scratch, side, key) = (self.scratch(), self.side(), self.key());
         let table = self.names.table();
         let all = self.column_list(self.present.iter().copied());
@@ -468,7 +484,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             new.join(", ")
         ));
         out.push_str(&self.refusals(false));
-        out.push_str(&self.take());
+        out.push_str(&self.take()?);
         let order = std::sync::Arc::clone(&self.order);
         // What no column holds is computed anew as it was, before it is computed as it will be.
         for at in self.computed() {
@@ -562,10 +578,6 @@ impl<'c, 'h> Writer<'c, 'h> {
         out
     }
 }
-
-/// How deep parentheses and `CASE` may be nested in what is computed: the parser of SQLite 3.40 has a stack of fixed size, and a
-/// trigger that it cannot read makes the whole database unreadable to it.
-const DEEPEST: usize = 15;
 
 /// What a view says that refuses a write since the database cannot compute what follows from it.
 pub const LOCAL: &str = "SQLite cannot compute";

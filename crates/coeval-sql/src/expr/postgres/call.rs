@@ -81,7 +81,10 @@ impl Postgres<'_> {
                 Ok(format!("NULLIF({kind}, 'null')"))
             }
             Function::Lookup => match &args[0].kind {
-                ExprKind::Table(table) => Ok(format!("({} -> {})", json::table(table, e)?, arg(1)?)),
+                ExprKind::Table(table) => match self.lookups.and_then(|lookups| lookups(table)) {
+                    Some(function) => Ok(format!("{function}({})", arg(1)?)),
+                    None => Ok(format!("({} -> {})", json::table(table, e)?, arg(1)?)),
+                },
                 _ => local("expected a table"),
             },
         }

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use coeval_core::expr::{Comparison, Expr, ExprKind, ExprType, Test};
 
 use super::shared::{self, Names};
-use super::{Local, Sql};
+use super::{Local, Lookups, Sql};
 use crate::Dialect;
 use crate::literal;
 use crate::name::string;
@@ -31,6 +31,7 @@ pub(super) const C: &str = "COLLATE pg_catalog.\"C\"";
 /// Makes the text of an expression.
 pub(crate) struct Postgres<'a> {
     inputs: &'a [String],
+    lookups: Lookups<'a>,
     /// The parameters of the lambdas around, the innermost last.
     params: RefCell<Vec<Param>>,
     names: Names,
@@ -64,8 +65,8 @@ pub(in crate::expr) fn raise(message: &str, ty: &ExprType) -> String {
 }
 
 impl<'a> Postgres<'a> {
-    pub(crate) fn new(inputs: &'a [String]) -> Self {
-        Self { inputs, params: RefCell::default(), names: Names::default() }
+    pub(crate) fn new(inputs: &'a [String], lookups: Lookups<'a>) -> Self {
+        Self { inputs, lookups, params: RefCell::default(), names: Names::default() }
     }
 
     /// The text of an expression, of the column type of its type.

@@ -13,6 +13,11 @@ const PAD_LIMIT: i64 = 10_000_000;
 /// A character that is none, and so stands in no text: where a text is cut.
 const MARK: &str = "char(1114111)";
 
+/// An empty text, NULL where the value is: what it is added to is NULL then. It takes less of the parser's stack than `CASE`.
+pub(super) fn null_with(sql: &str) -> String {
+    format!("substr({sql}, 1, 0)")
+}
+
 impl Sqlite<'_> {
     pub(super) fn call(&self, function: Function, args: &[Expr], e: &Expr) -> Sql {
         let lazy = matches!(function, Function::Coalesce | Function::Nullif | Function::ConcatWs);
@@ -203,13 +208,13 @@ impl Sqlite<'_> {
         }
     }
 
-    /// A list's items in order, as a source of rows: the name of the item's JSON, what follows FROM, and an empty text of each row,
+    /// The items of a list that has a name, in order, as a source of rows: the name of the item's JSON, what follows FROM, and an empty text of each row,
     /// without which an aggregate of what is outside of the subselect would be one of the statement around.
     pub(super) fn items(&self, list: &str) -> (String, String, String) {
-        let [bound, each, item, order, inner, outer] = std::array::from_fn(|_| self.names.fresh());
+        let [each, item, order, outer] = std::array::from_fn(|_| self.names.fresh());
         let rows = format!(
-            "(SELECT {inner}.{bound} -> {each}.fullkey AS {item}, {each}.key AS {order} FROM (SELECT {list} AS {bound}) AS {inner}, \
-             json_each({inner}.{bound}) AS {each} ORDER BY {each}.key LIMIT -1 OFFSET 0) AS {outer}"
+            "(SELECT {list} -> {each}.fullkey AS {item}, {each}.key AS {order} FROM json_each({list}) AS {each} \
+             ORDER BY {each}.key LIMIT -1 OFFSET 0) AS {outer}"
         );
         (item, rows, format!("substr('', {order})"))
     }
@@ -229,11 +234,13 @@ impl Sqlite<'_> {
                 // Read of each row, or it would be computed once where there is none.
                 (item, format!(" WHERE CASE WHEN {here} IS NOT NULL THEN {body} END"))
             } else {
-                let json = to_json(&body, &of.ty).ok_or_else(|| Local::new(format!("{} as JSON in SQLite", of.ty.a()), &of.span))?;
+                let json =
+                    to_json(&body, &of.ty).ok_or_else(|| Local::new(format!("{} as JSON in SQLite", of.ty.a()), &of.span))?;
                 (json, String::new())
             };
             Ok(format!(
-                "(CASE WHEN {list} IS NOT NULL THEN (SELECT '[' || coalesce(group_concat({part} || {here}, ','), '') || ']' FROM {rows}{condition}) END)"
+                "(SELECT '[' || coalesce(group_concat({part} || {here}, ','), '') || ']' || {} FROM {rows}{condition})",
+                null_with(list)
             ))
         })
     }
@@ -281,6 +288,10 @@ impl Sqlite<'_> {
     }
 
     fn lookup(&self, table: &coeval_core::table::Table, key: &str, e: &Expr) -> Sql {
+        let alias = self.names.fresh();
+        if let Some(elsewhere) = self.lookups.and_then(|lookups| lookups(table)) {
+            return Ok(format!("(SELECT {alias}.value FROM {elsewhere} AS {alias} WHERE {alias}.key = {key})"));
+        }
         let mut rows = Vec::new();
         for (key, row) in table.iter() {
             let row = literal::of(row, &ExprType::Json, Dialect::Sqlite).map_err(|unfit| Local::new(unfit.0, &e.span))?;
@@ -289,7 +300,6 @@ impl Sqlite<'_> {
         if rows.is_empty() {
             return Ok("NULL".to_owned());
         }
-        let alias = self.names.fresh();
         Ok(format!("(SELECT {alias}.column2 FROM (VALUES {}) AS {alias} WHERE {alias}.column1 = {key})", rows.join(", ")))
     }
 }

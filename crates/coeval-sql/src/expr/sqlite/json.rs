@@ -1,6 +1,6 @@
 //! Values as the text of JSON and back; fields, items, lists, objects and maps.
 
-use coeval_core::expr::{Expr, ExprType};
+use coeval_core::expr::{Expr, ExprKind, ExprType};
 
 use super::{Sql, Sqlite, raise, text};
 use crate::expr::{Local, shared};
@@ -41,36 +41,68 @@ fn plain_number(sql: &str) -> String {
     )
 }
 
-/// The path of a field, where SQLite finds it by its text.
-fn path(name: &str) -> Option<String> {
+/// The part of a path for a field, where SQLite finds it by its text.
+fn named(name: &str) -> Option<String> {
     let plain = name.chars().all(|c| c != '"' && c != '\\' && c >= ' ');
-    (plain && !name.is_empty()).then(|| text(&format!("$.\"{name}\"")))
+    (plain && !name.is_empty()).then(|| format!(".\"{name}\""))
+}
+
+/// The part of a path for what a field or an item is of its base, and the base.
+fn step(e: &Expr) -> Option<(&Expr, String)> {
+    let (base, part) = match &e.kind {
+        ExprKind::Field(base, name) => (base, named(name)?),
+        ExprKind::Index(base, index) if index.ty == ExprType::Integer => {
+            // Items are counted from 1; what is negative would count from the end.
+            let number = shared::integer(index).filter(|number| (1..=i64::from(i32::MAX)).contains(number))?;
+            (base, format!("[{}]", number - 1))
+        }
+        ExprKind::Index(base, index) => (base, named(&shared::text(index)?)?),
+        _ => return None,
+    };
+    shared::is_json(&base.ty).then_some((base.as_ref(), part))
 }
 
 impl Sqlite<'_> {
     pub(super) fn field(&self, base: &Expr, name: &str, e: &Expr) -> Sql {
-        let path = path(name).ok_or_else(|| Local::new("a field's name that SQLite has no path for", &e.span))?;
-        let base = self.expr(base)?;
-        self.out_of(&format!("({base} -> {path})"), e)
+        match step(e) {
+            Some(step) => self.follow(step, e),
+            None if named(name).is_none() => Err(Local::new("a field's name that SQLite has no path for", &e.span)),
+            None => Err(Local::new(format!("a field of {}", base.ty.a()), &e.span)),
+        }
+    }
+
+    /// Fields of fields and items of items, with one path.
+    fn follow(&self, (mut base, mut path): (&Expr, String), e: &Expr) -> Sql {
+        while let Some((further, part)) = step(base) {
+            path.insert_str(0, &part);
+            base = further;
+        }
+        let (base, path) = (self.expr(base)?, text(&format!("${path}")));
+        match &e.ty {
+            ExprType::Null | ExprType::String | ExprType::Enum(_) | ExprType::Integer | ExprType::Boolean | ExprType::Date => {
+                Ok(format!("({base} ->> {path})"))
+            }
+            _ => self.out_of(&format!("({base} -> {path})"), e),
+        }
     }
 
     /// A value out of JSON, of the type of the expression.
     fn out_of(&self, sql: &str, e: &Expr) -> Sql {
-        self.bind(&[sql], |names| {
-            from_json(&names[0], &e.ty).ok_or_else(|| Local::new(format!("{} out of JSON in SQLite", e.ty.a()), &e.span))
-        })
+        let read =
+            |sql: &str| from_json(sql, &e.ty).ok_or_else(|| Local::new(format!("{} out of JSON in SQLite", e.ty.a()), &e.span));
+        // What is read once needs no name.
+        if shared::is_json(&e.ty) { read(sql) } else { self.bind(&[sql], |names| read(&names[0])) }
     }
 
     pub(super) fn index(&self, base: &Expr, index: &Expr, e: &Expr) -> Sql {
+        if let Some(step) = step(e) {
+            return self.follow(step, e);
+        }
         let sql = self.expr(base)?;
         if index.ty != ExprType::Integer {
-            return match shared::text(index).and_then(|name| path(&name)) {
-                Some(path) => self.out_of(&format!("({sql} -> {path})"), e),
-                None => self.out_of(&self.at_key(&sql, index)?, e),
-            };
+            return self.out_of(&self.at_key(&sql, index)?, e);
         }
         let at = match shared::integer(index) {
-            Some(number) if (1..=i64::from(i32::MAX)).contains(&number) => format!("({sql} -> '$[{}]')", number - 1),
             Some(_) => "NULL".to_owned(),
             None => {
                 let number = self.expr(index)?;

@@ -5,6 +5,7 @@
 
 use coeval_core::expr::{Expr, ExprType};
 
+use super::call::null_with;
 use super::{Sql, Sqlite, raise, text, to_json};
 use crate::expr::Local;
 
@@ -29,9 +30,9 @@ pub(crate) fn value_of(object: &str, each: &str) -> String {
 }
 
 /// The object of keys and values, an error where a key is NULL or occurs twice.
-fn unique(key: &str, value: &str, rows: &str) -> String {
+fn unique(key: &str, value: &str, rows: &str, end: &str) -> String {
     let wrong = raise("the key of a map is NULL or occurs twice");
-    format!("(SELECT iif(count(*) = count(DISTINCT {key}), {}, {wrong}) FROM {rows})", joined(key, value))
+    format!("(SELECT iif(count(*) = count(DISTINCT {key}), {}{end}, {wrong}) FROM {rows})", joined(key, value))
 }
 
 /// The object of the keys and values of all rows.
@@ -62,14 +63,12 @@ impl Sqlite<'_> {
     pub(super) fn rows_of(&self, map: &str, ty: &ExprType) -> Entries {
         let checked = match ty {
             ExprType::Map(_) => map.to_owned(),
-            _ => format!("iif(json_type({map}) = 'object', {map}, {})", raise("expected a map")),
+            _ => format!("iif(coalesce(json_type({map}), 'object') = 'object', {map}, {})", raise("expected a map")),
         };
-        let map = &checked;
-        let [bound, each, key, value, inner, outer] = std::array::from_fn(|_| self.names.fresh());
+        let [each, key, value, outer] = std::array::from_fn(|_| self.names.fresh());
         let rows = format!(
-            "(SELECT {each}.key AS {key}, {of} AS {value} FROM (SELECT {map} AS {bound}) AS {inner}, json_each({inner}.{bound}) AS {each} \
-             ORDER BY {each}.key LIMIT -1 OFFSET 0) AS {outer}",
-            of = value_of(&format!("{inner}.{bound}"), &each)
+            "(SELECT {each}.key AS {key}, {of} AS {value} FROM json_each({checked}) AS {each} ORDER BY {each}.key LIMIT -1 OFFSET 0) AS {outer}",
+            of = value_of(map, &each)
         );
         Entries { key, value, rows }
     }
@@ -82,7 +81,7 @@ impl Sqlite<'_> {
             let map = &names[0];
             let Entries { key, value, rows } = self.rows_of(map, ty);
             let made = make(&format!("json_quote({key})"), &value);
-            Ok(format!("(CASE WHEN {map} IS NOT NULL THEN (SELECT '[' || coalesce(group_concat({made}, ','), '') || ']' FROM {rows}) END)"))
+            Ok(format!("(SELECT '[' || coalesce(group_concat({made}, ','), '') || ']' || {} FROM {rows})", null_with(map)))
         })
     }
 
@@ -93,7 +92,7 @@ impl Sqlite<'_> {
             let Entries { key, value, rows } = self.rows_of(map, &args[0].ty);
             let (body, of) = self.body(&args[1], vec![format!("json_quote({key})"), value])?;
             let json = to_json(&body, &of.ty).ok_or_else(|| Local::new(format!("{} as JSON in SQLite", of.ty.a()), &of.span))?;
-            Ok(format!("(CASE WHEN {map} IS NOT NULL THEN (SELECT {} FROM {rows}) END)", joined(&key, &json)))
+            Ok(format!("(SELECT {} || {} FROM {rows})", joined(&key, &json), null_with(map)))
         })
     }
 
@@ -111,7 +110,7 @@ impl Sqlite<'_> {
                 "(SELECT iif(json_type({item}, '$.key') = 'text', {item} ->> '$.key', {wrong}) AS {key}, \
                  coalesce({item} -> '$.value', 'null') AS {value} FROM {rows} LIMIT -1 OFFSET 0) AS {outer}"
             );
-            Ok(format!("(CASE WHEN {list} IS NOT NULL THEN {} END)", unique(&key, &value, &rows)))
+            Ok(unique(&key, &value, &rows, &format!(" || {}", null_with(list))))
         })
     }
 
@@ -122,7 +121,7 @@ impl Sqlite<'_> {
         for (name, entry) in entries {
             rows.push(format!("SELECT {} AS {key}, {} AS {value}", self.expr(name)?, self.json(entry)?));
         }
-        Ok(unique(&key, &value, &format!("({}) AS {outer}", rows.join(" UNION ALL "))))
+        Ok(unique(&key, &value, &format!("({}) AS {outer}", rows.join(" UNION ALL ")), ""))
     }
 
     /// The value at a key that is computed, as the text of JSON.

@@ -8,6 +8,7 @@ mod cast;
 mod json;
 mod map;
 mod number;
+mod stack;
 mod temporal;
 
 use std::cell::RefCell;
@@ -16,7 +17,7 @@ use coeval_core::expr::{Comparison, Expr, ExprKind, ExprType, Test};
 
 use super::postgres::escapes_end;
 use super::shared::{self, Names};
-use super::{Local, Sql};
+use super::{Local, Lookups, Sql};
 use crate::Dialect;
 use crate::literal;
 use crate::name::string;
@@ -27,10 +28,12 @@ pub(in crate::expr) use map::rename_keys;
 pub(crate) use map::value_of;
 pub(in crate::expr) use number::crowded;
 pub(crate) use number::is_decimal;
+pub(crate) use stack::{fits, fits_in_case};
 
 /// Makes the text of an expression.
 pub(crate) struct Sqlite<'a> {
     inputs: &'a [String],
+    lookups: Lookups<'a>,
     /// What the parameters of the lambdas around stand for, the innermost last: items as the text of JSON.
     params: RefCell<Vec<String>>,
     names: Names,
@@ -47,8 +50,8 @@ pub(in crate::expr) fn raise(message: &str) -> String {
 }
 
 impl<'a> Sqlite<'a> {
-    pub(crate) fn new(inputs: &'a [String]) -> Self {
-        Self { inputs, params: RefCell::default(), names: Names::default() }
+    pub(crate) fn new(inputs: &'a [String], lookups: Lookups<'a>) -> Self {
+        Self { inputs, lookups, params: RefCell::default(), names: Names::default() }
     }
 
     /// The text of an expression, of the column type of its type.
