@@ -88,7 +88,8 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
         preflight::preflight(&job).await?;
     }
     // A run that is undone may not have come to the table.
-    let of_table = matches!(step.phase(), Phase::Expand | Phase::Backfill | Phase::Validate) || matches!(step, Step::WatchColumns { .. });
+    let of_table =
+        matches!(step.phase(), Phase::Expand | Phase::Backfill | Phase::Validate) || matches!(step, Step::WatchColumns { .. });
     let made = matches!(step, Step::CreateTable { .. } | Step::SetTableAside { .. } | Step::Sql { .. });
     if work.undo && of_table && !made && !table::exists(&job, &job.layout()?.names.table).await? {
         return Ok(Tally { total: Some(0), ..Tally::default() });

@@ -117,7 +117,8 @@ fn beside(job: &Job<'_>, layout: &Layout<'_>, old: &Table<'_>, new: &Table<'_>) 
             change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));
         }
         // A row may be hidden from now on where it was refused before.
-        let required = |table: &Table<'_>| table.columns.iter().position(|c| c.name == column.name).is_some_and(|at| is_required(table, at));
+        let required =
+            |table: &Table<'_>| table.columns.iter().position(|c| c.name == column.name).is_some_and(|at| is_required(table, at));
         if required(old) != required(new) {
             let verb = if required(new) { "SET NOT NULL" } else { "DROP NOT NULL" };
             change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));

@@ -11,14 +11,18 @@ use common::{fresh, session};
 
 /// Returns what `pg_dump` says of a database's schema, without what coeval notes beside the records.
 fn dump(url: &str) -> String {
-    let programs = std::fs::read_dir("/usr/lib/postgresql").map(|found| found.flatten().map(|f| f.path().join("bin/pg_dump")).max());
+    let programs =
+        std::fs::read_dir("/usr/lib/postgresql").map(|found| found.flatten().map(|f| f.path().join("bin/pg_dump")).max());
     let program = programs.ok().flatten().filter(|path| path.exists()).unwrap_or_else(|| "pg_dump".into());
     let arguments = ["--schema-only", "--exclude-schema=coeval", "--dbname", url];
     let done = Command::new(program).args(arguments).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     // A newer release brackets its output with a word that is another one each time.
     let text = String::from_utf8(done.stdout).unwrap();
-    text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 async fn comes_back(models: &[Versions<'_>], head: u32, insert: &str) {
@@ -46,7 +50,8 @@ async fn comes_back(models: &[Versions<'_>], head: u32, insert: &str) {
 
 fn similar(found: &str, expected: &str, what: &str) {
     if found != expected {
-        let other = |lines: &str, than: &str| lines.lines().filter(|line| !than.contains(line)).map(str::to_owned).collect::<Vec<_>>();
+        let other =
+            |lines: &str, than: &str| lines.lines().filter(|line| !than.contains(line)).map(str::to_owned).collect::<Vec<_>>();
         panic!("{what}: more {:#?}, less {:#?}", other(found, expected), other(expected, found));
     }
 }
@@ -65,7 +70,12 @@ async fn so_it_does_with_indexes_references_and_quarantines() {
             "code": "string",
             "kind": {"type": "enum", "values": ["a", "b", "c"], "required": true}}}"#,
         &[
-            (2, &[r#"{"retype_property": {"path": "code", "schema": "integer", "up": "cast(code as integer)", "down": "cast(code as string)", "on_fail": "quarantine"}}"#]),
+            (
+                2,
+                &[
+                    r#"{"retype_property": {"path": "code", "schema": "integer", "up": "cast(code as integer)", "down": "cast(code as string)", "on_fail": "quarantine"}}"#,
+                ],
+            ),
             (3, &[r#"{"map_enum": {"path": "kind", "values": ["x", "c"], "up": {"a": "x", "b": "x"}, "down": {"x": "a"}}}"#]),
             (4, &[r#"{"add_property": {"path": "item", "schema": {"type": "ref", "model": "item"}}}"#]),
         ],

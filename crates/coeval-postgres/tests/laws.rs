@@ -77,7 +77,11 @@ async fn replay(
             *unfits.entry(reason.split('"').next().unwrap_or_default().to_owned()).or_default() += 1;
             return Ok(None);
         }
-        return Err(format!("{error}: {}\n{}", told.chars().rev().take(1500).collect::<Vec<_>>().into_iter().rev().collect::<String>(), scenario.to_text()));
+        return Err(format!(
+            "{error}: {}\n{}",
+            told.chars().rev().take(1500).collect::<Vec<_>>().into_iter().rev().collect::<String>(),
+            scenario.to_text()
+        ));
     }
     let nobody = Nobody;
     let mut replay = Replay::new(&store, &nobody, scenario, Key(vec![KEY.to_owned()])).map_err(|e| e.to_string())?;

@@ -13,9 +13,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 async fn ask(client: &Client, sql: &str) -> String {
     let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
     let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => {
-            Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|"))
-        }
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
         _ => None,
     };
     messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
@@ -103,7 +101,8 @@ async fn merge_goes_through_a_view_where_the_server_can() {
 #[tokio::test(flavor = "multi_thread")]
 async fn copy_goes_into_the_twin() {
     let client = shop().await;
-    let sink = client.copy_in("COPY shop_v3_copy.item (id, title, price, qty, address, priority, slug) FROM STDIN").await.unwrap();
+    let sink =
+        client.copy_in("COPY shop_v3_copy.item (id, title, price, qty, address, priority, slug) FROM STDIN").await.unwrap();
     pin_mut!(sink);
     sink.send(bytes::Bytes::from("1\tChair\t1950\t2\t{\"line\": \"L\"}\tlow\ts\n2\tDesk\t\\N\t0\t{}\thigh\td\n")).await.unwrap();
     assert_eq!(sink.finish().await.unwrap(), 2);
@@ -165,7 +164,10 @@ async fn a_session_may_change_its_path_between_writes() {
         let more = if id % 2 == 0 { ("", "") } else { (", priority", ", 'low'") };
         ask(
             &client,
-            &format!("SET search_path = {path}; INSERT INTO item (id, {name}, price, address{}) VALUES ({id}, 'n', 1.25, '{{}}'{})", more.0, more.1),
+            &format!(
+                "SET search_path = {path}; INSERT INTO item (id, {name}, price, address{}) VALUES ({id}, 'n', 1.25, '{{}}'{})",
+                more.0, more.1
+            ),
         )
         .await;
     }
@@ -181,12 +183,18 @@ async fn who_may_use_a_version_may_use_the_next_and_nothing_beneath() {
     let role = format!("clerk_{}", uuid::Uuid::now_v7().simple());
     ask(
         &client,
-        &format!("CREATE ROLE {role}; GRANT USAGE ON SCHEMA shop_v1 TO {role}; GRANT SELECT, INSERT, UPDATE ON shop_v1.item TO {role}"),
+        &format!(
+            "CREATE ROLE {role}; GRANT USAGE ON SCHEMA shop_v1 TO {role}; GRANT SELECT, INSERT, UPDATE ON shop_v1.item TO {role}"
+        ),
     )
     .await;
     migrate(&backend, 3).await;
     ask(&client, &format!("SET ROLE {role}")).await;
-    ask(&client, "INSERT INTO shop_v3.item VALUES (1, 'a', 150, 1, '{}', 'low', 's'); UPDATE shop_v1.item SET name = 'b', price = 2").await;
+    ask(
+        &client,
+        "INSERT INTO shop_v3.item VALUES (1, 'a', 150, 1, '{}', 'low', 's'); UPDATE shop_v1.item SET name = 'b', price = 2",
+    )
+    .await;
     assert_eq!(ask(&client, "SELECT title, price FROM shop_v3.item").await, "b|200");
     assert_eq!(refused(&client, "DELETE FROM shop_v3.item").await, "42501");
     assert_eq!(refused(&client, "SELECT * FROM shop.item").await, "42501");

@@ -19,9 +19,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 async fn ask(client: &Client, sql: &str) -> String {
     let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
     let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => {
-            Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|"))
-        }
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
         _ => None,
     };
     messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
@@ -224,7 +222,12 @@ async fn records_in_the_way_are_named_and_nothing_changes() {
     let url = fresh().await;
     let parts: Versions<'_> = (
         r#"{"type": "model", "name": "part", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "code": "string"}}"#,
-        &[(2, &[r#"{"retype_property": {"path": "code", "schema": "integer", "up": "cast(code as integer)", "down": "cast(code as string)"}}"#])],
+        &[(
+            2,
+            &[
+                r#"{"retype_property": {"path": "code", "schema": "integer", "up": "cast(code as integer)", "down": "cast(code as string)"}}"#,
+            ],
+        )],
     );
     let backend = open(&url, &[parts], 2);
     migrate(&backend, 1).await;
@@ -237,7 +240,8 @@ async fn records_in_the_way_are_named_and_nothing_changes() {
     let named = told.failures();
     assert_eq!(named.iter().map(|failure| failure.key.as_str()).collect::<Vec<_>>(), ["77", "2999"], "{named:?}");
     assert!(named[0].reason.contains("x77"), "{named:?}");
-    let columns = "SELECT string_agg(column_name, ',') FROM information_schema.columns WHERE table_schema = 'shop' AND table_name = 'part'";
+    let columns =
+        "SELECT string_agg(column_name, ',') FROM information_schema.columns WHERE table_schema = 'shop' AND table_name = 'part'";
     assert_eq!(ask(&client, columns).await, "id,code");
     ask(&client, "UPDATE shop_v1.part SET code = '5' WHERE id IN (77, 2999)").await;
     migrate(&backend, 2).await;

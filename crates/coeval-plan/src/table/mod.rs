@@ -91,7 +91,8 @@ impl<'h> Table<'h> {
         let clusters = cluster::clusters(history.scope(), &faces);
         let mut columns = column::Columns::new(history, &faces, &clusters, ability);
         let views = columns.views(&faces, &cluster::marks(history.scope(), &faces));
-        let mut table = Self { history, name, columns: columns.finish(), views, clusters, homes: BTreeMap::new(), gone: BTreeSet::new() };
+        let mut table =
+            Self { history, name, columns: columns.finish(), views, clusters, homes: BTreeMap::new(), gone: BTreeSet::new() };
         table.homes = place::homes(&table);
         Ok(table)
     }

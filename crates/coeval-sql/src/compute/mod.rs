@@ -294,7 +294,8 @@ impl Compute<'_, '_> {
         let target = &recipe.targets[at];
         let (sql, fallible) = match &recipe.function {
             Function::Constant(None) => {
-                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()) });
+                let sql = self.constant(&Value::Null, &target.property.ty)?;
+                return Ok(Outcome { sql, fails: None, absent: Some("TRUE".to_owned()) });
             }
             Function::Constant(Some(value)) => {
                 return Ok(Outcome { sql: self.constant(value, &target.property.ty)?, fails: None, absent: None });

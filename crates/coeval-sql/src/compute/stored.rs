@@ -29,7 +29,9 @@ impl Compute<'_, '_> {
         match self.table.homes(node) {
             [spot] if spot.path.is_empty() => {
                 let column = &self.table.columns[spot.column];
-                let whole = self.scope().nodes[node].lineage.is_none();
+                // Where operations lie beneath a list, what is computed need not have the shape of the one column that holds it.
+                let known = &self.scope().nodes[node];
+                let whole = known.lineage.is_none() && known.elements.is_none();
                 (whole && column.is_json() == self.is_json(node)).then_some(spot.column)
             }
             _ => None,
