@@ -128,7 +128,6 @@ pub(crate) async fn create(job: &Job<'_>) -> Result<Tally> {
             statements.push(add_marker(&names.table));
         }
         job.transact(&statements).await?;
-        backfill::helpers(job, &layout, &whole).await?;
         backfill::backfill(job, was, to, &column_names).await?;
         for at in &changed {
             constraint::check(job, &layout, &whole, *at).await?;

@@ -12,7 +12,7 @@ use coeval_core::history::{Gate, Hidden, NodeId, Order};
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
-use super::fill::wanted;
+use super::fill::{called, wanted};
 use crate::compute::stored::Writer;
 use crate::compute::{Compute, Computed, Given, Values, json};
 use crate::dialect::Dialect;
@@ -31,6 +31,8 @@ pub struct Keep {
     pub all: String,
     /// The names of members that there can be.
     pub members: Vec<String>,
+    /// Functions that it calls, complete statements.
+    pub helpers: Vec<String>,
 }
 
 /// Renders what is kept of columns when only what the versions up to `to` have stays; `None` where nothing can be.
@@ -94,8 +96,10 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
         .map(|(name, differs, entry)| format!("CASE WHEN {differs} THEN {} ELSE '{{}}'::pg_catalog.jsonb END", one(name, entry)))
         .collect();
     let all: Vec<String> = members.iter().map(|(name, _, entry)| one(name, entry)).collect();
+    let needed = format!("({})", needed.join(" || "));
     Ok(Some(Keep {
-        needed: format!("({})", needed.join(" || ")),
+        helpers: called(compute.guards()?, &[&needed]),
+        needed,
         all: format!("({})", all.join(" || ")),
         members: members.into_iter().map(|(name, _, _)| name).collect(),
     }))

@@ -12,6 +12,7 @@ use coeval_core::history::{Gate, Hidden, History, NodeId, Order};
 use coeval_plan::table::{Cluster, Held, MARKER, Table};
 
 use super::Names;
+use super::fill::called;
 use crate::compute::stored::{self, Writer};
 use crate::compute::{Compute, Given, Values, json};
 use crate::dialect::Dialect;
@@ -81,13 +82,9 @@ pub fn triggers(
         )
     };
     let clear = format!("  NEW.{} := NULL;\n", ident(MARKER));
-    // Those that a computation of versions to come would call are not made.
-    let called = |helper: &String| {
-        let name = helper.split_once("FUNCTION ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
-        name.is_some_and(|name| insert.contains(name) || update.contains(name))
-    };
     Ok(Some(Triggers {
-        helpers: compute.guards()?.into_iter().filter(called).collect(),
+        // Those that a computation of versions to come would call are not made.
+        helpers: called(compute.guards()?, &[&insert, &update]),
         insert: function(&names.insert(), &insert, &clear),
         update: function(&names.update(), &update, ""),
         watched: columns.iter().map(|column| ident(&table.columns[*column].name)).collect(),
