@@ -251,13 +251,12 @@ pub(crate) async fn attempt(job: &Job<'_>, from: u32, to: u32, columns: &[String
         let mut client = job.backend.state().database().client().await?;
         let transaction = client.transaction().await.during(&what)?;
         transaction.batch_execute(SETTINGS).await.during(&what)?;
-        let rows = match sample {
+        let rows = if let Some(sample) = sample {
             // Spread over the whole, and the same ones each time.
-            Some(sample) => format!("ORDER BY pg_catalog.md5(ROW({})::text) LIMIT {sample}", key_columns.join(", ")),
-            None => {
-                let open = Range { after: after.clone(), up_to: None };
-                format!("WHERE {} ORDER BY {} LIMIT {TRIED}", open.condition(&key), key_columns.join(", "))
-            }
+            format!("ORDER BY pg_catalog.md5(ROW({})::text) LIMIT {sample}", key_columns.join(", "))
+        } else {
+            let open = Range { after: after.clone(), up_to: None };
+            format!("WHERE {} ORDER BY {} LIMIT {TRIED}", open.condition(&key), key_columns.join(", "))
         };
         let copy = format!("CREATE TEMP TABLE coeval_trial ON COMMIT DROP AS SELECT t.* FROM {} AS t {rows}", layout.names.table);
         let mut statements = vec![format!("CREATE SCHEMA IF NOT EXISTS {}", names.workings)];

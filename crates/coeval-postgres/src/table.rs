@@ -172,7 +172,7 @@ pub(crate) async fn set_aside(job: &Job<'_>) -> Result<()> {
 }
 
 /// Finds a column of the table as the newer versions have it.
-pub(crate) fn find<'t>(table: &Table<'t>, name: &str, job: &Job<'_>) -> Result<usize> {
+pub(crate) fn find(table: &Table<'_>, name: &str, job: &Job<'_>) -> Result<usize> {
     let found = table.columns.iter().position(|column| column.name == name);
     found.ok_or_else(|| Error::Unknown { message: format!("the manifest knows no column `{name}`: {}", job.step), help: None })
 }

@@ -224,15 +224,7 @@ impl<'t, 'h> Kept<'t, 'h> {
         ])
     }
 
-    fn belongs(
-        &self,
-        compute: &Compute<'_, '_>,
-        name: &str,
-        fingerprint: Option<String>,
-        edge: Option<NodeId>,
-        values: &Given,
-    ) -> String {
-        let _ = compute;
+    fn belongs(name: &str, fingerprint: Option<String>, edge: Option<NodeId>, values: &Given) -> String {
         let entry = format!("(a.kept -> {})", string(name, D));
         let mut conditions = vec![format!("{entry} IS NOT NULL")];
         if let Some(fingerprint) = fingerprint {
@@ -249,7 +241,7 @@ impl<'t, 'h> Kept<'t, 'h> {
         let Some(hidden) = self.hidden(node).filter(|_| !self.table.homes(node).is_empty()) else { return computed };
         let name = self.name(node);
         let fingerprint = (!hidden.sticky).then(|| self.fingerprint(compute, &[node], values));
-        let belongs = self.belongs(compute, &name, fingerprint, Self::edge(hidden), values);
+        let belongs = Self::belongs(&name, fingerprint, Self::edge(hidden), values);
         let value = format!("(a.kept #> ARRAY[{}, 'v', '0'])", string(&name, D));
         let value = if compute.is_json(node) {
             value
@@ -268,7 +260,7 @@ impl<'t, 'h> Kept<'t, 'h> {
     pub(super) fn whole(&self, compute: &Compute<'_, '_>, at: usize, value: &str, values: &Given) -> String {
         let name = whole_name(self.table, at);
         let fingerprint = self.fingerprint_of_column(compute, at, values);
-        let belongs = self.belongs(compute, &name, Some(fingerprint), None, values);
+        let belongs = Self::belongs(&name, Some(fingerprint), None, values);
         format!("CASE WHEN {belongs} THEN (a.kept #> ARRAY[{}, 'v']) ELSE {value} END", string(&name, D))
     }
 }
