@@ -351,7 +351,8 @@ impl Compute<'_, '_> {
         let target = &recipe.targets[at];
         let sql = match &recipe.function {
             Function::Constant(None) => {
-                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()), sure: false });
+                let sql = self.constant(&Value::Null, &target.property.ty)?;
+                return Ok(Outcome { sql, fails: None, absent: Some("TRUE".to_owned()), sure: false });
             }
             Function::Constant(Some(value)) => self.constant(value, &target.property.ty)?,
             function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?.sql,

@@ -21,6 +21,8 @@ pub struct Fill {
     pub set: String,
     /// The columns that are set.
     pub columns: Vec<usize>,
+    /// Functions that it calls, complete statements.
+    pub helpers: Vec<String>,
 }
 
 /// Renders the computation of columns from those that the versions up to `from` have; `None` where there is nothing to compute.
@@ -131,7 +133,17 @@ fn render(
         let values: Vec<&str> = sets.iter().map(|(_, value)| value.as_str()).collect();
         format!("({}) = (SELECT {} FROM {from})", names.join(", "), values.join(", "))
     };
-    Ok(Some(Fill { set, columns }))
+    let helpers = called(compute.guards()?, &[&set]);
+    Ok(Some(Fill { set, columns, helpers }))
+}
+
+/// The functions of some that a text calls.
+pub(super) fn called(helpers: Vec<String>, texts: &[&str]) -> Vec<String> {
+    let is_called = |helper: &String| {
+        let name = helper.split_once("FUNCTION ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
+        name.is_some_and(|name| texts.iter().any(|text| text.contains(name)))
+    };
+    helpers.into_iter().filter(is_called).collect()
 }
 
 /// The nodes that columns need, with all that they follow from.
