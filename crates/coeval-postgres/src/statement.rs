@@ -203,7 +203,7 @@ async fn try_once(
     if error.code() == Some(&SqlState::QUERY_CANCELED) {
         work.go_on().map_err(Failed::Final)?;
     }
-    let place = statement.and_then(|statement| first_line(statement)).map(|line| format!(" (`{line}`)")).unwrap_or_default();
+    let place = statement.and_then(first_line).map(|line| format!(" (`{line}`)")).unwrap_or_default();
     Err(Failed::Final(tell(&format!("{}{place}", group.what), &error)))
 }
 

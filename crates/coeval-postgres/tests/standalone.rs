@@ -61,7 +61,7 @@ down: [{sql: UPDATE users SET email_verified = false}]
 ";
 
 fn backend(url: &str, head: u32, texts: &[&str]) -> PostgresBackend {
-    let text = texts.iter().map(|text| format!("---\n{}\n", text.trim())).collect::<String>();
+    let text = texts.iter().map(|text| format!("---\n{}\n", text.trim())).collect::<Vec<_>>().concat();
     let migrations = Migration::read(&Source::new("migrations/m.yaml", text)).unwrap();
     let migrations = order(&migrations).unwrap().into_iter().map(|at| standalone(&migrations[at])).collect();
     let ordered = Ordered { dialect: SqlDialect::Postgres, migrations };

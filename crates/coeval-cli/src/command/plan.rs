@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
         for store in &stores {
             let ledger = store.backend.ledger().await.map_err(|e| store::refused(&e, &store.name))?;
             let plan = plan(store.backend.catalog(), store.backend.capabilities(), &ledger, Goal::Migrate { to, scan: false });
-            let plan = plan.map_err(|refusal| store::failed(&refusal.into(), &store.name))?;
+            let plan = plan.map_err(|refusal| store::failed(&refusal, &store.name))?;
             let mut scripts = Vec::new();
             for planned in plan.iter().flat_map(|plan| &plan.steps).filter(|_| args.sql) {
                 let script = match &planned.step {

@@ -1,3 +1,5 @@
+//! Runs with standalone migrations, one after the other, over a history.
+
 use coeval_plan::Capabilities;
 use coeval_plan::SqlDialect;
 use coeval_plan::standalone::{Entry as Written, Standalone};
@@ -53,9 +55,10 @@ impl Past {
         let told = told(&steps);
         let (policy, versions) = (Policy::Reject, Vec::new());
         self.add(Happened::Started(Started { run: run.clone(), action, from, to, steps, policy, versions }));
-        self.add(match well {
-            true => Happened::Finished { run, tallies: Vec::new() },
-            false => Happened::Undone { run, reason: "it failed".to_owned() },
+        self.add(if well {
+            Happened::Finished { run, tallies: Vec::new() }
+        } else {
+            Happened::Undone { run, reason: "it failed".to_owned() }
         });
         told
     }
