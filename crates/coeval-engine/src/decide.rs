@@ -2,6 +2,7 @@
 
 use coeval_store::Catalog;
 use coeval_store::ledger::{Action, Ledger, Started};
+use coeval_store::standalone::{last_alone, pending, taken_back};
 
 use crate::error::Refusal;
 use crate::guard::guard;
@@ -74,8 +75,14 @@ pub(crate) fn decide(catalog: &Catalog, ledger: &Ledger, goal: Goal) -> Result<N
         return with_open(open, ledger.undoing(), goal);
     }
     match goal {
-        Goal::Migrate { to, scan } => migrate(ledger, head, to, scan),
-        Goal::Rollback { to } => rollback(ledger, head, to),
+        Goal::Migrate { to, scan } => migrate(catalog, ledger, to, scan),
+        Goal::Rollback { to } => {
+            let next = rollback(ledger, head, to)?;
+            if let Next::Begin(Begin { from, to, .. }) = next {
+                taken_back(catalog, ledger, from, to)?;
+            }
+            Ok(next)
+        }
         Goal::Retire { before } => retire(ledger, head, before),
     }
 }
@@ -102,7 +109,8 @@ fn exists(asked: u32, head: u32) -> Result<u32, Refusal> {
     if asked > head { Err(Refusal::NoVersion { asked, head }) } else { Ok(asked) }
 }
 
-fn migrate(ledger: &Ledger, head: u32, to: Option<u32>, scan: bool) -> Result<Next, Refusal> {
+fn migrate(catalog: &Catalog, ledger: &Ledger, to: Option<u32>, scan: bool) -> Result<Next, Refusal> {
+    let head = catalog.head();
     let to = exists(to.unwrap_or(head), head)?;
     let from = ledger.in_force().unwrap_or_default();
     if to < ledger.oldest() {
@@ -111,7 +119,9 @@ fn migrate(ledger: &Ledger, head: u32, to: Option<u32>, scan: bool) -> Result<Ne
     if to < from {
         return Err(Refusal::Newer { in_force: from, asked: to });
     }
-    if to == from && !scan {
+    // What is wrong with a standalone migration is said before anything runs.
+    let alone = !pending(catalog, ledger, to)?.is_empty();
+    if to == from && !scan && !alone {
         return Ok(Next::Nothing(from));
     }
     Ok(Next::Begin(Begin { action: Action::Migrate, from, to, scan }))
@@ -121,6 +131,10 @@ fn rollback(ledger: &Ledger, head: u32, to: Option<u32>) -> Result<Next, Refusal
     let from = ledger.in_force().ok_or(Refusal::NothingInForce)?;
     let oldest = ledger.oldest();
     let named = to.is_some();
+    if !named && last_alone(ledger, from).is_some() {
+        // The last migration brought no version: what it did is taken back, and no version with it.
+        return Ok(Next::Begin(Begin { action: Action::Rollback, from, to: from, scan: false }));
+    }
     let to = match to {
         Some(to) => exists(to, head)?,
         None => before_last(ledger, from).max(oldest),

@@ -1,5 +1,6 @@
 //! Why a run did not come to its end, by what the caller can do next.
 
+use coeval_plan::standalone;
 use coeval_store::ledger::{Action, Started};
 
 /// What keeps a run from beginning; nothing was changed.
@@ -67,6 +68,9 @@ pub enum Refusal {
         /// The oldest one that was not.
         oldest: u32,
     },
+    /// The standalone migrations cannot be applied, or taken back.
+    #[error(transparent)]
+    Standalone(#[from] standalone::Refusal),
     /// The store has a history already.
     #[error("the store has a history already")]
     HasHistory,
@@ -79,6 +83,21 @@ fn told(started: &Started) -> String {
         Action::Retire { before } => format!("retiring what lies before version {before}"),
     };
     format!("{what} (run {})", started.run)
+}
+
+/// What a person can do about a standalone migration.
+fn told_migration(refusal: &standalone::Refusal) -> &'static str {
+    use standalone::Refusal as R;
+    match refusal {
+        R::Edited { .. } => "put it back as it was, and say the change in a migration of its own",
+        R::Dependency { .. } => "those of one backend run in order; what another backend executes cannot be waited for",
+        R::NotReversible { .. } => "write a migration that leads on instead of going back",
+        R::NotApplied { .. } => "`coeval status` says which are",
+        R::Gone { .. } => "take its file from your version control",
+        R::StillNeeded { .. } => "take back the other one too",
+        R::Impossible { .. } => "nothing was executed",
+        R::Unclosed { .. } | R::ClientCommand { .. } => "write it as the database reads it",
+    }
 }
 
 impl Refusal {
@@ -94,6 +113,7 @@ impl Refusal {
             Self::NothingInForce => "nothing-in-force",
             Self::Oldest(_) => "oldest",
             Self::Retired { .. } => "retired",
+            Self::Standalone(_) => "standalone-migration",
             Self::HasHistory => "has-history",
         }
     }
@@ -118,6 +138,7 @@ impl Refusal {
             Self::NothingInForce => "`coeval migrate` makes one".to_owned(),
             Self::Oldest(_) => "what is before it is not the manifest's".to_owned(),
             Self::Retired { oldest, .. } => format!("the oldest version that was not retired is {oldest}"),
+            Self::Standalone(refusal) => told_migration(refusal).to_owned(),
             Self::HasHistory => "only a store that was never migrated can be adopted".to_owned(),
         }
     }

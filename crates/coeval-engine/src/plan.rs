@@ -61,8 +61,8 @@ pub fn plan(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, goal
     let (low, high) = (from.min(to), from.max(to));
     let versions = catalog.versions.iter().filter(|v| v.number > low && v.number <= high).cloned().collect();
     let planned = |step: Step| Planned { phase: step.phase(), class: class(catalog, &step), step };
-    let mut steps: Vec<Planned> = steps.into_iter().map(planned).collect();
-    steps.sort_by_key(|planned| planned.phase);
+    // In the order in which they are done, which for what is taken back is not that of the phases.
+    let steps = steps.into_iter().map(planned).collect();
     Ok(Some(Plan { action, from, to, resumes, undoes, versions, steps }))
 }
 

@@ -5,13 +5,14 @@ use coeval_store::event::{Event, Tally};
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::{Holder, Lock};
 use coeval_store::lower::Aim;
+use coeval_store::standalone::pending;
 use coeval_store::work::Work;
 use coeval_store::{Step, ledger::Ledger, lower};
 
 use crate::Result;
 use crate::decide::{Begin, Goal, Next, decide};
 use crate::enter::{Entered, enter};
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::how::How;
 use crate::undo::undo;
 
@@ -132,13 +133,17 @@ impl Run<'_> {
                 Next::Nothing(version) => return Ok(last.unwrap_or(Outcome::Nothing { version })),
                 Next::Begin(begin) => {
                     let started = self.begin(&ledger, begin).await?;
-                    return self.forward(&started, false).await;
+                    let outcome = with(last.take(), self.forward(&started, false).await?);
+                    if begin.action != Action::Migrate || !self.goes_on(begin.to).await? {
+                        return Ok(outcome);
+                    }
+                    last = Some(outcome);
                 }
                 Next::Resume(started) => {
                     let outcome = self.forward(&started, true).await?;
                     match goal {
                         // What was begun may have been an older version than the newest.
-                        Goal::Migrate { .. } => last = Some(outcome),
+                        Goal::Migrate { .. } => last = Some(with(last.take(), outcome)),
                         Goal::Rollback { .. } | Goal::Retire { .. } => return Ok(outcome),
                     }
                 }
@@ -152,6 +157,12 @@ impl Run<'_> {
                 }
             }
         }
+    }
+
+    /// Whether standalone migrations are left that are runs of their own.
+    async fn goes_on(&self, version: u32) -> Result<bool> {
+        let ledger = self.backend.ledger().await?;
+        Ok(!pending(self.backend.catalog(), &ledger, version).map_err(Refusal::from)?.is_empty())
     }
 
     async fn begin(&self, ledger: &Ledger, begin: Begin) -> Result<Started> {
@@ -241,11 +252,23 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whether every step that was begun can be undone. What is done at most once and fails where it cannot be undone has most often
+    /// not taken effect.
+    async fn can_go_back(&self, started: &Started) -> bool {
+        for (index, step) in started.steps.iter().enumerate().filter(|(_, step)| step.reverse().is_none()) {
+            let once = matches!(step, Step::Standalone { .. });
+            if !once || !matches!(self.backend.begun(&started.run, &index.to_string()).await, Ok(false)) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Undoes what can be undone by one who still may write.
     ///
     /// All steps are undone, not just those that this process came to: somebody who helps may be further.
     async fn failed(&self, started: &Started, failure: coeval_store::Error) -> Error {
-        if leaves_open(&failure) || started.steps.iter().any(|step| step.reverse().is_none()) {
+        if leaves_open(&failure) || !self.can_go_back(started).await {
             return open(started, failure, None);
         }
         let reason = failure.to_string();
@@ -253,6 +276,17 @@ impl Run<'_> {
             Ok(reason) => Error::Undone { run: started.run.clone(), reason, failure: Some(Box::new(failure)) },
             Err(error) => error,
         }
+    }
+}
+
+/// Adds what a run did to what the ones before it did, that led to the same goal.
+fn with(before: Option<Outcome>, outcome: Outcome) -> Outcome {
+    match (before, outcome) {
+        (Some(Outcome::Done(before)), Outcome::Done(after)) => {
+            let steps = before.steps.into_iter().chain(after.steps).collect();
+            Outcome::Done(Done { from: before.from, steps, resumed: before.resumed || after.resumed, ..after })
+        }
+        (_, outcome) => outcome,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where a store is.
 
-use coeval_store::Backend;
 use coeval_store::event::Tally;
 use coeval_store::ledger::{Ledger, Started, VersionId};
 use coeval_store::lock::Holder;
+use coeval_store::standalone::pending;
+use coeval_store::{Backend, Catalog};
 
 use crate::Result;
 use crate::error::Refusal;
@@ -24,6 +25,10 @@ pub struct Status {
     pub head: u32,
     /// The versions that the store has not come to.
     pub pending: Vec<VersionId>,
+    /// The ids of the standalone migrations that are applied, in the order in which they were.
+    pub applied: Vec<String>,
+    /// The ids of those that are not, in the order in which they will be.
+    pub waiting: Vec<String>,
     /// The run that is open, and why it is being undone, if it is.
     pub open: Option<(Started, Option<String>)>,
     /// Who holds the lock, dead or alive.
@@ -47,6 +52,11 @@ pub struct ModelStatus {
     pub last: Option<Tally>,
 }
 
+/// What keeps every migration from beginning.
+fn refusal(catalog: &Catalog, ledger: &Ledger) -> Option<Refusal> {
+    guard(catalog, ledger).and_then(|()| Ok(pending(catalog, ledger, catalog.head()).map(|_| ())?)).err()
+}
+
 /// Says where a store is. Reads its history and nothing else.
 ///
 /// # Errors
@@ -55,6 +65,9 @@ pub async fn status(backend: &dyn Backend) -> Result<Status> {
     let ledger = backend.ledger().await?;
     let catalog = backend.catalog();
     let in_force = ledger.in_force();
+    let applied: Vec<String> = ledger.standalone().into_iter().map(|(_, applied)| applied.id).collect();
+    let known = catalog.standalone.iter().flat_map(|ordered| &ordered.migrations).map(|migration| migration.id.clone());
+    let waiting = known.filter(|id| !applied.contains(id)).collect();
     let models = catalog.models.iter().map(|model| ModelStatus {
         name: model.name.clone(),
         live: in_force.is_some_and(|version| model.era(version).is_some()),
@@ -67,10 +80,12 @@ pub async fn status(backend: &dyn Backend) -> Result<Status> {
         newest: ledger.newest().filter(|version| *version > 0),
         head: catalog.head(),
         pending: catalog.versions.iter().filter(|v| in_force.is_none_or(|now| v.number > now)).cloned().collect(),
+        applied,
+        waiting,
         open: ledger.open().map(|open| (open.clone(), ledger.undoing().map(str::to_owned))),
         holder: backend.holder().await?,
         models: models.collect(),
-        refusal: guard(catalog, &ledger).err(),
+        refusal: refusal(catalog, &ledger),
         ledger,
     })
 }

@@ -1,5 +1,6 @@
 //! Undoing a run: its steps in reverse, and the entry that says so.
 
+use coeval_store::Step;
 use coeval_store::event::Event;
 use coeval_store::ledger::{Happened, Started};
 use coeval_store::work::{Policy, Work};
@@ -20,6 +21,11 @@ pub(crate) async fn undo(run: &Run<'_>, started: &Started, steps: usize, reason:
     }
     let mut left = 0;
     for (index, step) in started.steps.iter().enumerate().take(steps).rev() {
+        // What is done once is undone only if it was done.
+        let once = matches!(step, Step::Standalone { .. });
+        if once && !run.backend.begun(&started.run, &index.to_string()).await.map_err(fail)? {
+            continue;
+        }
         let Some(step) = step.reverse() else {
             let failure = coeval_store::Error::failed(step.to_string(), "it cannot be undone");
             return Err(fail(failure));

@@ -42,7 +42,10 @@ pub fn lower(
         if computes(&table, to) {
             steps.push(Step::RebuildTriggers { model: owned.clone(), from: 0, to });
         }
-        steps.extend(rules(model, &table, None, view));
+        // A table that was there before has its indexes.
+        if table.model(view).is_some_and(|model| model.options.get("table").is_none()) {
+            steps.extend(rules(model, &table, None, view));
+        }
         if computes(&table, to) {
             steps.push(Step::WatchColumns { model: owned, from: 0, to });
         }
@@ -161,7 +164,48 @@ fn spec(column: &Column) -> ColumnSpec {
     let mut property = column.property.clone();
     // What a version gives to records born in it is its view's, and what it demands of several rows is an index.
     (property.default, property.unique, property.index, property.check, property.description) = (None, false, false, None, None);
+    plain(&mut property.ty);
     ColumnSpec { name: column.name.clone(), holds, property, default }
+}
+
+/// Leaves out what says nothing about a value's shape: what is filled in, and what tells items apart. Neither need fit any more where
+/// later operations changed what they are about.
+fn plain(ty: &mut Type) {
+    match ty {
+        Type::Object(properties) => {
+            let inner = properties.iter().map(|(name, property)| (name.to_owned(), property.clone()));
+            let inner: Vec<(String, Property)> = inner.collect();
+            for (name, mut property) in inner {
+                property.default = None;
+                plain(&mut property.ty);
+                properties.insert(&name, property);
+            }
+        }
+        Type::Array { items, key } => {
+            *key = None;
+            items.default = None;
+            plain(&mut items.ty);
+        }
+        Type::Map { values } => {
+            values.default = None;
+            plain(&mut values.ty);
+        }
+        Type::Union { .. }
+        | Type::String
+        | Type::Integer
+        | Type::Number
+        | Type::Float
+        | Type::Boolean
+        | Type::Decimal { .. }
+        | Type::Date
+        | Type::Time
+        | Type::Datetime
+        | Type::Uuid
+        | Type::Bytes
+        | Type::Json
+        | Type::Enum { .. }
+        | Type::Ref { .. } => {}
+    }
 }
 
 /// An index or a reference, by its name.

@@ -5,11 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 
 use coeval_core::Value;
 
 use crate::lint;
 use crate::sql::{Kind, SqlDialect, pieces};
+use crate::step::Step;
+
+mod value;
 
 /// A standalone migration, as far as running it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +95,16 @@ impl Check {
             _ => false,
         }
     }
+
+    /// Says that it does not hold, and what it gave.
+    pub fn fails(&self, rows: &[Vec<Value>]) -> String {
+        let line = self.sql.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        let gave = match rows {
+            [row] => row.iter().map(Value::to_string).collect::<Vec<_>>().join(", "),
+            rows => format!("{} rows", rows.len()),
+        };
+        format!("a check does not hold: `{line}` gave {gave}")
+    }
 }
 
 /// One thing to do.
@@ -142,6 +156,35 @@ pub struct Run {
     pub digest: String,
     /// What is done, in order.
     pub acts: Vec<Act>,
+    /// What takes it back; `None` where nothing does.
+    pub reverse: Option<Vec<Act>>,
+    /// Whether this is the way back.
+    pub back: bool,
+}
+
+impl Run {
+    /// Returns it as a step of a store that has a schema.
+    ///
+    /// # Errors
+    /// [`Refusal::Impossible`] for what such a store does not do as a part of a migration.
+    pub fn into_step(self) -> Result<Step, Refusal> {
+        for act in self.acts.iter().chain(self.reverse.iter().flatten()) {
+            let (what, instead) = match act {
+                Act::Sql { transaction: Transaction::Either | Transaction::Outside, .. } | Act::Check(_) => continue,
+                Act::Sql { text, transaction: Transaction::Controls } => {
+                    let text = text.lines().next().unwrap_or_default().to_owned();
+                    (text, "take it out: what can be in a transaction is in one")
+                }
+                Act::Operations { .. } => {
+                    ("operations".to_owned(), "say them in the model's file; `coeval freeze` makes a version of them")
+                }
+                Act::Update(_) => ("an update".to_owned(), "say it as SQL"),
+                Act::Exec(_) => ("a program".to_owned(), "say it as SQL, or run it on `coeval list` and `coeval put`"),
+            };
+            return Err(Refusal::Impossible { id: self.id, what, instead });
+        }
+        Ok(Step::Standalone { id: self.id, digest: self.digest, up: self.acts, down: self.reverse, back: self.back })
+    }
 }
 
 /// A migration that a store has applied.
@@ -151,6 +194,63 @@ pub struct Applied {
     pub id: String,
     /// Its digest when it was applied.
     pub digest: String,
+}
+
+/// The standalone migrations of one backend, in the order in which they run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordered {
+    /// What their SQL is written in.
+    pub dialect: SqlDialect,
+    /// The migrations.
+    pub migrations: Vec<Standalone>,
+}
+
+impl Ordered {
+    /// Returns the migrations that are not applied and whose turn it is when a store comes to a version: they do not wait for a
+    /// newer one, and depend on none that does.
+    ///
+    /// # Errors
+    /// As [`forward`], for all of them: also what is only due later is looked at.
+    pub fn due(&self, applied: &[Applied], version: u32) -> Result<Vec<Run>, Refusal> {
+        let mut waiting: BTreeSet<String> = BTreeSet::new();
+        let mut due = Vec::new();
+        for run in forward(&self.migrations, applied, self.dialect)? {
+            let migration = self.migrations.iter().find(|migration| migration.id == run.id);
+            let depends = migration.is_some_and(|m| m.depends_on.iter().any(|needs| waiting.contains(needs)));
+            if depends || run.after.is_some_and(|after| after > version) {
+                waiting.insert(run.id);
+            } else {
+                due.push(run);
+            }
+        }
+        Ok(due)
+    }
+}
+
+/// Returns which acts are done together, as ranges: those that can be in one transaction are, each other one is alone.
+pub fn together(acts: &[Act]) -> Vec<Range<usize>> {
+    let alone = |act: &Act| match act {
+        Act::Sql { transaction, .. } => *transaction != Transaction::Either,
+        Act::Operations { .. } | Act::Update(_) | Act::Exec(_) | Act::Check(_) => false,
+    };
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for (at, act) in acts.iter().enumerate() {
+        match out.last_mut() {
+            Some(last) if !alone(act) && !alone(&acts[last.start]) => last.end = at + 1,
+            Some(_) | None => out.push(at..at + 1),
+        }
+    }
+    out
+}
+
+/// Returns the SQL of acts, as text for people.
+pub fn written(acts: &[Act]) -> Vec<String> {
+    let text = |act: &Act| match act {
+        Act::Sql { text, .. } => Some(text.clone()),
+        Act::Check(check) => Some(check.sql.trim().trim_end_matches(';').to_owned()),
+        Act::Operations { .. } | Act::Update(_) | Act::Exec(_) => None,
+    };
+    acts.iter().filter_map(text).collect()
 }
 
 /// Why nothing is run.
@@ -190,6 +290,15 @@ pub enum Refusal {
         /// The one that depends on it.
         by: String,
     },
+    /// It does something that its store does not do as a part of a migration.
+    Impossible {
+        /// The migration.
+        id: String,
+        /// What it does.
+        what: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// A quote or comment in its SQL is never closed.
     Unclosed {
         /// The migration.
@@ -215,6 +324,9 @@ impl fmt::Display for Refusal {
             Self::NotApplied { id } => write!(f, "the migration `{id}` was not applied"),
             Self::Gone { id } => write!(f, "the migration `{id}` was applied, and its file is gone"),
             Self::StillNeeded { id, by } => write!(f, "the migration `{by}` is applied and depends on `{id}`"),
+            Self::Impossible { id, what, instead } => {
+                write!(f, "the migration `{id}` has what cannot be executed on a database: {what}; {instead}")
+            }
             Self::Unclosed { id, text } => write!(f, "the SQL of `{id}` has a quote that is never closed: {text}"),
             Self::ClientCommand { id, command } => write!(f, "the SQL of `{id}` has a command that no database knows: {command}"),
         }
@@ -239,9 +351,8 @@ pub fn forward(ordered: &[Standalone], applied: &[Applied], dialect: SqlDialect)
         if let Some(needs) = migration.depends_on.iter().find(|needs| !done.contains(needs.as_str())) {
             return Err(Refusal::Dependency { id: migration.id.clone(), needs: needs.clone() });
         }
-        let mut acts = acts(&migration.id, &migration.up, dialect)?;
-        acts.extend(migration.checks.iter().cloned().map(Act::Check));
-        runs.push(run(migration, acts));
+        let reverse = migration.reversible.then(|| acts(&migration.id, &migration.down, dialect)).transpose()?;
+        runs.push(run(migration, there(migration, dialect)?, reverse));
         done.insert(&migration.id);
     }
     Ok(runs)
@@ -276,7 +387,8 @@ pub fn back(
         if !migration.reversible {
             return Err(Refusal::NotReversible { id: id() });
         }
-        runs.push(run(migration, acts(&migration.id, &migration.down, dialect)?));
+        let acts = acts(&migration.id, &migration.down, dialect)?;
+        runs.push(Run { back: true, ..run(migration, acts, Some(there(migration, dialect)?)) });
     }
     Ok(runs)
 }
@@ -289,9 +401,22 @@ fn unedited(migration: &Standalone, digest: &str) -> Result<(), Refusal> {
     if migration.digest == digest { Ok(()) } else { Err(Refusal::Edited { id: migration.id.clone() }) }
 }
 
-fn run(migration: &Standalone, acts: Vec<Act>) -> Run {
+fn run(migration: &Standalone, acts: Vec<Act>, reverse: Option<Vec<Act>>) -> Run {
     let (id, backend, digest) = (migration.id.clone(), migration.backend.clone(), migration.digest.clone());
-    Run { id, backend, after: migration.after, digest, acts }
+    Run { id, backend, after: migration.after, digest, acts, reverse, back: false }
+}
+
+/// The way there, and what must hold then.
+fn there(migration: &Standalone, dialect: SqlDialect) -> Result<Vec<Act>, Refusal> {
+    let mut acts = acts(&migration.id, &migration.up, dialect)?;
+    for check in &migration.checks {
+        if statements(&migration.id, &check.sql, dialect)?.len() > 1 {
+            let what = "several statements in one check".to_owned();
+            return Err(Refusal::Impossible { id: migration.id.clone(), what, instead: "make a check of each" });
+        }
+        acts.push(Act::Check(check.clone()));
+    }
+    Ok(acts)
 }
 
 fn acts(id: &str, entries: &[Entry], dialect: SqlDialect) -> Result<Vec<Act>, Refusal> {

@@ -89,6 +89,14 @@ pub async fn tables(database: &Database, schema: &str) -> Result<Vec<FoundTable>
     Ok(out.into_values().collect())
 }
 
+/// Returns whether there is a view of the name in a schema.
+pub(crate) async fn has_view(database: &Database, schema: &str, name: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_views WHERE schemaname = $1 AND viewname = $2)";
+    let client = database.client().await?;
+    let row = client.query_one(sql, &[&schema, &name]).await.during("looking for a view")?;
+    row.try_get(0).during("looking for a view")
+}
+
 /// The type of a property for a type of the server, as `format_type` prints it; `None` for what no property holds as it is.
 fn property_type(native: &str) -> Option<Type> {
     let (name, arguments) = native.split_once('(').map_or((native, None), |(name, rest)| (name, rest.strip_suffix(')')));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use coeval_store::event::Event;
 use coeval_store::work::Work;
 use coeval_store::{Error, Result};
+use deadpool_postgres::Client;
 use futures::future::{Either, select};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -60,12 +61,12 @@ pub async fn create_index(state: &State, index: &Index<'_>, work: &Work<'_>) -> 
         let reason = match there(state, index).await? {
             There::Valid => return Ok(()),
             There::Making(pid) => format!("session {pid} is making it"),
-            There::Nothing => match alone(state, index, index.statement, patience.total, work).await {
+            There::Nothing => match alone(state, index.what, index.statement, patience.total, work).await {
                 Ok(None) => continue,
                 Ok(Some(reason)) => reason,
                 Err(error) => return Err(clean(state, index, work, error).await),
             },
-            There::Invalid => match alone(state, index, &drop_statement(index), patience.total, work).await? {
+            There::Invalid => match alone(state, index.what, &drop_statement(index), patience.total, work).await? {
                 None => continue,
                 Some(reason) => reason,
             },
@@ -110,7 +111,7 @@ async fn there(state: &State, index: &Index<'_>) -> Result<There> {
 async fn clean(state: &State, index: &Index<'_>, work: &Work<'_>, error: Error) -> Error {
     let short = state.database().patience().lock_timeout * 5;
     let left = match there(state, index).await {
-        Ok(There::Invalid) => alone(state, index, &drop_statement(index), short, work).await,
+        Ok(There::Invalid) => alone(state, index.what, &drop_statement(index), short, work).await,
         Ok(There::Nothing | There::Valid | There::Making(_)) => return error,
         Err(error) => Err(error),
     };
@@ -131,14 +132,26 @@ async fn clean(state: &State, index: &Index<'_>, work: &Work<'_>, error: Error) 
 
 /// Executes a statement outside of a transaction, which waits for others no longer than `patience`; returns why it may go well
 /// another time.
-async fn alone(state: &State, index: &Index<'_>, statement: &str, patience: Duration, work: &Work<'_>) -> Result<Option<String>> {
+async fn alone(state: &State, what: &str, statement: &str, patience: Duration, work: &Work<'_>) -> Result<Option<String>> {
+    let client = state.database().client().await?;
+    alone_on(state, &client, what, statement, patience, work).await
+}
+
+/// As [`alone`], on a connection.
+pub(crate) async fn alone_on(
+    state: &State,
+    client: &Client,
+    what: &str,
+    statement: &str,
+    patience: Duration,
+    work: &Work<'_>,
+) -> Result<Option<String>> {
     let database = state.database();
-    let client = database.client().await?;
     // Outside of a transaction nobody can ask which process executes it, so the statement carries a mark.
     let mark = format!("/* coeval {:032x} */", rand::random::<u128>());
     let target = Target::Statement(mark.clone());
     let first = Duration::from_millis(100);
-    let watch = Watch { what: index.what, database, work, target, first, patience: Some(patience), seen: Mutex::default() };
+    let watch = Watch { what, database, work, target, first, patience: Some(patience), seen: Mutex::default() };
     let text = format!("{mark} {statement}");
     let run = Box::pin(client.batch_execute(&text));
     let outcome = match select(run, Box::pin(watch.watch())).await {
@@ -157,8 +170,8 @@ async fn alone(state: &State, index: &Index<'_>, statement: &str, patience: Dura
     if error.code() == Some(&SqlState::QUERY_CANCELED) {
         work.go_on()?;
         if seen.wait().is_some() {
-            return Err(gave_up(index.what, patience, 1, &seen.reason(), &seen));
+            return Err(gave_up(what, patience, 1, &seen.reason(), &seen));
         }
     }
-    Err(tell(index.what, &error))
+    Err(tell(what, &error))
 }

@@ -7,20 +7,38 @@
 //! one transaction.
 
 mod address;
+mod archive;
+mod backend;
+mod backfill;
 mod blocker;
 pub mod catalog;
+mod constraint;
 mod database;
+mod drift;
 mod error;
+mod execute;
 mod index;
+mod inspect;
+mod layout;
 mod lock;
+mod offer;
 mod open;
 mod options;
+mod preflight;
 mod probe;
+mod records;
+mod row;
+mod script;
+mod standalone;
 mod state;
 pub mod statement;
+mod table;
 mod tls;
+mod trigger;
+mod walk;
 mod watch;
 
+pub use backend::PostgresBackend;
 pub use blocker::Blocker;
 pub use database::Database;
 pub use index::{Index, create_index};

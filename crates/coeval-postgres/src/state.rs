@@ -47,6 +47,15 @@ CREATE TABLE coeval.cursor (
     done bool NOT NULL DEFAULT false,
     PRIMARY KEY (deployment, run, step)
 );
+CREATE TABLE coeval.archive (
+    deployment text NOT NULL,
+    table_name text NOT NULL,
+    key jsonb NOT NULL,
+    base int4 NOT NULL,
+    kept jsonb NOT NULL,
+    PRIMARY KEY (deployment, table_name, key, base)
+);
+COMMENT ON TABLE coeval.archive IS 'What only newer versions knew of records when they were rolled back.';
 CREATE TABLE coeval.layout (version int4 NOT NULL);
 COMMENT ON SCHEMA coeval IS 'What coeval notes about its models: their history, who runs a migration, and how far it is.';
 COMMENT ON TABLE coeval.history IS 'What happened to each deployment: rows that are only ever added.';

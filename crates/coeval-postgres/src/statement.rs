@@ -7,14 +7,17 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use coeval_core::{Value, json};
+use coeval_plan::standalone::Check;
 use coeval_store::event::Event;
 use coeval_store::work::Work;
 use coeval_store::{Error, Result};
+use deadpool_postgres::Transaction;
 use futures::future::{Either, select};
 use rand::RngExt as _;
 use tokio::time::sleep;
-use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{IsolationLevel, SimpleQueryMessage};
 
 use crate::blocker::{Target, first_line};
 use crate::error::{During, tell, words};
@@ -49,6 +52,25 @@ pub struct Group<'g> {
     pub raw: bool,
 }
 
+/// A part of what is executed together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part<'p> {
+    /// A statement.
+    Run(&'p str),
+    /// A statement that takes back what may not be there.
+    Lenient(&'p str),
+    /// A query whose answer must be as expected.
+    Check(&'p Check),
+}
+
+/// Why a part was not executed.
+enum Halt<'p> {
+    /// What the server said, and on which statement.
+    Said(Option<&'p str>, tokio_postgres::Error),
+    /// A check does not hold.
+    Check(String),
+}
+
 /// Why an attempt did not come to its end.
 enum Failed {
     /// It can be tried again.
@@ -64,12 +86,18 @@ enum Failed {
 /// [`Error::Failed`] for what the server refuses, and when the patience is over, naming who holds the lock;
 /// [`Error::Transient`] where the connection was lost, by which it may have taken effect; what [`Work::go_on`] returns.
 pub async fn transact(state: &State, group: &Group<'_>, work: &Work<'_>) -> Result<()> {
+    let parts: Vec<Part<'_>> = group.statements.iter().map(|statement| Part::Run(statement)).collect();
+    transact_parts(state, group, &parts, work).await
+}
+
+/// As [`transact`], for more than statements; those of the group are left out.
+pub(crate) async fn transact_parts(state: &State, group: &Group<'_>, parts: &[Part<'_>], work: &Work<'_>) -> Result<()> {
     let patience = state.database().patience();
     let begin = Instant::now();
     let mut lock_timeout = patience.lock_timeout;
     for attempt in 1.. {
         work.go_on()?;
-        let (reason, seen) = match try_once(state, group, work, lock_timeout).await {
+        let (reason, seen) = match try_once(state, group, parts, work, lock_timeout).await {
             Ok(()) => return Ok(()),
             Err(Failed::Final(error)) => return Err(error),
             Err(Failed::Again { reason, seen }) => (reason, seen),
@@ -129,7 +157,13 @@ pub(crate) fn is_passing(error: &tokio_postgres::Error) -> bool {
     }
 }
 
-async fn try_once(state: &State, group: &Group<'_>, work: &Work<'_>, lock_timeout: Duration) -> std::result::Result<(), Failed> {
+async fn try_once(
+    state: &State,
+    group: &Group<'_>,
+    parts: &[Part<'_>],
+    work: &Work<'_>,
+    lock_timeout: Duration,
+) -> std::result::Result<(), Failed> {
     let database = state.database();
     let mut client = database.client().await.map_err(Failed::Final)?;
     let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
@@ -141,16 +175,26 @@ async fn try_once(state: &State, group: &Group<'_>, work: &Work<'_>, lock_timeou
     let (target, first) = (Target::Process(pid), (lock_timeout / 4).max(Duration::from_millis(5)));
     let watch = Watch { what: group.what, database, work, target, first, patience: None, seen: Mutex::default() };
     let run = async {
-        for statement in group.statements {
-            transaction.batch_execute(statement).await.map_err(|error| (Some(statement), error))?;
+        for part in parts {
+            part.run(&transaction).await?;
         }
-        transaction.commit().await.map_err(|error| (None, error))
+        transaction.commit().await.map_err(|error| Halt::Said(None, error))
     };
     let outcome = match select(Box::pin(run), Box::pin(watch.watch())).await {
         Either::Left((outcome, _)) => outcome,
         Either::Right((never, _)) => match never {},
     };
-    let Err((statement, error)) = outcome else { return Ok(()) };
+    let (statement, error) = match outcome {
+        Ok(()) => {
+            if group.raw {
+                // What a user's SQL set for its session must not hold for others.
+                drop(deadpool_postgres::Object::take(client));
+            }
+            return Ok(());
+        }
+        Err(Halt::Check(reason)) => return Err(Failed::Final(Error::failed(group.what, reason))),
+        Err(Halt::Said(statement, error)) => (statement, error),
+    };
     let seen = watch.into_seen();
     if is_passing(&error) {
         return Err(Failed::Again { reason: reason(&error, &seen), seen });
@@ -161,6 +205,57 @@ async fn try_once(state: &State, group: &Group<'_>, work: &Work<'_>, lock_timeou
     }
     let place = statement.and_then(|statement| first_line(statement)).map(|line| format!(" (`{line}`)")).unwrap_or_default();
     Err(Failed::Final(tell(&format!("{}{place}", group.what), &error)))
+}
+
+impl<'p> Part<'p> {
+    async fn run(self, transaction: &Transaction<'_>) -> std::result::Result<(), Halt<'p>> {
+        match self {
+            Self::Run(text) => transaction.batch_execute(text).await.map_err(|error| Halt::Said(Some(text), error)),
+            Self::Lenient(text) => {
+                let said = |error| Halt::Said(Some(text), error);
+                transaction.batch_execute("SAVEPOINT coeval_part").await.map_err(said)?;
+                match transaction.batch_execute(text).await {
+                    Ok(()) => {}
+                    Err(error) if is_missing(&error) => {
+                        transaction.batch_execute("ROLLBACK TO SAVEPOINT coeval_part").await.map_err(said)?;
+                    }
+                    Err(error) => return Err(said(error)),
+                }
+                transaction.batch_execute("RELEASE SAVEPOINT coeval_part").await.map_err(said)
+            }
+            Self::Check(check) => {
+                let messages = transaction.simple_query(&check.sql).await;
+                let messages = messages.map_err(|error| Halt::Said(Some(&check.sql), error))?;
+                let rows: Vec<Vec<Value>> = messages.iter().filter_map(row).collect();
+                if check.holds(&rows) { Ok(()) } else { Err(Halt::Check(check.fails(&rows))) }
+            }
+        }
+    }
+}
+
+/// Returns the values of a row, which come as texts.
+fn row(message: &SimpleQueryMessage) -> Option<Vec<Value>> {
+    let SimpleQueryMessage::Row(row) = message else { return None };
+    let value = |text: Option<&str>| {
+        let Some(text) = text else { return Value::Null };
+        match json::parse(text.as_bytes()) {
+            Ok(number @ Value::Number(_)) => number,
+            Ok(_) | Err(_) => text.into(),
+        }
+    };
+    Some((0..row.len()).map(|at| value(row.get(at))).collect())
+}
+
+/// Returns whether the server misses what a statement is about.
+pub(crate) fn is_missing(error: &tokio_postgres::Error) -> bool {
+    let missing = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::UNDEFINED_FUNCTION,
+        SqlState::INVALID_SCHEMA_NAME,
+    ];
+    error.code().is_some_and(|code| missing.contains(code))
 }
 
 /// Says what went wrong, and who was seen in the way.
@@ -174,10 +269,20 @@ fn reason(error: &tokio_postgres::Error, seen: &Seen) -> String {
     }
 }
 
+/// Returns the statement that keeps a user's names out of coeval's schema, in which a role of that name would find and make them
+/// first: for a transaction, or for a session. It leaves every other path as it is.
+pub(crate) fn own_path(transaction: bool) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('search_path', (SELECT coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ' ORDER BY n), '')
+             FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (s, n) WHERE s <> 'coeval'), {transaction})
+         WHERE 'coeval' = ANY (pg_catalog.current_schemas(false));"
+    )
+}
+
 /// Makes the settings of a transaction, which end with it; returns the process that executes it.
-async fn prepare(transaction: &deadpool_postgres::Transaction<'_>, group: &Group<'_>, lock_timeout: Duration) -> Result<i32> {
+async fn prepare(transaction: &Transaction<'_>, group: &Group<'_>, lock_timeout: Duration) -> Result<i32> {
     // There is no pause between the statements. If the server waits for one, nobody is there any more, and the locks are free.
-    let path = if group.raw { "" } else { "SET LOCAL search_path = pg_catalog, pg_temp;" };
+    let path = if group.raw { own_path(true) } else { "SET LOCAL search_path = pg_catalog, pg_temp;".to_owned() };
     let settings = format!(
         "SET LOCAL lock_timeout = {};
          SET LOCAL statement_timeout = 0;

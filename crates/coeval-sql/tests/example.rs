@@ -53,11 +53,11 @@ fn the_worked_example_in_postgresql() {
             out.push(postgres::add_column(&table, at, &names, &keys).unwrap());
         }
     }
-    out.push(format!("ALTER TABLE {} ADD COLUMN _w smallint", names.table));
+    out.push(format!("ALTER TABLE {} ADD COLUMN _w integer", names.table));
     let triggers = postgres::triggers(&table, &[1, 2, 3], &[1, 2, 3], &names, &keys).unwrap().unwrap();
     out.extend(triggers.helpers.clone());
     out.extend([triggers.insert.clone(), triggers.update.clone()]);
-    out.extend(postgres::create_triggers(&triggers, &names));
+    out.extend(postgres::create_triggers(&triggers, &names, false));
     let new: Vec<usize> = table.columns_up_to(3).into_iter().filter(|at| table.columns[*at].since > 1).collect();
     let fill = postgres::fill(&table, table.view(1).unwrap(), &new, &names, &keys).unwrap().unwrap();
     out.push(format!("UPDATE {} AS t SET {}", names.table, fill.set));

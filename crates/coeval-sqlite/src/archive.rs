@@ -2,15 +2,14 @@
 //! stays would keep (rule R3), with fingerprints of what it belongs to.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use coeval_core::Value;
 use coeval_core::json;
 use coeval_core::lens::META;
 use coeval_plan::table::Held;
-use coeval_store::Result;
 use coeval_store::event::Tally;
 use coeval_store::work::{Mode, Work};
+use coeval_store::{Backend as _, Result};
 
 use crate::backend::Sqlite;
 use crate::batch::{Batch, run};
@@ -32,7 +31,8 @@ pub(crate) async fn archive(
     if work.undo || work.mode != Mode::Write {
         return Ok(Tally::default());
     }
-    let (catalog, model, columns) = (Arc::clone(&store.catalog), model.to_owned(), columns.to_vec());
+    let catalog = store.retired.catalog(&store.catalog, store.ledger().await?.oldest());
+    let (model, columns) = (model.to_owned(), columns.to_vec());
     let fresh = move |session: &Session<'_>, batch: &Batch| -> Result<Tally> {
         let (entry, era) = era_between(&catalog, &model, from, to)?;
         let layout = Layout::new(&catalog, entry, era, execute::last(era, from))?;
@@ -72,11 +72,19 @@ pub(crate) fn keep(
         let failed = layout.table.columns.iter().position(|column| column.held == Held::Failed { node });
         layout.table.homes(node).iter().any(|spot| stays(spot.column)) || failed.is_some_and(stays)
     };
-    sealed.keep.entries.retain(|(key, _)| !is_held(key));
+    // That a version which stays cannot show a value is a part of what the others belong to.
+    sealed.keep.entries.retain(|(key, entry)| entry.shown || !is_held(key));
+    // What is not declared in an object lies in the columns that hold the object, in whatever shape.
+    let object_stays = |key: &str| {
+        let lineage = scope.nodes.iter().find(|node| node.key == key).and_then(|node| node.lineage);
+        let of = |node: &usize| scope.nodes[*node].lineage == lineage;
+        let mut homes = (0..scope.nodes.len()).filter(of).flat_map(|node| layout.table.homes(node));
+        key.is_empty() || homes.any(|spot| stays(spot.column))
+    };
+    sealed.keep.extras.retain(|(key, _)| !object_stays(key));
+    sealed.keep.apart.retain(|(key, _)| !object_stays(key));
     sealed.keep.layouts.clear();
-    sealed.keep.extras.clear();
-    sealed.keep.apart.clear();
-    if sealed.keep.entries.is_empty() {
+    if sealed.keep.entries.iter().all(|(_, entry)| entry.shown) && sealed.keep.extras.is_empty() && sealed.keep.apart.is_empty() {
         return Ok(());
     }
     let notes = sealed.to_value(true);

@@ -1,6 +1,6 @@
 //! A store in SQLite.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use coeval_store::{Backend, Capabilities, Catalog, Result, Step};
 
 use crate::database::Database;
 use crate::lock::{self, Own};
+use crate::standalone;
 use crate::state;
 use crate::statement::{Absent, ForeignKeys, How, Session};
 use crate::{execute, inspect};
@@ -26,12 +27,37 @@ pub struct Sqlite {
     pub(crate) deployment: Arc<str>,
     pub(crate) catalog: Arc<Catalog>,
     own: Own,
+    /// The catalog with the versions before one retired, as it was last needed.
+    pub(crate) retired: Arc<Retired>,
+}
+
+/// A catalog with the versions before one retired, kept from one request to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Retired(Mutex<Option<(u32, Arc<Catalog>)>>);
+
+impl Retired {
+    /// Returns a catalog with the versions before one retired.
+    pub(crate) fn catalog(&self, catalog: &Arc<Catalog>, oldest: u32) -> Arc<Catalog> {
+        if oldest <= 1 {
+            return Arc::clone(catalog);
+        }
+        // Nothing can panic while it is held but the fold itself, which leaves it as it was.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((before, catalog)) if *before == oldest => Arc::clone(catalog),
+            Some(_) | None => {
+                let made = Arc::new(catalog.retire(oldest));
+                *known = Some((oldest, Arc::clone(&made)));
+                made
+            }
+        }
+    }
 }
 
 impl Sqlite {
     /// Makes one. Nothing is read yet.
     pub fn new(database: Database, deployment: &str, catalog: Arc<Catalog>) -> Self {
-        Self { database, deployment: deployment.into(), catalog, own: Own::default() }
+        Self { database, deployment: deployment.into(), catalog, own: Own::default(), retired: Arc::default() }
     }
 
     /// Returns the database.
@@ -124,6 +150,10 @@ impl Backend for Sqlite {
 
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {
         execute::execute(self, step, work).await
+    }
+
+    async fn begun(&self, run: &str, step: &str) -> Result<bool> {
+        Ok(standalone::read(self, run, step).await?.is_some())
     }
 
     async fn inspect(&self, model: &str, survey: Survey, sample: Option<u64>, work: &Work<'_>) -> Result<Inspection> {

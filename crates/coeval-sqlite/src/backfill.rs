@@ -8,7 +8,7 @@ use coeval_plan::table::Held;
 use coeval_sql::ident;
 use coeval_store::event::{Event, Failure, Tally};
 use coeval_store::work::{Mode, Work};
-use coeval_store::{Catalog, Error, Result};
+use coeval_store::{Backend as _, Catalog, Error, Result};
 
 use crate::backend::Sqlite;
 use crate::batch::{self, Batch, failure, run};
@@ -36,7 +36,8 @@ pub(crate) async fn backfill(
     columns: &[String],
     work: &Work<'_>,
 ) -> Result<Tally> {
-    let about = About { catalog: Arc::clone(&store.catalog), model: model.to_owned(), from, to, columns: columns.to_vec() };
+    let catalog = store.retired.catalog(&store.catalog, store.ledger().await?.oldest());
+    let about = About { catalog, model: model.to_owned(), from, to, columns: columns.to_vec() };
     if let Mode::Try(sample) = work.mode {
         return attempt(store, about, sample, work).await;
     }

@@ -13,7 +13,7 @@ use coeval_store::{Backend as _, Catalog, Error, Result, Step};
 use crate::backend::Sqlite;
 use crate::layout::{Layout, era_between};
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{archive, backfill, catalog, shape, writing};
+use crate::{archive, backfill, catalog, shape, standalone, writing};
 
 /// For which versions a step is executed.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +22,8 @@ pub(crate) struct Span {
     pub(crate) from: u32,
     /// The version that there will be.
     pub(crate) to: u32,
-    /// The oldest version that lives.
-    pub(crate) oldest: u32,
+    /// How far the tables were before it: further than the version in force after a warm rollback.
+    made: u32,
 }
 
 impl Span {
@@ -32,7 +32,12 @@ impl Span {
         let in_force = ledger.in_force().unwrap_or_default();
         let (from, to) = ledger.open().map_or((in_force, in_force), |open| (open.from, open.to));
         let (from, to) = if undo { (to, from) } else { (from, to) };
-        Self { from, to, oldest: ledger.oldest() }
+        Self { from, to, made: ledger.made() }
+    }
+
+    /// The newest version that the tables may have columns for.
+    pub(crate) fn newest(&self) -> u32 {
+        self.from.max(self.to).max(self.made)
     }
 }
 
@@ -48,6 +53,7 @@ pub(crate) async fn execute(store: &Sqlite, step: &Step, work: &Work<'_>) -> Res
         }
         Step::Backfill { model, from, to, columns } => return backfill::backfill(store, model, *from, *to, columns, work).await,
         Step::Archive { model, from, to, columns } => return archive::archive(store, model, *from, *to, columns, work).await,
+        Step::Standalone { up, .. } if work.mode == Mode::Write => return standalone::execute(store, step, up, work).await,
         _ if work.mode != Mode::Write => return attempt(store, step, span, work).await,
         _ => {}
     }
@@ -84,7 +90,7 @@ async fn attempt(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>) -> Re
     let (catalog, model, columns) = (Arc::clone(&store.catalog), model.clone(), columns.clone());
     let found = store.database.read("looking for values that occur twice", move |session| {
         let (entry, era) = era_between(&catalog, &model, span.from, span.to)?;
-        let layout = Layout::new(&catalog, entry, era, last(era, span.from.max(span.to)))?;
+        let layout = Layout::new(&catalog, entry, era, last(era, span.newest()))?;
         // What is not there yet cannot occur twice.
         let there = catalog::table(session, layout.names.base())?;
         let known = |name: &String| there.as_ref().is_some_and(|table| table.columns.iter().any(|column| column.name == *name));
@@ -117,7 +123,7 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
     }
     let (entry, era) = era_between(catalog, step.model(), span.from, span.to)?;
     let layout = |up_to: u32| Layout::new(catalog, entry, era, last(era, up_to));
-    let newest = layout(span.from.max(span.to))?;
+    let newest = layout(span.newest())?;
     let keys = |model: &str| newest.key_type(model);
     match step {
         Step::CreateTable { columns, key, .. } => create(session, &newest, columns, key)?,
@@ -191,7 +197,8 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
         | Step::CreateViews { .. }
         | Step::DropViews { .. }
         | Step::RetireViews { .. }
-        | Step::Sql { .. } => {}
+        | Step::Sql { .. }
+        | Step::Standalone { .. } => {}
     }
     Ok(Vec::new())
 }
@@ -271,12 +278,12 @@ fn views(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> R
             let layout = |up_to: u32| Layout::new(catalog, entry, era, last(era, up_to));
             match step {
                 Step::CreateViews { from, to } if era.first <= *to && era.end.is_none_or(|end| end > *from) => {
-                    let layout = layout(*to)?;
+                    let layout = layout(span.made.max(*to))?;
                     writing::offer(session, &layout, *from, *to)?;
                     writing::renew(session, &layout, &layout.present(session)?)?;
                 }
                 Step::DropViews { from, to } if era.first <= *from && era.end.is_none_or(|end| end > *to) => {
-                    let newest = layout(*from)?;
+                    let newest = layout(span.newest())?;
                     writing::withdraw(session, &newest, |view| view.version > *to)?;
                     // As long as there are columns of newer versions, writes go on filling them.
                     let older = layout(*to)?;
@@ -285,7 +292,7 @@ fn views(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> R
                     writing::renew(session, &layout, &layout.present(session)?)?;
                 }
                 Step::RetireViews { before } if era.first < *before => {
-                    let layout = layout(span.from.max(span.to))?;
+                    let layout = layout(span.newest())?;
                     writing::withdraw(session, &layout, |view| view.version < *before)?;
                     writing::renew(session, &layout, &layout.present(session)?)?;
                 }

@@ -25,9 +25,10 @@ pub(crate) async fn inspect(
 ) -> Result<Inspection> {
     store.catalog.model(model)?;
     let (catalog, deployment, model) = (Arc::clone(&store.catalog), Arc::clone(&store.deployment), model.to_owned());
-    let stop = work.stop.clone();
+    let (stop, retired) = (work.stop.clone(), Arc::clone(&store.retired));
     let look = move |session: &Session<'_>| -> Result<_> {
         let ledger = state::ledger(session, &deployment)?;
+        let catalog = retired.catalog(&catalog, ledger.oldest());
         let (mut out, failures) = (Inspection::default(), RefCell::new(Vec::new()));
         let entry = catalog.model(&model)?;
         let newest = ledger.newest().unwrap_or_default().min(catalog.head());

@@ -20,8 +20,6 @@ pub(crate) struct Layout<'c> {
     pub(crate) era: &'c Era,
     pub(crate) table: Table<'c>,
     pub(crate) names: Names,
-    /// The newest version that it has columns for.
-    pub(crate) up_to: u32,
 }
 
 impl<'c> Layout<'c> {
@@ -42,7 +40,7 @@ impl<'c> Layout<'c> {
             }
         }
         let names = Names::new(&table.name);
-        Ok(Self { catalog, model: &entry.name, era, table, names, up_to })
+        Ok(Self { catalog, model: &entry.name, era, table, names })
     }
 
     /// The type of another model's key, as a reference holds it.

@@ -21,6 +21,7 @@ pub mod rebuild;
 mod records;
 mod row;
 mod shape;
+mod standalone;
 mod state;
 pub mod statement;
 mod writing;

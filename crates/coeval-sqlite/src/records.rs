@@ -2,7 +2,7 @@
 //! with its reasons.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use coeval_core::json;
@@ -17,7 +17,7 @@ use coeval_store::event::Unobserved;
 use coeval_store::records::{Change, Expect, Found, Key, Page, Records, Revision, State, Written};
 use coeval_store::{Catalog, Error, Result};
 
-use crate::backend::Sqlite;
+use crate::backend::{Retired, Sqlite};
 use crate::error::said;
 use crate::layout::Layout;
 use crate::row::{self, Row};
@@ -28,6 +28,9 @@ use crate::{archive, backfill, state};
 #[derive(Debug, Clone)]
 struct Asked {
     catalog: Arc<Catalog>,
+    retired: Arc<Retired>,
+    /// The catalog without versions that were retired, once the history was read.
+    living: OnceLock<Arc<Catalog>>,
     deployment: Arc<str>,
     model: String,
     at: u32,
@@ -35,13 +38,13 @@ struct Asked {
 
 impl Asked {
     fn layout(&self, session: &Session<'_>) -> Result<Layout<'_>> {
-        let entry = self.catalog.model(&self.model)?;
-        let era = self.catalog.era(&self.model, self.at)?;
         let ledger = state::ledger(session, &self.deployment)?;
         self.catalog.agree(&ledger)?;
         ledger.admit(self.at)?;
-        let newest = ledger.open().map_or(0, |open| open.from.max(open.to)).max(ledger.in_force().unwrap_or_default());
-        Layout::new(&self.catalog, entry, era, crate::execute::last(era, newest.min(self.catalog.head())))
+        let catalog = self.living.get_or_init(|| self.retired.catalog(&self.catalog, ledger.oldest()));
+        let (entry, era) = (catalog.model(&self.model)?, catalog.era(&self.model, self.at)?);
+        let newest = crate::execute::Span::new(&ledger, false).newest();
+        Layout::new(catalog, entry, era, crate::execute::last(era, newest.min(catalog.head())))
     }
 }
 
@@ -190,10 +193,53 @@ impl Writing<'_> {
                 format!("UPDATE {name} SET {} WHERE {}", sets.join(", "), is_key.join(" AND "))
             }
         };
-        session.connection().execute_batch(&sql).map_err(|error| match error.sqlite_error_code() {
+        self.execute(session, &sql)
+    }
+
+    fn execute(&self, session: &Session<'_>, sql: &str) -> Result<()> {
+        session.connection().execute_batch(sql).map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::Unknown) => self.refused("", said(&error).0),
             _ => session.error(&error),
         })
+    }
+
+    /// Whether a new document has null where the version has a default: a view takes that for left out.
+    fn looks_omitted(&self, document: &Value) -> Result<bool> {
+        let view = self.layout.view(self.asked.at)?;
+        let model = self.layout.table.model(view);
+        let looks = |(name, value): &(coeval_core::value::Text, Value)| {
+            let property = model.and_then(|model| model.properties.get(name));
+            *value == Value::Null && property.is_some_and(|property| property.default.is_some())
+        };
+        Ok(document.as_object().is_some_and(|object| object.iter().any(looks)))
+    }
+
+    /// What was written, as it is read again.
+    fn written(&self, session: &Session<'_>, before: Option<&Row>) -> Result<Written> {
+        let now = find(session, self.layout, &self.present, &self.key)?;
+        let missing = || session.failed(format!("the record {} is not there after it was written", self.key), None);
+        let now = now.ok_or_else(missing)?;
+        let changed = before.is_none_or(|row| row.state != now.state);
+        Ok(Written { key: self.key.clone(), state: State(now.state), created: before.is_none(), changed })
+    }
+
+    /// Writes a record with all that follows from it, beside the views: for what the database cannot compute.
+    fn directly(&self, session: &Session<'_>, row: Option<&Row>, stored: &Stored) -> Result<()> {
+        let layout = self.layout;
+        let state = layout.era.history.state(stored)?;
+        if let Some(row) = row {
+            return backfill::write(session, layout, row, &state, &self.present);
+        }
+        let literals = row::key_literals(layout, &self.key).ok_or_else(|| self.no_key())?;
+        let mut values = Vec::new();
+        for at in &self.present {
+            values.push(match layout.table.columns[*at].held {
+                Held::Id => literals.first().cloned().unwrap_or_default(),
+                Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } => row::column_of(layout, &state, *at)?,
+            });
+        }
+        let columns = row::column_list(layout, &self.present);
+        self.execute(session, &format!("INSERT INTO {} ({columns}) VALUES ({})", layout.names.table(), values.join(", ")))
     }
 
     fn refused(&self, name: &str, message: String) -> Error {
@@ -204,6 +250,11 @@ impl Writing<'_> {
     fn no_key(&self) -> Error {
         bad(&self.key.to_string(), "this is no key of the model")
     }
+}
+
+/// Whether a view refused since the database cannot compute what follows.
+fn is_local(violations: &[Violation]) -> bool {
+    violations.iter().any(|violation| violation.message.contains(coeval_sql::sqlite::LOCAL))
 }
 
 fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Change, expect: &Expect) -> Result<Written> {
@@ -244,22 +295,25 @@ fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Chang
     if let Some(other) = keyed.and_then(|model| Key::of(model, &stored.document)).filter(|other| *other != key) {
         return Err(bad(&key.to_string(), format!("the document's key is {other}; a record's key does not change")));
     }
-    match &row {
+    match row.as_ref() {
         // A record that the version cannot show is not in its view: what heals it is written beside.
-        Some(row) if row::hidden(&layout, row, asked.at)?.is_some() => {
-            let state = era.history.state(&stored)?;
-            backfill::write(session, &layout, row, &state, &writing.present)?;
+        Some(row) if row::hidden(&layout, row, asked.at)?.is_some() => writing.directly(session, Some(row), &stored)?,
+        row => {
+            let told = row.is_some() || !writing.looks_omitted(&stored.document)?;
+            if !told {
+                writing.directly(session, row, &stored)?;
+                return writing.written(session, row);
+            }
+            let before = row.map(|row| row::document(&layout, row, asked.at)).transpose()?;
+            match writing.through(session, before.as_ref(), &stored.document) {
+                Err(Error::Refused(Refused::Rejected { violations, .. })) if is_local(&violations) => {
+                    writing.directly(session, row, &stored)?;
+                }
+                done => done?,
+            }
         }
-        Some(row) => {
-            let before = row::document(&layout, row, asked.at)?;
-            writing.through(session, Some(&before), &stored.document)?;
-        }
-        None => writing.through(session, None, &stored.document)?,
     }
-    let now = find(session, &layout, &writing.present, &key)?;
-    let now = now.ok_or_else(|| session.failed(format!("the record {key} is not there after it was written"), None))?;
-    let changed = row.as_ref().is_none_or(|row| row.state != now.state);
-    Ok(Written { key, state: State(now.state), created: row.is_none(), changed })
+    writing.written(session, row.as_ref())
 }
 
 fn delete(session: &Session<'_>, asked: &Asked, key: &Key, expect: &Expect) -> Result<bool> {
@@ -343,7 +397,8 @@ fn cursor_at(cursor: &str, at: u32) -> Result<Key> {
 impl Sqlite {
     fn asked(&self, model: &str, at: u32) -> Asked {
         let (catalog, deployment) = (Arc::clone(&self.catalog), Arc::clone(&self.deployment));
-        Asked { catalog, deployment, model: model.to_owned(), at }
+        let (retired, living) = (Arc::clone(&self.retired), OnceLock::new());
+        Asked { catalog, retired, living, deployment, model: model.to_owned(), at }
     }
 
     async fn reading<T: Send + 'static>(
@@ -377,7 +432,7 @@ impl Sqlite {
             observer: &Unobserved,
         };
         // A refused write leaves a transaction that is rolled back.
-        self.reading(asked.clone(), |session, asked| asked.layout(session).map(|_| ())).await?;
+        self.reading(asked.clone(), |session, asked| asked.layout(session).map(drop)).await?;
         self.database.transaction(&how, move |session| act(session, &asked)).await
     }
 }

@@ -123,6 +123,10 @@ pub(crate) fn encode(value: Option<&Value>, column: &Column) -> Result<String> {
         Held::Shown { .. } if column.is_json() => &Type::Json,
         Held::Shown { .. } | Held::Failed { .. } | Held::Id => &column.property.ty,
     };
+    if *ty == Type::Json && *value == Value::Null {
+        // As JSON, which is another thing than no value.
+        return Ok("'null'".to_owned());
+    }
     literal(value, ty, Dialect::Sqlite).map_err(|unfit| Error::BadRecord { key: column.name.clone(), reason: unfit.to_string() })
 }
 

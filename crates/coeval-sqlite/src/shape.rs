@@ -25,7 +25,11 @@ pub(crate) fn read(session: &Session<'_>, names: &Names) -> Result<Option<TableT
         name: column.name.clone(),
         kind: column.kind.clone(),
         not_null: column.not_null,
-        default: column.default.clone(),
+        default: column.default.as_ref().map(|text| {
+            // SQLite tells an expression without the parentheses that it was written in.
+            let within = format!("({text})");
+            if found.sql.contains(&format!("DEFAULT {within}")) { within } else { text.clone() }
+        }),
         check: check(&column.name),
     });
     let references = found.foreign_keys.iter().filter_map(|key| {

@@ -10,17 +10,18 @@ use coeval_store::Result;
 use crate::layout::Layout;
 use crate::statement::Session;
 
-/// Returns whether there is a view of this name.
-fn is_view(session: &Session<'_>, name: &str) -> Result<bool> {
-    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE nocase";
-    Ok(session.row(sql, [name], |_| Ok(()))?.is_some())
+/// Returns the text of a view; `None` where there is none of this name.
+fn text(session: &Session<'_>, name: &str) -> Result<Option<String>> {
+    let sql = "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE nocase";
+    session.row(sql, [name], |row| row.get(0))
 }
 
 /// Makes the views of versions that are not there.
 pub(crate) fn offer(session: &Session<'_>, layout: &Layout<'_>, after: u32, up_to: u32) -> Result<()> {
+    let present = layout.present(session)?;
     for view in layout.table.views.iter().filter(|view| view.version > after && view.version <= up_to) {
-        if !is_view(session, &Names::view(view))? {
-            session.batch(&create_view(&layout.table, view, &layout.names))?;
+        if text(session, &Names::view(view))?.is_none() {
+            session.batch(&create_view(&layout.table, view, &present, &layout.names))?;
         }
     }
     Ok(())
@@ -34,14 +35,17 @@ pub(crate) fn withdraw(session: &Session<'_>, layout: &Layout<'_>, which: impl F
     Ok(())
 }
 
-/// Makes the triggers of all views that are there anew, for these columns of the base table.
+/// Makes all views that are there anew, with their triggers, for these columns of the base table.
 pub(crate) fn renew(session: &Session<'_>, layout: &Layout<'_>, present: &BTreeSet<usize>) -> Result<()> {
     let keys = |model: &str| layout.key_type(model);
     let mut statements = Vec::new();
     let mut slots = BTreeSet::new();
     for view in &layout.table.views {
-        if !is_view(session, &Names::view(view))? {
-            continue;
+        let Some(before) = text(session, &Names::view(view))? else { continue };
+        // A newer version may bring what says that an older one cannot show a row.
+        let now = create_view(&layout.table, view, present, &layout.names);
+        if now != before {
+            statements.extend([format!("DROP VIEW {}", ident(&Names::view(view))), now]);
         }
         let writing = triggers(&layout.table, view, present, &layout.names, &keys);
         let writing = writing.map_err(|unfit| session.failed(unfit.to_string(), None))?;

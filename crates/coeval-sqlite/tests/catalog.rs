@@ -5,6 +5,7 @@
 mod common;
 
 use coeval_sqlite::catalog::{self, Check, Column, ForeignKey, Generated, IndexColumn, Origin, Schema, TableKind};
+use coeval_store::Backend as _;
 use common::*;
 
 const SCHEMA: &str = r#"

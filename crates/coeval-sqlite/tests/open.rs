@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use coeval_sqlite::{Absent, ForeignKeys, How, open};
 use coeval_store::event::Unobserved;
-use coeval_store::{Error, Result};
+use coeval_store::{Backend as _, Error, Result};
 
 use common::*;
 

@@ -41,6 +41,15 @@ pub struct Inspection {
     pub problems: u64,
 }
 
+/// A difference between the schema of a store and what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The model.
+    pub model: String,
+    /// What differs, with the name of the column or whatever it is.
+    pub what: String,
+}
+
 /// A store of records of some models, opened with their [`Catalog`].
 #[async_trait]
 pub trait Backend: Debug + Send + Sync {
@@ -92,11 +101,28 @@ pub trait Backend: Debug + Send + Sync {
     /// written ([`crate::work::Mode::Try`]) it is no error: the tally counts them.
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally>;
 
+    /// Returns whether anything of a step of a run may have been done that is still there. Asked for
+    /// [`Step::Standalone`] only, which is done at most once, so that what was not begun is not undone.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    async fn begun(&self, _run: &str, _step: &str) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Returns the statements that a step would execute now, as text for people; none where the store has no such language.
     ///
     /// # Errors
     /// What cannot be rendered.
     async fn script(&self, _step: &Step) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Compares the schema of the store with what the versions that it came to make of it; nothing where it has no schema.
+    ///
+    /// # Errors
+    /// What keeps it from being read.
+    async fn drift(&self) -> Result<Vec<Drift>> {
         Ok(Vec::new())
     }
 

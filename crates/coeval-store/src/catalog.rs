@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use coeval_core::history::History;
 use coeval_core::schema::Model;
 use coeval_plan::Step;
+use coeval_plan::standalone::Ordered;
 
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, VersionId};
@@ -69,6 +70,8 @@ pub struct Catalog {
     pub models: Vec<ModelEntry>,
     /// What frozen documents say that runs on this backend, by the model's name and the version.
     pub frozen: BTreeMap<(String, u32), Vec<Step>>,
+    /// The standalone migrations that run on this backend; `None` where none does.
+    pub standalone: Option<Ordered>,
 }
 
 impl Catalog {
@@ -123,7 +126,12 @@ impl Catalog {
         let era = |era: &Era| Era { first: era.first, end: era.end, history: era.history.clone().retire(before) };
         let models =
             self.models.iter().map(|model| ModelEntry { name: model.name.clone(), eras: model.eras.iter().map(era).collect() });
-        Self { versions: self.versions.clone(), models: models.collect(), frozen: self.frozen.clone() }
+        Self {
+            versions: self.versions.clone(),
+            models: models.collect(),
+            frozen: self.frozen.clone(),
+            standalone: self.standalone.clone(),
+        }
     }
 
     /// Returns where among the models, and among its eras, the model at a version is.

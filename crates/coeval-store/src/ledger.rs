@@ -7,6 +7,9 @@ mod entry;
 
 pub use entry::{Action, Entry, Happened, Started, VersionId};
 
+use coeval_plan::Step;
+use coeval_plan::standalone::Applied;
+
 use crate::error::{Error, Result};
 use crate::event::Tally;
 
@@ -121,11 +124,37 @@ impl Ledger {
             Happened::Finished { run, .. } => match self.started(run) {
                 Some(Started { action: Action::Migrate, to, .. }) => made.max(*to),
                 Some(Started { action: Action::Rollback, to, steps, .. }) if is_warm(steps) => made.max(*to),
+                // It took back standalone migrations, and no version.
+                Some(Started { action: Action::Rollback, from, to, .. }) if from == to => made,
                 Some(Started { action: Action::Rollback, to, .. }) => *to,
                 Some(Started { action: Action::Retire { .. }, .. }) | None => made,
             },
             Happened::Adopted { version, .. } => made.max(*version),
             Happened::Started(_) | Happened::Undoing { .. } | Happened::Undone { .. } => made,
+        })
+    }
+
+    /// Returns the standalone migrations that are applied, in the order in which they were, each with the run that did: those of
+    /// finished migrations, without those that a finished rollback took back.
+    pub fn standalone(&self) -> Vec<(&Started, Applied)> {
+        let mut out: Vec<(&Started, Applied)> = Vec::new();
+        for started in self.finished() {
+            for step in &started.steps {
+                let Step::Standalone { id, digest, back, .. } = step else { continue };
+                out.retain(|(_, applied)| applied.id != *id);
+                if !back {
+                    out.push((started, Applied { id: id.clone(), digest: digest.clone() }));
+                }
+            }
+        }
+        out
+    }
+
+    /// Returns the runs that came to their end, oldest first.
+    pub fn finished(&self) -> impl DoubleEndedIterator<Item = &Started> {
+        self.entries.iter().filter_map(|entry| match &entry.happened {
+            Happened::Finished { run, .. } => self.started(run),
+            Happened::Started(_) | Happened::Undoing { .. } | Happened::Undone { .. } | Happened::Adopted { .. } => None,
         })
     }
 
@@ -209,6 +238,6 @@ impl Ledger {
 }
 
 /// Whether a rollback only takes versions away from clients.
-fn is_warm(steps: &[coeval_plan::Step]) -> bool {
-    !steps.is_empty() && steps.iter().all(|step| matches!(step, coeval_plan::Step::DropViews { .. }))
+fn is_warm(steps: &[Step]) -> bool {
+    !steps.is_empty() && steps.iter().all(|step| matches!(step, Step::DropViews { .. }))
 }

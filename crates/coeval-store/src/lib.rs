@@ -17,6 +17,7 @@ pub mod lower;
 pub mod memory;
 pub mod objects;
 pub mod records;
+pub mod standalone;
 pub mod work;
 
 pub use backend::Backend;

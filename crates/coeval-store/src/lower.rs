@@ -6,6 +6,7 @@ use coeval_plan::{Capabilities, Step};
 use crate::catalog::{Catalog, Era, ModelEntry};
 use crate::error::{Error, Result};
 use crate::ledger::{Action, Ledger};
+use crate::standalone::{pending, taken_back};
 
 /// What is to become of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,11 @@ pub fn lower(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, aim
     let Aim { action, from, to, scan, warm } = aim;
     // How far the tables are, which is further than the version in force after a warm rollback.
     let made = ledger.made().max(from);
+    if !capabilities.schema && catalog.standalone.is_some() {
+        let (what, reason) = ("standalone migrations".to_owned(), "a store of documents does not execute them".to_owned());
+        return Err(Error::Unsupported { what, reason });
+    }
+    let standalone = |refusal: coeval_plan::standalone::Refusal| Error::failed("standalone migrations", refusal.to_string());
     match (action, capabilities.schema) {
         (Action::Rollback, false) if warm => Ok(Vec::new()),
         (Action::Migrate | Action::Rollback, false) => Ok(moves(catalog, from, to, scan)),
@@ -41,10 +47,14 @@ pub fn lower(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, aim
             if from != to {
                 steps.push(Step::CreateViews { from, to });
             }
+            steps.extend(pending(catalog, ledger, to).map_err(standalone)?);
             Ok(steps)
         }
+        (Action::Rollback, true) if from == to => taken_back(catalog, ledger, from, to).map_err(standalone),
         (Action::Rollback, true) => {
-            let mut steps = vec![Step::DropViews { from, to }];
+            // What stays warm is what clients come back to, and what was written for it.
+            let mut steps = if warm { Vec::new() } else { taken_back(catalog, ledger, from, to).map_err(standalone)? };
+            steps.push(Step::DropViews { from, to });
             if !warm {
                 for step in expand(catalog, capabilities, to, made)?.iter().rev() {
                     let cannot = || Error::Unsupported { what: step.to_string(), reason: "it cannot be taken back".to_owned() };

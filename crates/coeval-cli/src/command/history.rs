@@ -8,7 +8,7 @@ use coeval_store::ledger::{Action, Entry, Happened};
 use coeval_store::records::Key;
 
 use crate::error::{Outcome, Result};
-use crate::store::{self, Backends, block_on, counts, open_all, open_model};
+use crate::store::{self, Backends, block_on, counts, migrations, open_all, open_model};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -63,7 +63,7 @@ fn told(entry: &Entry) -> String {
                 Action::Rollback => format!("rollback from version {} to {}", started.from, started.to),
                 Action::Retire { before } => format!("retire what lies before version {before}"),
             };
-            format!("{what}, by {}", entry.by)
+            format!("{what}{}, by {}", migrations(started.steps.iter()), entry.by)
         }
         Happened::Finished { tallies, .. } => {
             let sum = tallies.iter().fold(Tally::default(), |sum, tally| sum.plus(*tally));

@@ -5,7 +5,7 @@ use std::path::Path;
 use coeval_core::{Object, Value};
 use coeval_engine::{Goal, Plan, Planned, plan};
 use coeval_manifest::Manifest;
-use coeval_plan::LockLevel;
+use coeval_plan::{LockLevel, Step};
 
 use crate::error::{Outcome, Result};
 use crate::store::{self, Backends, Store, block_on, open_all, refuse_unsupported};
@@ -42,7 +42,11 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             let plan = plan.map_err(|refusal| store::failed(&refusal.into(), &store.name))?;
             let mut scripts = Vec::new();
             for planned in plan.iter().flat_map(|plan| &plan.steps).filter(|_| args.sql) {
-                scripts.push(store.backend.script(&planned.step).await.map_err(|e| store::refused(&e, &store.name))?);
+                let script = match &planned.step {
+                    Step::Standalone { up, .. } => coeval_plan::standalone::written(up),
+                    step => store.backend.script(step).await.map_err(|e| store::refused(&e, &store.name))?,
+                };
+                scripts.push(script);
             }
             show(&workspace.manifest, store, plan.as_ref(), &scripts, ui)?;
             values.push(value(store, plan.as_ref(), &scripts));
@@ -79,6 +83,10 @@ fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, scripts: &[Vec<
                 ui.say(&format!("             {}", ui.paint("2", line)))?;
             }
         }
+    }
+    // Where there are views, a step says so.
+    if store.backend.capabilities().schema {
+        return Ok(());
     }
     ui.say(&format!("  {:9}  version {} is offered to clients", coeval_store::Phase::Activate.name(), plan.to))
 }

@@ -64,6 +64,13 @@ fn show(name: &str, found: &Status, surveyed: &[Surveyed], ui: &Ui) -> Result<()
         let pending: Vec<String> = found.pending.iter().map(|version| version.number.to_string()).collect();
         ui.say(&format!("  pending          {}", pending.join(", ")))?;
     }
+    if !found.applied.is_empty() || !found.waiting.is_empty() {
+        let count = found.applied.len();
+        ui.say(&format!("  migrations       {count} applied{}", last(&found.applied)))?;
+    }
+    if !found.waiting.is_empty() {
+        ui.say(&format!("  to be applied    {}", found.waiting.join(", ")))?;
+    }
     if let Some(holder) = &found.holder {
         ui.say(&format!("  lock             {}, since {}, to {}", holder.name, holder.since, holder.purpose))?;
     }
@@ -82,6 +89,11 @@ fn show(name: &str, found: &Status, surveyed: &[Surveyed], ui: &Ui) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Says which standalone migration came last.
+fn last(applied: &[String]) -> String {
+    applied.last().map(|id| format!(", the last one {id}")).unwrap_or_default()
 }
 
 /// What keeps runs from beginning, or waits to be ended.
@@ -112,6 +124,11 @@ fn value(name: &str, found: &Status, surveyed: &[Surveyed]) -> Value {
     out.insert("newest", version(found.newest));
     out.insert("head", i64::from(found.head).into());
     out.insert("pending", Value::List(found.pending.iter().map(|v| i64::from(v.number).into()).collect()));
+    let ids = |ids: &[String]| Value::List(ids.iter().map(|id| id.as_str().into()).collect());
+    if !found.applied.is_empty() || !found.waiting.is_empty() {
+        out.insert("migrations", ids(&found.applied));
+        out.insert("pending_migrations", ids(&found.waiting));
+    }
     if let Some((open, undoing)) = &found.open {
         let mut run = Object::new();
         run.insert("run", open.run.as_str().into());

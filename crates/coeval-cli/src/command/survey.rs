@@ -4,7 +4,7 @@ use std::path::Path;
 
 use coeval_core::{Object, Value};
 use coeval_engine::How;
-use coeval_store::backend::{Inspection, Survey};
+use coeval_store::backend::{Drift, Inspection, Survey};
 
 use crate::error::{Outcome, Result};
 use crate::store::{self, Backends, Show, block_on, open_all, records};
@@ -28,6 +28,14 @@ pub(super) fn run(
         for store in &open_all(&workspace, backends.backend.as_deref())? {
             show.store(&store.name);
             let how = How { observer: &show, ..How::quietly() };
+            if closely == Survey::Verify {
+                let drifts = store.backend.drift().await.map_err(|e| store::refused(&e, &store.name))?;
+                for drift in &drifts {
+                    ui.say(&format!("{}: {}: {}", store.name, drift.model, drift.what))?;
+                    values.push(drift_value(&store.name, drift));
+                }
+                problems += u64::try_from(drifts.len()).unwrap_or(u64::MAX);
+            }
             let found = coeval_engine::survey(&*store.backend, closely, sample, &how).await;
             for surveyed in found.map_err(|e| store::failed(&e, &store.name))? {
                 problems += surveyed.found.problems;
@@ -40,6 +48,15 @@ pub(super) fn run(
     show.end()?;
     ui.field("models", Value::List(values));
     Ok(if problems == 0 { Outcome::Done } else { Outcome::Findings })
+}
+
+fn drift_value(store: &str, drift: &Drift) -> Value {
+    Object::from_iter([
+        ("backend".into(), store.into()),
+        ("model".into(), drift.model.as_str().into()),
+        ("drift".into(), drift.what.as_str().into()),
+    ])
+    .into()
 }
 
 fn told(found: &Inspection, closely: Survey) -> String {

@@ -9,6 +9,8 @@ use crate::store::Backends;
 use crate::ui::Ui;
 
 /// Compares the stores with the manifest: every record is read where it lies and at every version that clients may use
+///
+/// In a database the tables are compared too, column by column, with what the versions make of them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Write every problem to a file, as JSON lines

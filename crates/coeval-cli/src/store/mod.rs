@@ -17,6 +17,6 @@ pub(crate) use models::choose;
 pub(crate) use names::address;
 pub(crate) use open::{Store, ability, block_on, database_tables, expanded, open_all, open_documents, open_model};
 pub(crate) use options::{Backends, OnFail, Speed, Watch};
-pub(crate) use run::{counts, records, run, try_out, whom, would};
+pub(crate) use run::{counts, migrations, records, run, try_out, whom, would};
 pub(crate) use show::Show;
 pub(crate) use unsupported::refuse_unsupported;

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use coeval_engine::standalone::standalone;
 use coeval_manifest::frozen::Steps;
 use coeval_manifest::{Diagnostic, ModelFile};
 use coeval_plan::Step;
+use coeval_plan::standalone::Ordered;
 use coeval_store::ledger::VersionId;
 use coeval_store::{Catalog, ModelEntry};
 
+use super::open::dialect;
 use crate::error::{CommandError, Kind, Result};
 use crate::workspace::Workspace;
 
@@ -24,6 +27,7 @@ struct Kept {
     models: Vec<ModelEntry>,
     /// What frozen documents say that runs there.
     frozen: BTreeMap<(String, u32), Vec<Step>>,
+    standalone: Option<Ordered>,
 }
 
 impl Models {
@@ -45,14 +49,28 @@ impl Models {
             let backend = choose(workspace, said, &model.name)?;
             let frozen = frozen(workspace, file, &model.name, &backend)?;
             let entry = ModelEntry { name: model.name.clone(), eras };
-            let at = out.0.iter().position(|(name, _)| *name == backend).unwrap_or_else(|| {
-                out.0.push((backend, Kept::default()));
-                out.0.len() - 1
-            });
-            out.0[at].1.models.push(entry);
-            out.0[at].1.frozen.extend(frozen);
+            let kept = out.of(backend);
+            kept.models.push(entry);
+            kept.frozen.extend(frozen);
+        }
+        for migration in workspace.manifest.migrations()? {
+            let backend = choose_for(workspace, migration.backend.as_deref());
+            let said = workspace.manifest.config.backend(backend);
+            // Where it cannot be executed is said when it should be.
+            let Some(dialect) = said.and_then(|said| dialect(&said.url)) else { continue };
+            let kept = out.of(backend.to_owned());
+            let ordered = kept.standalone.get_or_insert_with(|| Ordered { dialect, migrations: Vec::new() });
+            ordered.migrations.push(standalone(&migration));
         }
         Ok(out)
+    }
+
+    fn of(&mut self, backend: String) -> &mut Kept {
+        let at = self.0.iter().position(|(name, _)| *name == backend).unwrap_or_else(|| {
+            self.0.push((backend, Kept::default()));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
     }
 
     /// Returns the backends that keep a model, in the order of `coeval.yaml`, each with its catalog.
@@ -62,7 +80,14 @@ impl Models {
         let order = |name: &str| workspace.manifest.config.backends.iter().position(|(known, _)| known == name);
         let mut backends = self.0;
         backends.sort_by_key(|(name, _)| order(name));
-        let catalog = |kept: Kept| Arc::new(Catalog { versions: versions.clone(), models: kept.models, frozen: kept.frozen });
+        let catalog = |kept: Kept| {
+            Arc::new(Catalog {
+                versions: versions.clone(),
+                models: kept.models,
+                frozen: kept.frozen,
+                standalone: kept.standalone,
+            })
+        };
         backends.into_iter().map(|(name, kept)| (name, catalog(kept))).collect()
     }
 }
@@ -86,6 +111,13 @@ fn frozen(workspace: &Workspace, file: &ModelFile, model: &str, backend: &str) -
         }
     }
     Ok(out)
+}
+
+/// The backend of a standalone migration: the one it names, else `default`, else the first.
+pub(super) fn choose_for<'w>(workspace: &'w Workspace, said: Option<&'w str>) -> &'w str {
+    let config = &workspace.manifest.config;
+    let first = || config.backends.first().map_or(DEFAULT, |(name, _)| name.as_str());
+    said.unwrap_or_else(|| if config.backend(DEFAULT).is_some() { DEFAULT } else { first() })
 }
 
 /// The backend of a model: the one it names, else `default`, else the only one.

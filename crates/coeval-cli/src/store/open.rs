@@ -8,6 +8,7 @@ use coeval_core::invalid::nearest;
 use coeval_core::{Object, Value};
 use coeval_manifest::Diagnostic;
 use coeval_objects::documents::Documents;
+use coeval_plan::SqlDialect;
 use coeval_plan::found::FoundTable;
 use coeval_plan::table::Ability;
 use coeval_store::objects::wrap::{RetryNotice, RetryPolicy, Retrying};
@@ -32,6 +33,16 @@ pub(crate) fn ability(url: &str) -> Option<Ability> {
     match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         "sqlite" => Some(Ability { knows_writer: true }),
         "postgres" | "postgresql" => Some(Ability { knows_writer: false }),
+        _ => None,
+    }
+}
+
+/// Returns what SQL is written in for a backend; `None` where it reads none, or its address is in a variable that is not set.
+pub(super) fn dialect(url: &str) -> Option<SqlDialect> {
+    let url = expanded(url)?;
+    match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+        "sqlite" => Some(SqlDialect::Sqlite),
+        "postgres" | "postgresql" => Some(SqlDialect::Postgres),
         _ => None,
     }
 }
@@ -66,8 +77,10 @@ fn open_backend(
             let database = coeval_sqlite::open(&beneath(root, url), &texts(url, options, &[])?)?;
             Ok(Box::new(coeval_sqlite::Sqlite::new(database, deployment, catalog)))
         }
-        scheme if DATABASES.contains(&scheme) => {
-            Err(unsupported("databases are not there yet; stores of documents are".to_owned()))
+        "postgres" | "postgresql" => {
+            let database = coeval_postgres::open(url, &texts(url, options, &coeval_postgres::environment(url))?)?;
+            let state = coeval_postgres::State::new(Arc::new(database), deployment);
+            Ok(Box::new(coeval_postgres::PostgresBackend::new(state, catalog)))
         }
         scheme => {
             let known = || DOCUMENTS.iter().chain(&DATABASES).copied();

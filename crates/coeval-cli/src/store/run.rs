@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use coeval_core::{Object, Value};
 use coeval_engine::{Done, Goal, How, Outcome as Ended, SystemClock, Trial, Wait};
+use coeval_store::Step;
 use coeval_store::event::Tally;
 use coeval_store::ledger::Action;
 use coeval_store::work::Stop;
@@ -15,6 +16,22 @@ use super::options::{Speed, Watch};
 use super::show::Show;
 use crate::error::{CommandError, Kind, Outcome, Result};
 use crate::ui::Ui;
+
+/// Says which standalone migrations are applied or taken back among steps.
+pub(crate) fn migrations<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
+    let (mut ids, mut how) = (Vec::new(), "with");
+    for step in steps {
+        if let Step::Standalone { id, back, .. } = step {
+            ids.push(format!("`{id}`"));
+            how = if *back { "without" } else { "with" };
+        }
+    }
+    match ids.as_slice() {
+        [] => String::new(),
+        [one] => format!(", {how} the migration {one}"),
+        several => format!(", {how} the migrations {}", several.join(", ")),
+    }
+}
 
 /// Says how many records.
 pub(crate) fn records(count: u64) -> String {
@@ -114,6 +131,7 @@ pub(crate) async fn run(stores: &[Store], goal: Goal, warm: bool, speed: &Speed,
     let (mut ended, mut failure) = (Vec::new(), None);
     for store in stores {
         show.store(&store.name);
+        show.tables(store.backend.capabilities().schema);
         match coeval_engine::run(&*store.backend, goal, &how).await {
             Ok(outcome) => ended.push((store, outcome)),
             Err(error) => {
@@ -137,6 +155,7 @@ pub(crate) async fn run(stores: &[Store], goal: Goal, warm: bool, speed: &Speed,
     for (store, outcome) in &ended {
         if let Ended::Done(Done { from: 0, action: Action::Migrate, .. }) = outcome
             && !outcome_has_records(outcome)
+            && !store.backend.capabilities().schema
         {
             let address = store.backend.name();
             let message = format!("{}: no record was found in {address}", store.name);
@@ -153,10 +172,14 @@ pub(crate) async fn run(stores: &[Store], goal: Goal, warm: bool, speed: &Speed,
 /// Brings the stores that came to their goal back to where they were: a deployment is done in all or in none.
 async fn back(ended: &[(&Store, Ended)], how: &How<'_>, show: &Show, failure: &mut CommandError) {
     for (store, outcome) in ended.iter().rev() {
-        let Ended::Done(Done { action: Action::Migrate, from, .. }) = outcome else { continue };
+        let Ended::Done(Done { action: Action::Migrate, from, to, steps, .. }) = outcome else { continue };
         show.store(&store.name);
         show.line(&format!("{}: going back to version {from}, since another backend failed", store.name));
-        let goal = Goal::Rollback { to: Some(*from) };
+        // A run that brought no version is the last one, if it did anything else.
+        if from == to && !steps.iter().any(|(step, _)| matches!(step, Step::Standalone { .. })) {
+            continue;
+        }
+        let goal = Goal::Rollback { to: (from != to).then_some(*from) };
         if let Err(error) = coeval_engine::run(&*store.backend, goal, how).await {
             failure.diagnostics.extend(failed(&error, &store.name).diagnostics);
             failure.kind = Kind::Unfinished;
@@ -180,7 +203,10 @@ fn told(outcome: &Ended) -> String {
                     format!("{} is in force, {} before", version(done.to), version(done.from))
                 }
             };
-            format!("{what}: {}", counts(&done.tally()))
+            let what = format!("{what}{}", migrations(done.steps.iter().map(|(step, _)| step)));
+            // A run that only changed tables came upon no record.
+            let only_tables = done.steps.iter().all(|(step, _)| step.on_records().is_none()) && !done.steps.is_empty();
+            if only_tables && done.tally().seen == 0 { what } else { format!("{what}: {}", counts(&done.tally())) }
         }
     }
 }

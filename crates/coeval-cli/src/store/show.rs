@@ -38,6 +38,8 @@ struct Inner {
     done: Option<(usize, bool)>,
     /// Whether nothing is written.
     trial: bool,
+    /// Whether most steps change tables, and look at no record.
+    tables: bool,
     /// What went wrong when a program was told something.
     unheard: Option<std::io::Error>,
 }
@@ -71,6 +73,7 @@ impl Show {
             step: None,
             done: None,
             trial: false,
+            tables: false,
             unheard: None,
         };
         Ok(Self { json, bar, inner: Mutex::new(inner) })
@@ -89,8 +92,14 @@ impl Show {
     /// Says which store is next.
     pub(crate) fn store(&self, name: &str) {
         let mut inner = self.inner();
+        inner.tables = false;
         name.clone_into(&mut inner.store);
         (inner.step, inner.done) = (None, None);
+    }
+
+    /// Says that the store has tables: a step that looks at no record says only that it is done.
+    pub(crate) fn tables(&self, tables: bool) {
+        self.inner().tables = tables;
     }
 
     /// Ends, and returns how many records could not be dealt with.
@@ -176,7 +185,11 @@ impl Show {
                     return;
                 }
                 inner.done = now;
-                let told = if inner.trial { would(tally) } else { counts(tally) };
+                let told = match (inner.trial, inner.tables && tally.seen == 0) {
+                    (_, true) => "done".to_owned(),
+                    (true, false) => would(tally),
+                    (false, false) => counts(tally),
+                };
                 self.line(&format!("{}: {told}", inner.steps));
             }
             Event::RunDone { .. } => {}

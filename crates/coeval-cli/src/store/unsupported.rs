@@ -4,6 +4,7 @@ use coeval_core::op::Operation;
 use coeval_manifest::frozen::Migrate;
 use coeval_manifest::{Diagnostic, ModelFile};
 
+use super::models::choose_for;
 use super::open::Store;
 use crate::error::{CommandError, Result};
 use crate::ui::Ui;
@@ -25,12 +26,9 @@ pub(crate) fn refuse_unsupported(workspace: &Workspace, only: Option<&str>, stor
 
 /// The standalone migrations of stores that cannot execute them, or that were not opened since they keep no model.
 fn standalone(workspace: &Workspace, only: Option<&str>, stores: &[Store]) -> Result<Vec<Diagnostic>> {
-    let config = &workspace.manifest.config;
-    let first = config.backends.first().map_or("default", |(name, _)| name.as_str());
-    let default = if config.backend("default").is_some() { "default" } else { first };
     let mut found = Vec::new();
     for migration in workspace.manifest.migrations()? {
-        let backend = migration.backend.as_deref().unwrap_or(default);
+        let backend = choose_for(workspace, migration.backend.as_deref());
         let can = stores.iter().any(|store| store.name == backend && store.backend.capabilities().schema);
         if can || only.is_some_and(|only| only != backend) {
             continue;

@@ -19,7 +19,7 @@ const MODEL_KEYS: &[&str] = &["type", "name", "key", "properties", "additional",
 
 /// Options that a model's document may carry beside them; kept as written.
 const MODEL_OPTIONS: &[&str] =
-    &["version", "backend", "objects", "unversioned", "store_at", "revisions", "description", "meta_property"];
+    &["version", "backend", "objects", "table", "unversioned", "store_at", "revisions", "description", "meta_property"];
 
 /// Finds shared types by name.
 pub type SharedTypes<'a> = &'a dyn Fn(&str) -> Option<Property>;

@@ -75,6 +75,8 @@ impl Step {
             Self::ForgetTable { .. } => loses(L::AccessExclusive, "the table's rows"),
             Self::Sql { down: None, .. } => loses(L::AccessExclusive, "what the SQL drops; there is no way back"),
             Self::Sql { down: Some(_), .. } => effect(L::AccessExclusive, false, false),
+            Self::Standalone { down: None, .. } => loses(L::AccessExclusive, "what it changes; there is no way back"),
+            Self::Standalone { down: Some(_), .. } => effect(L::AccessExclusive, false, false),
         }
     }
 }

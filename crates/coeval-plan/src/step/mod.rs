@@ -8,6 +8,8 @@ use std::fmt;
 use coeval_core::Value;
 use coeval_core::schema::Property;
 
+use crate::standalone::Act;
+
 pub use effect::{Effect, LockLevel};
 
 /// What a store can do, as data: a plan looks at it, nobody asks what a store is called.
@@ -39,6 +41,8 @@ pub enum Phase {
     Validate,
     /// The newer versions are offered to clients.
     Activate,
+    /// What stands beside the models is done.
+    Standalone,
     /// What only retired versions needed is dropped.
     Contract,
 }
@@ -51,6 +55,7 @@ impl Phase {
             Self::Backfill => "backfill",
             Self::Validate => "validate",
             Self::Activate => "activate",
+            Self::Standalone => "alone",
             Self::Contract => "contract",
         }
     }
@@ -295,6 +300,19 @@ pub enum Step {
         /// The way back; `None` where there is none.
         down: Option<String>,
     },
+    /// Executes a standalone migration. Unlike other steps it is done at most once: what was done is noted with it.
+    Standalone {
+        /// The migration's id.
+        id: String,
+        /// Its digest.
+        digest: String,
+        /// What is done.
+        up: Vec<Act>,
+        /// What takes it back; `None` where nothing does.
+        down: Option<Vec<Act>>,
+        /// Whether it is the way back that is executed: `up` takes back then, and `down` leads there.
+        back: bool,
+    },
 }
 
 /// A step on records, in a store without a schema.
@@ -356,7 +374,8 @@ impl Step {
             | Self::RetireViews { .. }
             | Self::ForgetColumn { .. }
             | Self::ForgetTable { .. }
-            | Self::Sql { .. } => None,
+            | Self::Sql { .. }
+            | Self::Standalone { .. } => None,
         }
     }
 
@@ -384,7 +403,7 @@ impl Step {
             | Self::ForgetColumn { model, .. }
             | Self::ForgetTable { model, .. }
             | Self::Sql { model, .. } => model,
-            Self::CreateViews { .. } | Self::DropViews { .. } | Self::RetireViews { .. } => "",
+            Self::CreateViews { .. } | Self::DropViews { .. } | Self::RetireViews { .. } | Self::Standalone { .. } => "",
         }
     }
 
@@ -407,6 +426,7 @@ impl Step {
             | Self::AddForeignKey { .. }
             | Self::DropForeignKey { .. } => Phase::Validate,
             Self::WatchColumns { .. } | Self::CreateViews { .. } | Self::DropViews { .. } => Phase::Activate,
+            Self::Standalone { .. } => Phase::Standalone,
             Self::ForgetRecords { .. } | Self::RetireViews { .. } | Self::ForgetColumn { .. } | Self::ForgetTable { .. } => {
                 Phase::Contract
             }
@@ -436,6 +456,9 @@ impl Step {
             Self::CreateViews { from, to } => Self::DropViews { from: to, to: from },
             Self::DropViews { from, to } => Self::CreateViews { from: to, to: from },
             Self::Sql { model, up, down } => Self::Sql { model, up: down?, down: Some(up) },
+            Self::Standalone { id, digest, up, down, back } => {
+                Self::Standalone { id, digest, up: down?, down: Some(up), back: !back }
+            }
             Self::ForgetRecords { .. } | Self::RetireViews { .. } | Self::ForgetColumn { .. } | Self::ForgetTable { .. } => {
                 return None;
             }
@@ -481,6 +504,8 @@ impl fmt::Display for Step {
             Self::ForgetColumn { model, column } => write!(f, "drop column `{column}` of `{model}`, for good"),
             Self::ForgetTable { table, .. } => write!(f, "drop table `{table}`, for good"),
             Self::Sql { model, .. } => write!(f, "run the SQL that was written for `{model}`"),
+            Self::Standalone { id, back: true, .. } => write!(f, "take back the migration `{id}`"),
+            Self::Standalone { id, .. } => write!(f, "execute the migration `{id}`"),
         }
     }
 }

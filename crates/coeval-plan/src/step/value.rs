@@ -1,12 +1,13 @@
 //! Steps as values: how they stand in frozen documents and in a store's history.
 
-use coeval_core::decode::{known_keys, object, optional_string, string};
+use coeval_core::decode::{flag, known_keys, object, optional_string, string};
 use coeval_core::invalid::nearest;
 use coeval_core::schema::Property;
 use coeval_core::value::Object;
 use coeval_core::{Invalid, Value};
 
 use super::{ColumnSpec, Holds, Step};
+use crate::standalone::Act;
 
 const NAMES: &[&str] = &[
     "move_records",
@@ -33,6 +34,7 @@ const NAMES: &[&str] = &[
     "forget_column",
     "forget_table",
     "sql",
+    "standalone",
 ];
 
 /// A mapping that is put together.
@@ -129,6 +131,13 @@ impl Step {
             Self::Sql { model, up, down } => {
                 let made = of(model).text("up", up);
                 down.as_ref().map_or(Made(made.0.clone()), |down| Made(made.0.clone()).text("down", down)).step("sql")
+            }
+            Self::Standalone { id, digest, up, down, back } => {
+                let mut made = Made::new().text("id", id).text("digest", digest).flag("back", *back).value("up", acts(up));
+                if let Some(down) = down {
+                    made = made.value("down", acts(down));
+                }
+                made.step("standalone")
             }
         }
     }
@@ -244,6 +253,15 @@ impl Step {
                 known(&["model", "up", "down"])?;
                 Self::Sql { model: text("model")?, up: text("up")?, down: optional_string(fields, "down")?.map(str::to_owned) }
             }
+            "standalone" => {
+                known(&["id", "digest", "back", "up", "down"])?;
+                let read = |name: &str| -> Result<Vec<Act>, Invalid> {
+                    list(fields, name)?.iter().map(|act| Act::from_value(act).map_err(|e| e.beneath(name))).collect()
+                };
+                let down = fields.get("down").map(|_| read("down")).transpose()?;
+                let back = flag(fields, "back")?;
+                Self::Standalone { id: text("id")?, digest: text("digest")?, up: read("up")?, down, back }
+            }
             other => {
                 let invalid = Invalid::new(format!("unknown step `{other}`"));
                 return Err(match nearest(other, NAMES.iter().copied()) {
@@ -286,6 +304,10 @@ impl ColumnSpec {
         let property = Property::from_value(schema).map_err(|e| e.beneath("schema"))?;
         Ok(Self { name: string(fields, "name")?.to_owned(), holds, property, default: fields.get("default").cloned() })
     }
+}
+
+fn acts(acts: &[Act]) -> Value {
+    Value::List(acts.iter().map(Act::to_value).collect())
 }
 
 fn specs(columns: &[ColumnSpec]) -> Value {

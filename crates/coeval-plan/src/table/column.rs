@@ -99,6 +99,7 @@ impl<'h> Columns<'h> {
             for entry in &face.entries {
                 all.take(at, face, entry);
             }
+            all.ended(&faces[..at], face);
             all.hidden(faces, at, clusters);
         }
         all
@@ -132,17 +133,38 @@ impl<'h> Columns<'h> {
             constant: None,
             key: face.key.iter().any(|name| name == entry.name),
         });
-        if can_fail(scope, node) && !self.failed.contains_key(&node) {
-            self.failed.insert(node, self.columns.len());
-            self.columns.push(Column {
-                name: self.names.give(&format!("{}_failed", entry.name), face.version),
-                held: Held::Failed { node },
-                property: Property::new(Type::Boolean),
-                since: face.version,
-                constant: Some(None),
-                key: false,
-            });
+        for node in &entry.nodes {
+            if can_fail(scope, *node, false) {
+                self.fail(*node, entry.name, face.version);
+            }
         }
+    }
+
+    /// Gives the nodes that a version hides which can then fail to have a value, a column that says so: from that version on.
+    fn ended(&mut self, before: &[Face<'_>], face: &Face<'_>) {
+        let scope = self.history.scope();
+        for entry in before.iter().flat_map(|face| &face.entries) {
+            for node in &entry.nodes {
+                if scope.nodes[*node].end <= face.time && can_fail(scope, *node, true) {
+                    self.fail(*node, entry.name, face.version);
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, node: NodeId, name: &str, since: u32) {
+        if self.failed.contains_key(&node) {
+            return;
+        }
+        self.failed.insert(node, self.columns.len());
+        self.columns.push(Column {
+            name: self.names.give(&format!("{name}_failed"), since),
+            held: Held::Failed { node },
+            property: Property::new(Type::Boolean),
+            since,
+            constant: Some(None),
+            key: false,
+        });
     }
 
     /// Gives the nodes that no version shows, and that ended since the last version, columns of their own.

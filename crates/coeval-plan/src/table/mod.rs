@@ -16,7 +16,7 @@ mod name;
 mod place;
 mod total;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Model;
 use coeval_core::history::{History, NodeId, Order, Scope, Time};
@@ -59,6 +59,7 @@ pub struct Table<'h> {
     /// The parts of the table in which values depend on one another.
     pub clusters: Vec<Cluster>,
     homes: BTreeMap<NodeId, Vec<Spot>>,
+    gone: BTreeSet<usize>,
 }
 
 /// What a version shows of a table.
@@ -90,9 +91,31 @@ impl<'h> Table<'h> {
         let clusters = cluster::clusters(history.scope(), &faces);
         let mut columns = column::Columns::new(history, &faces, &clusters, ability);
         let views = columns.views(&faces, &cluster::marks(history.scope(), &faces));
-        let mut table = Self { history, name, columns: columns.finish(), views, clusters, homes: BTreeMap::new() };
+        let mut table =
+            Self { history, name, columns: columns.finish(), views, clusters, homes: BTreeMap::new(), gone: BTreeSet::new() };
         table.homes = place::homes(&table);
         Ok(table)
+    }
+
+    /// Returns the table without the versions before one, and without the columns that only they had need of.
+    #[must_use]
+    pub fn retire(mut self, before: u32) -> Self {
+        if self.views.iter().all(|view| view.version >= before) {
+            return self;
+        }
+        let needed = crate::needed(&self, before);
+        self.gone = (0..self.columns.len()).filter(|at| !needed.contains(at)).collect();
+        let gone = &self.gone;
+        for spots in self.homes.values_mut() {
+            spots.retain(|spot| !gone.contains(&spot.column));
+        }
+        self.views.retain(|view| view.version >= before);
+        self
+    }
+
+    /// Returns whether a column is there no more, since only retired versions had need of it.
+    pub fn is_gone(&self, column: usize) -> bool {
+        self.gone.contains(&column)
     }
 
     /// Returns the nodes.
@@ -137,8 +160,7 @@ impl<'h> Table<'h> {
 
     /// Returns the columns that the views up to a version have need of.
     pub fn columns_up_to(&self, version: u32) -> Vec<usize> {
-        let known = |column: &Column| column.since <= version;
-        (0..self.columns.len()).filter(|at| known(&self.columns[*at])).collect()
+        (0..self.columns.len()).filter(|at| self.columns[*at].since <= version && !self.gone.contains(at)).collect()
     }
 }
 

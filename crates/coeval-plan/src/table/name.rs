@@ -28,7 +28,7 @@ pub(super) struct Names {
 impl Names {
     /// Keeps names that are not to be given.
     pub(super) fn reserve(&mut self, name: &str) {
-        self.taken.insert(name.to_owned());
+        self.taken.insert(name.to_ascii_lowercase());
     }
 
     /// Returns the name wanted, or the nearest one that is free: with the version, then with a number.
@@ -37,8 +37,9 @@ impl Names {
             .chain(std::iter::once(fit(&format!("{wanted}_v{version}"))))
             .chain((2..).map(|n: u32| fit(&format!("{wanted}_v{version}_{n}"))));
         // The last part of the chain has no end.
-        let name = candidates.find(|name| !self.taken.contains(name)).unwrap_or_default();
-        self.taken.insert(name.clone());
+        let name = candidates.find(|name| !self.taken.contains(&name.to_ascii_lowercase())).unwrap_or_default();
+        // Some databases take names for one that differ in upper and lower case alone.
+        self.taken.insert(name.to_ascii_lowercase());
         name
     }
 }
@@ -62,5 +63,6 @@ mod tests {
         assert_eq!(names.give("a", 3), "a_v3");
         assert_eq!(names.give("a", 3), "a_v3_2");
         assert_eq!(names.give("a_v3", 4), "a_v3_v4");
+        assert_eq!(names.give("A", 5), "A_v5");
     }
 }

@@ -5,8 +5,9 @@ use coeval_core::expr::{self, Expr, ExprKind, ExprType};
 use coeval_core::history::{Fill, Function, NodeId, OnFail, Scope, land};
 use coeval_core::schema::{Property, Type};
 
-/// Returns whether a node can fail to have a value without the write or the run being refused.
-pub(super) fn can_fail(scope: &Scope, node: NodeId) -> bool {
+/// Returns whether a node can fail to have a value without the write or the run being refused: where versions older than it write,
+/// and, `after` its end, where newer ones do.
+pub(super) fn can_fail(scope: &Scope, node: NodeId, after: bool) -> bool {
     let fails = |(recipe, _): &(usize, usize)| {
         let recipe = &scope.recipes[*recipe];
         let own = recipe.targets.iter().enumerate().filter(|(_, target)| target.tree.node() == node);
@@ -23,7 +24,8 @@ pub(super) fn can_fail(scope: &Scope, node: NodeId) -> bool {
             !always
         })
     };
-    [scope.nodes[node].up, scope.nodes[node].down].iter().flatten().any(fails)
+    let node = &scope.nodes[node];
+    (if after { node.down } else { node.up }).as_ref().is_some_and(fails)
 }
 
 /// Whether an expression has a value that fits the property, whatever it reads.

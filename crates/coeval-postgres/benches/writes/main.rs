@@ -94,7 +94,7 @@ async fn deploy(client: &Client, shape: Shape) -> String {
     if let Some(triggers) = postgres::triggers(&table, &versions, &versions, &names, &keys).expect("triggers") {
         statements.extend(triggers.helpers.clone());
         statements.extend([triggers.insert.clone(), triggers.update.clone()]);
-        statements.extend(postgres::create_triggers(&triggers, &names));
+        statements.extend(postgres::create_triggers(&triggers, &names, false));
     }
     for view in &table.views {
         statements.push(format!("DROP SCHEMA IF EXISTS {0} CASCADE; CREATE SCHEMA {0}", names.version_schema(view.version)));

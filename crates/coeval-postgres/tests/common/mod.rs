@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it would")]
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod shop;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use coeval_postgres::{Database, State, open};
-use coeval_store::event::{Event, Observer};
+use coeval_store::event::{Event, Failure, Observer};
 use coeval_store::lock::{Holder, Lock};
 use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
 use tokio_postgres::{Client, NoTls};
@@ -68,6 +70,12 @@ impl Observer for Told {
 }
 
 impl Told {
+    /// Returns which records could not be dealt with, each with the reason.
+    pub(crate) fn failures(&self) -> Vec<Failure> {
+        let failure = |event: &Event| if let Event::Failure(failure) = event { Some(failure.clone()) } else { None };
+        self.0.lock().unwrap().iter().filter_map(failure).collect()
+    }
+
     /// Returns why something was tried again, each time.
     pub(crate) fn retries(&self) -> Vec<String> {
         let retry = |event: &Event| if let Event::Retry { reason, .. } = event { Some(reason.clone()) } else { None };

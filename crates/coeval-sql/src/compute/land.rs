@@ -149,7 +149,7 @@ impl Landing<'_, '_> {
         if property.required && !property.nullable {
             conditions.push(format!("{landed} IS NULL"));
         }
-        if let Some(fits) = facet_check(landed, property, dialect).filter(|_| !self.compute.is_json(self.node)) {
+        if let Some(fits) = facet_check(landed, property, dialect).filter(|_| !outcome.sure && !self.compute.is_json(self.node)) {
             conditions.push(format!("({fits}) IS FALSE"));
         }
         let mut conditions = conditions.into_iter();

@@ -5,6 +5,7 @@
 
 mod bound;
 mod elements;
+mod fails;
 mod guard;
 pub(crate) mod json;
 mod land;
@@ -350,24 +351,28 @@ impl Compute<'_, '_> {
         let target = &recipe.targets[at];
         let sql = match &recipe.function {
             Function::Constant(None) => {
-                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()) });
+                return Ok(Outcome { sql: "NULL".to_owned(), fails: None, absent: Some("TRUE".to_owned()), sure: false });
             }
             Function::Constant(Some(value)) => self.constant(value, &target.property.ty)?,
             function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?.sql,
         };
         let absent = inputs.absent.clone();
+        let sure = self.dialect == Dialect::Sqlite && fails::is_sure(&recipe.function, at, &target.property.ty);
         if target.on_fail == OnFail::Reject {
-            return Ok(Outcome { sql, fails: None, absent });
+            return Ok(Outcome { sql, fails: None, absent, sure });
         }
         let fails = match self.failing(recipe, at, inputs)? {
             Failing::Never => None,
             Failing::When(condition) => Some(condition),
             Failing::Unknown => match self.helpers.guard(id, at).filter(|_| self.within.is_none()) {
                 Some(guard) => Some(format!("{guard}({})", inputs.seen.join(", "))),
-                None => return Err(local("the database cannot go on where a computation fails")),
+                None => {
+                    let known = (self.dialect == Dialect::Sqlite).then(|| fails::fails(&recipe.function, at, &inputs.seen, &sql));
+                    Some(known.flatten().ok_or_else(|| local("the database cannot go on where a computation fails"))?)
+                }
             },
         };
-        Ok(Outcome { sql, fails, absent })
+        Ok(Outcome { sql, fails, absent, sure })
     }
 
     /// When an output of a recipe fails.
@@ -482,6 +487,8 @@ pub(crate) struct Outcome {
     fails: Option<String>,
     /// When there is none.
     absent: Option<String>,
+    /// Whether it fits its target's type whenever it is there, so that nobody has to look.
+    sure: bool,
 }
 
 fn plain(sql: String) -> Computed {

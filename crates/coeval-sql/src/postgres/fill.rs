@@ -6,6 +6,7 @@ use coeval_core::history::NodeId;
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
+use super::keep::{Kept, is_listed, typed};
 use crate::compute::stored::Writer;
 use crate::compute::{Compute, Given};
 use crate::dialect::Dialect;
@@ -27,6 +28,33 @@ pub struct Fill {
 /// # Errors
 /// A computation that the database cannot do.
 pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, keys: KeyType<'_>) -> Result<Option<Fill>, Local> {
+    render(table, from, columns, None, names, keys)
+}
+
+/// As [`fill`], for rows of which something was kept when the columns were dropped: in `a.kept`, as [`super::keep`] makes it, at the
+/// version `kept`.
+///
+/// # Errors
+/// A computation that the database cannot do.
+pub fn restore(
+    table: &Table<'_>,
+    from: &View,
+    columns: &[usize],
+    kept: &View,
+    names: &Names,
+    keys: KeyType<'_>,
+) -> Result<Option<Fill>, Local> {
+    render(table, from, columns, Some(kept), names, keys)
+}
+
+fn render(
+    table: &Table<'_>,
+    from: &View,
+    columns: &[usize],
+    kept: Option<&View>,
+    names: &Names,
+    keys: KeyType<'_>,
+) -> Result<Option<Fill>, Local> {
     let known: BTreeSet<usize> = (0..table.columns.len()).filter(|at| !columns.contains(at)).collect();
     let compute = Compute::new(table, Dialect::Postgres, names, keys).among(&known);
     let order = table.order(from);
@@ -39,6 +67,7 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
     // What is computed is given a name where something else reads it.
     let mut levels: Vec<(NodeId, String)> = Vec::new();
     let mut failed: BTreeMap<NodeId, String> = BTreeMap::new();
+    let kept = kept.map(|view| Kept::new(table, view));
     let wanted = wanted(table, &order, columns, &values);
     for hidden in order
         .hidden
@@ -46,7 +75,11 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
         .filter(|hidden| wanted.contains(&hidden.node) && !values.contains_key(&hidden.node))
         .collect::<Vec<_>>()
     {
-        let computed = compute.calc(&order, hidden, &Given(values.clone()))?;
+        let mut computed = compute.calc(&order, hidden, &Given(values.clone()))?;
+        if let Some(kept) = &kept {
+            computed = kept.instead(&compute, hidden.node, computed, &Given(values.clone()));
+        }
+        let sql = typed(&compute, hidden.node, &computed.sql);
         let read_again = order.hidden.iter().any(|other| {
             wanted.contains(&other.node)
                 && other.deps.iter().chain(other.gate.iter().flat_map(|gate| gate.sources.iter())).any(|dep| *dep == hidden.node)
@@ -56,9 +89,9 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
         }
         if read_again {
             values.insert(hidden.node, format!("l{}.v", hidden.node));
-            levels.push((hidden.node, computed.sql));
+            levels.push((hidden.node, sql));
         } else {
-            values.insert(hidden.node, computed.sql);
+            values.insert(hidden.node, sql);
         }
     }
     let given = Given(values.clone());
@@ -68,8 +101,15 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
         let value = match column.held {
             Held::Id => None,
             Held::Failed { node } => failed.get(&node).cloned(),
-            Held::Shown { .. } if column.constant.is_some() => None,
-            Held::Shown { .. } | Held::Hidden { .. } => compute.kept(*at, &given, &Writer { view: from, new: "t", old: None })?,
+            // It began as everywhere; what was kept of it is all that there is to set.
+            Held::Shown { .. } if column.constant.is_some() && kept.is_none() => None,
+            Held::Shown { .. } | Held::Hidden { .. } => {
+                let value = compute.kept(*at, &given, &Writer { view: from, new: "t", old: None })?;
+                match (&kept, value) {
+                    (Some(kept), Some(value)) if is_listed(table, *at) => Some(kept.whole(&compute, *at, &value, &given)),
+                    (_, value) => value,
+                }
+            }
         };
         let Some(value) = value else { continue };
         sets.push((*at, value));
@@ -95,7 +135,7 @@ pub fn fill(table: &Table<'_>, from: &View, columns: &[usize], names: &Names, ke
 }
 
 /// The nodes that columns need, with all that they follow from.
-fn wanted(
+pub(super) fn wanted(
     table: &Table<'_>,
     order: &coeval_core::history::Order,
     columns: &[usize],

@@ -38,6 +38,12 @@ impl Names {
         }
     }
 
+    /// Returns the same names with another base table, named whole.
+    #[must_use]
+    pub fn on(&self, table: &str) -> Self {
+        Self { table: table.to_owned(), ..self.clone() }
+    }
+
     fn working(&self, what: &str) -> String {
         format!("{}.{}", self.workings, ident(&fit(&format!("{}_{what}", self.name))))
     }

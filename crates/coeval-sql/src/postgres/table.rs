@@ -1,5 +1,6 @@
 //! Base tables and their columns.
 
+use coeval_core::Value;
 use coeval_plan::table::{Column, Held, Table};
 
 use super::Names;
@@ -22,7 +23,7 @@ pub fn create_table(table: &Table<'_>, columns: &[usize], names: &Names, keys: K
             line.push_str(" NOT NULL");
         }
         lines.push(line);
-        if let Some(check) = check(column) {
+        if let Some(check) = column_check(column) {
             lines.push(format!("  CONSTRAINT {} CHECK ({check})", names.constraint(&format!("{}_check", column.name))));
         }
     }
@@ -54,16 +55,26 @@ fn definition(column: &Column, keys: KeyType<'_>) -> Result<String, Unfit> {
         Held::Hidden { .. } => "pg_catalog.jsonb".to_owned(),
         Held::Shown { .. } | Held::Failed { .. } | Held::Id => column_type(&column.property.ty, keys, Dialect::Postgres),
     };
-    let default = match (&column.held, &column.constant) {
-        (Held::Id, _) => " DEFAULT pg_catalog.gen_random_uuid()".to_owned(),
-        (_, Some(Some(value))) => format!(" DEFAULT {}", literal(value, &column.property.ty, Dialect::Postgres)?),
-        (_, _) => String::new(),
-    };
+    let default = column_default(column)?.map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
     Ok(format!("{} {ty}{default}", ident(&column.name)))
 }
 
+/// Returns the default of a column in the base table: what rows begin with that are born where it is not shown.
+///
+/// # Errors
+/// A default that no column can hold.
+pub fn column_default(column: &Column) -> Result<Option<String>, Unfit> {
+    match (&column.held, &column.constant) {
+        (Held::Id, _) => Ok(Some("pg_catalog.gen_random_uuid()".to_owned())),
+        (_, Some(Some(Value::Null))) if column.is_json() => Ok(Some(json::null(Dialect::Postgres).to_owned())),
+        (_, Some(Some(Value::Null))) => Ok(None),
+        (_, Some(Some(value))) => literal(value, &column.property.ty, Dialect::Postgres).map(Some),
+        (_, _) => Ok(None),
+    }
+}
+
 /// What every value of a column fulfils, where its type does not say so.
-pub(super) fn check(column: &Column) -> Option<String> {
+pub fn column_check(column: &Column) -> Option<String> {
     match column.held {
         Held::Shown { .. } => {
             let name = ident(&column.name);
@@ -76,7 +87,7 @@ pub(super) fn check(column: &Column) -> Option<String> {
 }
 
 /// Whether a row is hidden rather than refused where the column has no value.
-pub(super) fn is_hiding(table: &Table<'_>, column: &Column) -> bool {
+pub fn is_hiding(table: &Table<'_>, column: &Column) -> bool {
     let Held::Shown { node, .. } = column.held else { return false };
     table.columns.iter().any(|other| other.held == Held::Failed { node })
 }

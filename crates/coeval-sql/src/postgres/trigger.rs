@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
+use coeval_core::history::{Gate, Hidden, History, NodeId, Order, Time};
 use coeval_plan::table::{Cluster, Held, MARKER, Table, View};
 
 use super::Names;
@@ -80,8 +80,13 @@ pub fn triggers(
         )
     };
     let clear = format!("  NEW.{} := NULL;\n", ident(MARKER));
+    // Those that a computation of versions to come would call are not made.
+    let called = |helper: &String| {
+        let name = helper.split_once("FUNCTION ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
+        name.is_some_and(|name| insert.contains(name) || update.contains(name))
+    };
     let mut helpers = compute.lookups()?;
-    helpers.extend(compute.guards()?);
+    helpers.extend(compute.guards()?.into_iter().filter(called));
     Ok(Some(Triggers {
         helpers,
         insert: function(&names.insert(), &insert, &clear),
@@ -184,7 +189,7 @@ impl Part<'_, '_> {
     fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, update: bool) -> Result<String, Local> {
         let mut out = String::new();
         let values = self.values();
-        for (at, column) in self.table().columns.iter().enumerate() {
+        for (at, column) in self.table().columns.iter().enumerate().filter(|(at, _)| !self.table().is_gone(*at)) {
             let target = self.column(at, "NEW");
             let value = match column.held {
                 Held::Shown { node, .. } | Held::Hidden { node } => {
@@ -208,7 +213,16 @@ impl Part<'_, '_> {
     /// The hidden nodes of the cluster, in order.
     fn hidden(&self, group: &Group<'_>) -> (Arc<Order>, Vec<usize>) {
         let order = self.table().order(group.view);
-        let at = (0..order.hidden.len()).filter(|at| self.cluster.nodes.contains(&order.hidden[*at].node)).collect();
+        let homed = |node: &NodeId| !self.table().homes(*node).is_empty();
+        // What only versions to come have need of is not computed: it could fail.
+        let mut needed: BTreeSet<NodeId> = BTreeSet::new();
+        for hidden in order.hidden.iter().rev().filter(|hidden| self.cluster.nodes.contains(&hidden.node)) {
+            if homed(&hidden.node) || needed.contains(&hidden.node) {
+                needed.insert(hidden.node);
+                needed.extend(hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)));
+            }
+        }
+        let at = (0..order.hidden.len()).filter(|at| needed.contains(&order.hidden[*at].node)).collect();
         (order, at)
     }
 
@@ -357,7 +371,8 @@ impl Part<'_, '_> {
     }
 
     fn failed_before(&self, node: NodeId) -> String {
-        let column = self.table().columns.iter().position(|column| column.held == Held::Failed { node });
+        let column = (0..self.table().columns.len())
+            .find(|at| self.table().columns[*at].held == Held::Failed { node } && !self.table().is_gone(*at));
         column.map_or_else(|| "NULL".to_owned(), |column| self.column(column, "OLD"))
     }
 }
@@ -417,30 +432,59 @@ impl Dirty {
 }
 
 /// Renders the creation of the triggers, or of the one for updates with other columns. The functions are there.
-pub fn create_triggers(triggers: &Triggers, names: &Names) -> Vec<String> {
-    let of = triggers.watched.join(", ");
-    vec![
-        format!(
-            "CREATE OR REPLACE TRIGGER {INSERT} BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION {}()",
-            names.table,
-            names.insert()
+///
+/// With `others`, triggers of other people change rows before they are updated, columns that the statement does not name among them:
+/// then it is the values that tell whether a watched column changed.
+pub fn create_triggers(triggers: &Triggers, names: &Names, others: bool) -> Vec<String> {
+    let (table, insert, update) = (&names.table, names.insert(), names.update());
+    let mut out =
+        vec![format!("CREATE OR REPLACE TRIGGER {INSERT} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {insert}()")];
+    let changed = |column: &String| format!("NEW.{column} IS DISTINCT FROM OLD.{column}");
+    out.push(match triggers.watched.as_slice() {
+        [] => format!("DROP TRIGGER IF EXISTS {UPDATE} ON {table}"),
+        watched if others => {
+            let changed: Vec<String> = watched.iter().map(changed).collect();
+            format!(
+                "CREATE OR REPLACE TRIGGER {UPDATE} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {update}()",
+                changed.join(" OR ")
+            )
+        }
+        watched => format!(
+            "CREATE OR REPLACE TRIGGER {UPDATE} BEFORE UPDATE OF {} ON {table} FOR EACH ROW EXECUTE FUNCTION {update}()",
+            watched.join(", ")
         ),
-        format!(
-            "CREATE OR REPLACE TRIGGER {UPDATE} BEFORE UPDATE OF {of} ON {} FOR EACH ROW EXECUTE FUNCTION {}()",
-            names.table,
-            names.update()
-        ),
-    ]
+    });
+    out
 }
 
-/// Renders the drop of the triggers and their functions.
+/// Renders the drop of the triggers and their functions, but not of the functions that these call.
 pub fn drop_triggers(names: &Names) -> Vec<String> {
-    vec![
+    let mut out = vec![
         format!("DROP TRIGGER IF EXISTS {INSERT} ON {}", names.table),
         format!("DROP TRIGGER IF EXISTS {UPDATE} ON {}", names.table),
-        format!("DROP FUNCTION IF EXISTS {}()", names.insert()),
-        format!("DROP FUNCTION IF EXISTS {}()", names.update()),
-    ]
+    ];
+    out.extend(drop_functions(names));
+    out
+}
+
+/// Renders the drop of the functions of the triggers, of a table that is gone.
+pub fn drop_functions(names: &Names) -> Vec<String> {
+    vec![format!("DROP FUNCTION IF EXISTS {}()", names.insert()), format!("DROP FUNCTION IF EXISTS {}()", names.update())]
+}
+
+/// Renders the drop of the functions that triggers called before and do not call any more.
+pub fn drop_helpers(history: &History, triggers: Option<&Triggers>, names: &Names) -> Vec<String> {
+    let mut out = Vec::new();
+    for (id, recipe) in history.scope().recipes.iter().enumerate() {
+        for at in 0..recipe.targets.len() {
+            let name = names.guard(id, at);
+            let called = |helper: &String| helper.contains(&format!("FUNCTION {name}("));
+            if !triggers.is_some_and(|triggers| triggers.helpers.iter().any(called)) {
+                out.push(format!("DROP FUNCTION IF EXISTS {name}"));
+            }
+        }
+    }
+    out
 }
 
 /// Triggers fire in the order of their names: after those of other people, whose changes they have to see.

@@ -38,11 +38,11 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
     if view.marked {
         let inner = names.inner(view);
         let columns: Vec<String> = view.entries.iter().map(|(_, at)| column(*at)).chain([marker.clone()]).collect();
-        out.push(format!("CREATE VIEW {inner} AS SELECT {} FROM {}{condition}", columns.join(", "), names.table));
+        out.push(format!("CREATE OR REPLACE VIEW {inner} AS SELECT {} FROM {}{condition}", columns.join(", "), names.table));
         out.push(format!("ALTER VIEW {inner} ALTER COLUMN {marker} SET DEFAULT {}", view.version));
-        out.push(format!("CREATE VIEW {outer} AS SELECT {} FROM {inner}", entries.join(", ")));
+        out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {inner}", entries.join(", ")));
     } else {
-        out.push(format!("CREATE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
+        out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
     }
     for (name, default) in defaults(table, view, keys, d)? {
         out.push(format!("ALTER VIEW {outer} ALTER COLUMN {} SET DEFAULT {default}", ident(name)));
@@ -50,15 +50,26 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
     Ok(out)
 }
 
-/// The defaults of a view's columns.
+/// Returns the defaults of a view's columns, by their names.
+///
+/// # Errors
+/// A default that no column can hold.
+pub fn view_defaults(table: &Table<'_>, view: &View, keys: KeyType<'_>) -> Result<Vec<(String, String)>, Unfit> {
+    let all = defaults(table, view, keys, Dialect::Postgres)?;
+    Ok(all.into_iter().map(|(name, default)| (name.to_owned(), default)).collect())
+}
+
 fn defaults<'t>(table: &Table<'_>, view: &'t View, keys: KeyType<'_>, d: Dialect) -> Result<Vec<(&'t str, String)>, Unfit> {
     let model = table.model(view);
     let mut out = Vec::new();
     for (name, at) in &view.entries {
         let column = &table.columns[*at];
         let declared = model.and_then(|model| model.properties.get(name)).and_then(|property| property.default.as_ref());
+        // One that does not fit the type is refused where it would be filled in.
+        let ty = model.and_then(|model| model.properties.get(name)).map_or(&column.property.ty, |property| &property.ty);
+        let declared = declared.filter(|value| **value != Value::Null && ty.admits(value));
         let default = match (declared, &column.constant) {
-            (Some(value), _) if *value != Value::Null => literal(value, &column.property.ty, d)?,
+            (Some(value), _) => literal(value, ty, d)?,
             (_, _) if column.held == Held::Id => "pg_catalog.gen_random_uuid()".to_owned(),
             (_, Some(Some(_))) => format!("nullif({0}, {0})", none(&column_type(&column.property.ty, keys, d))),
             (_, _) => continue,
@@ -80,6 +91,11 @@ pub fn drop_view(view: &View, names: &Names) -> Vec<String> {
         out.push(format!("DROP VIEW IF EXISTS {}", names.inner(view)));
     }
     out
+}
+
+/// Renders the drop of the twin of a version's view.
+pub fn drop_copy(view: &View, names: &Names) -> Vec<String> {
+    vec![format!("DROP VIEW IF EXISTS {}", names.copy(view)), format!("DROP FUNCTION IF EXISTS {}()", names.copy_function(view))]
 }
 
 /// Renders the twin of a version's view, which takes COPY.

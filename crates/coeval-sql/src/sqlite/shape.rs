@@ -63,7 +63,9 @@ impl ColumnText {
             Holds::Marker => "INTEGER".to_owned(),
             Holds::Value | Holds::Failure | Holds::Id => column_type(&spec.property.ty, keys, Dialect::Sqlite),
         };
-        let default = spec.default.as_ref().map(|value| literal(value, &spec.property.ty, Dialect::Sqlite)).transpose()?;
+        let is_json = coeval_plan::table::is_json(&spec.property.ty);
+        let ty = if is_json { &Type::Json } else { &spec.property.ty };
+        let default = spec.default.as_ref().map(|value| literal(value, ty, Dialect::Sqlite)).transpose()?;
         let check = check(spec).map(|check| (names.check(&spec.name), check));
         Ok(Self { name: spec.name.clone(), kind, not_null: false, default, check })
     }

@@ -2,7 +2,7 @@
 //!
 //! A trigger of SQLite has no variables, and a statement in it no common table expression. So the row is calculated in a table of
 //! its own, in which a write has two rows: what the record was (`o`) and what becomes of it (`n`). There is one writer at a time, and
-//! the table is empty again when a trigger ends. Hidden nodes are computed level by level, each from levels before it.
+//! the table is empty again when a trigger ends. Hidden nodes are computed one after the other, each from those before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,7 @@ use super::Names;
 use crate::compute::{Compute, Computed, Values, is_json, json, stored};
 use crate::dialect::Dialect;
 use crate::expr::Local;
+use crate::expr::sqlite::fits;
 use crate::literal::{Unfit, literal};
 use crate::name::{ident, string};
 use crate::types::{KeyType, column_type, facet_check};
@@ -83,20 +84,12 @@ fn prefix(table: &Table<'_>) -> String {
     prefix
 }
 
-/// Which of the two rows: what the record was, or what becomes of it.
+/// Which of the two rows: what the record was, or what becomes of it; or each for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Row {
     Old,
     New,
-}
-
-impl Row {
-    const fn alias(self) -> &'static str {
-        match self {
-            Self::Old => "o",
-            Self::New => "n",
-        }
-    }
+    Own,
 }
 
 /// The triggers of one view.
@@ -124,11 +117,11 @@ impl Values for At<'_, '_, '_> {
     }
 
     fn shaped(&self, node: NodeId, to: Time) -> Option<String> {
-        self.0.compute.in_shape(node, to, Row::Old.alias()).filter(|_| self.1 == Row::Old)
+        self.0.compute.in_shape(node, to, "o").filter(|_| self.1 == Row::Old)
     }
 
     fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
-        let shaped = self.0.compute.in_shape(node, to, Row::Old.alias())?;
+        let shaped = self.0.compute.in_shape(node, to, "o")?;
         (self.1 == Row::New && self.0.is_update).then(|| (self.0.value(node, Row::Old), shaped))
     }
 }
@@ -188,23 +181,9 @@ impl<'c, 'h> Writer<'c, 'h> {
         wanted
     }
 
-    /// The hidden nodes that are computed, by level: each from nodes of levels before it.
-    fn levels(&self) -> Vec<Vec<usize>> {
-        let mut level: BTreeMap<NodeId, usize> = BTreeMap::new();
-        let mut out: Vec<Vec<usize>> = Vec::new();
-        for (at, hidden) in self.order.hidden.iter().enumerate() {
-            if !self.wanted.contains(&hidden.node) {
-                continue;
-            }
-            let before = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
-            let own = before.filter_map(|dep| level.get(&dep)).max().map_or(0, |deepest| deepest + 1);
-            level.insert(hidden.node, own);
-            if out.len() <= own {
-                out.push(Vec::new());
-            }
-            out[own].push(at);
-        }
-        out
+    /// The hidden nodes that are computed, each after those that it is computed from.
+    fn computed(&self) -> Vec<usize> {
+        (0..self.order.hidden.len()).filter(|at| self.wanted.contains(&self.order.hidden[*at].node)).collect()
     }
 
     fn direct(&self, node: NodeId) -> Option<usize> {
@@ -213,10 +192,6 @@ impl<'c, 'h> Writer<'c, 'h> {
 
     fn slot_name(&self, node: NodeId) -> String {
         format!("{}n{node}", self.prefix)
-    }
-
-    fn flag_name(&self, node: NodeId) -> String {
-        format!("{}d{node}", self.prefix)
     }
 
     /// The column of the calculation that holds a node.
@@ -233,7 +208,24 @@ impl<'c, 'h> Writer<'c, 'h> {
 
     fn value(&self, node: NodeId, row: Row) -> String {
         let column = self.direct(node).map_or_else(|| self.slot_name(node), |at| self.table().columns[at].name.clone());
-        format!("{}.{}", row.alias(), ident(&column))
+        self.at(row, &column)
+    }
+
+    /// A column of a row of the calculation.
+    fn at(&self, row: Row, column: &str) -> String {
+        let row = match row {
+            Row::Old => "o".to_owned(),
+            Row::New => "n".to_owned(),
+            Row::Own => self.scratch(),
+        };
+        format!("{row}.{}", ident(column))
+    }
+
+    /// A column of the calculation beside those of nodes, such as a flag.
+    fn extra(&mut self, kind: char, node: NodeId) -> String {
+        let name = format!("{}{kind}{node}", self.prefix);
+        self.slots.insert(name.clone());
+        name
     }
 
     /// Where a node's value lies before anything is computed.
@@ -289,9 +281,13 @@ impl<'c, 'h> Writer<'c, 'h> {
             return Ok(format!("coalesce({new}, {UUID})"));
         }
         let property = self.table().model(self.view).and_then(|model| model.properties.get(name));
-        match property.and_then(|property| property.default.as_ref()).filter(|default| **default != Value::Null) {
-            Some(default) => Ok(format!("coalesce({new}, {})", literal(default, &column.property.ty, Dialect::Sqlite)?)),
-            None => Ok(new),
+        match property.and_then(|property| property.default.as_ref()) {
+            Some(Value::Null) if column.is_json() => Ok(format!("coalesce({new}, {})", json::null(Dialect::Sqlite))),
+            None | Some(Value::Null) => Ok(new),
+            Some(default) => {
+                let ty = if column.is_json() { &Type::Json } else { &column.property.ty };
+                Ok(format!("coalesce({new}, {})", literal(default, ty, Dialect::Sqlite)?))
+            }
         }
     }
 
@@ -325,8 +321,15 @@ impl<'c, 'h> Writer<'c, 'h> {
         format!("  SELECT CASE {} END FROM {} AS n WHERE n.{} = 1;\n", cases.join(" "), self.scratch(), self.side())
     }
 
-    /// Sets columns of the new row, all from what was there before.
-    fn set(&self, sets: &[(String, String)]) -> String {
+    /// Sets a column of one row, from that row alone. No parenthesis more than needed: older parsers have little room.
+    fn set(&self, new: bool, column: &str, value: &str, condition: Option<&str>) -> String {
+        let and = condition.map(|condition| format!(" AND ({condition})")).unwrap_or_default();
+        let (scratch, side) = (self.scratch(), self.side());
+        format!("  UPDATE {scratch} SET {column} = {value} WHERE {side} = {}{and};\n", u8::from(new))
+    }
+
+    /// Sets columns of the new row by looking at both.
+    fn compare(&self, sets: &[(String, String)]) -> String {
         if sets.is_empty() {
             return String::new();
         }
@@ -360,8 +363,13 @@ impl<'c, 'h> Writer<'c, 'h> {
         Ok(if sets.is_empty() { String::new() } else { format!("  UPDATE {scratch} SET {};\n", sets.join(", ")) })
     }
 
-    fn calc(&self, hidden: &Hidden, row: Row) -> Result<Computed, Local> {
-        self.compute.calc(&self.order, hidden, &At(self, row))
+    /// Computes a node from the row that it lies in.
+    fn calc(&self, hidden: &Hidden) -> Result<Computed, Local> {
+        let computed = self.compute.calc(&self.order, hidden, &At(self, Row::Own))?;
+        if !fits(&computed.sql) || !computed.failed.iter().all(|failed| fits(failed)) {
+            return Err(Local::new("it is nested too deeply for older releases of SQLite", &(0..0)));
+        }
+        Ok(computed)
     }
 
     fn failed_column(&self, node: NodeId) -> Option<String> {
@@ -372,18 +380,17 @@ impl<'c, 'h> Writer<'c, 'h> {
     fn cannot(&mut self, hidden: &Hidden, local: Local, condition: Option<&str>) -> String {
         let node = &self.table().scope().nodes[hidden.node];
         let name = node.key.split('@').next().unwrap_or_default();
-        let message = format!(
-            "{}: SQLite cannot compute `{name}` ({}): write this record with coeval",
-            Names::view(self.view),
-            local.reason
-        );
+        let message = format!("{}: {LOCAL} `{name}` ({}): write this record with coeval", Names::view(self.view), local.reason);
         if !self.local.iter().any(|(known, _)| *known == hidden.node) {
             self.local.push((hidden.node, local));
         }
         let raise = format!("RAISE(ABORT, {})", text(&message));
         match condition {
             None => format!("  SELECT {raise};\n"),
-            Some(condition) => format!("  SELECT CASE WHEN {condition} THEN {raise} END FROM {};\n", self.rows()),
+            Some(condition) => {
+                let (scratch, side) = (self.scratch(), self.side());
+                format!("  SELECT {raise} FROM {scratch} WHERE {side} = 1 AND ({condition});\n")
+            }
         }
     }
 
@@ -400,7 +407,8 @@ impl<'c, 'h> Writer<'c, 'h> {
                         own
                     } else {
                         let kept = self.compute.kept(at, &At(self, Row::New), &writer);
-                        kept.map_err(|local| Unfit(local.reason))?.unwrap_or(own)
+                        let kept = kept.map_err(|local| Unfit(local.reason))?.unwrap_or_else(|| own.clone());
+                        if fits(&kept) { kept } else { too_deep(&Names::view(self.view)) }
                     }
                 }
                 Held::Failed { .. } | Held::Id => own,
@@ -427,22 +435,18 @@ impl<'c, 'h> Writer<'c, 'h> {
         out.push_str(&self.refusals(true));
         out.push_str(&self.take()?);
         let order = std::sync::Arc::clone(&self.order);
-        for level in self.levels() {
-            let mut sets = Vec::new();
-            for at in level {
-                let hidden = &order.hidden[at];
-                let slot = self.slot(hidden.node);
-                match self.calc(hidden, Row::New) {
-                    Ok(computed) => {
-                        sets.push((slot, computed.sql));
-                        if let (Some(column), Some(failed)) = (self.failed_column(hidden.node), computed.failed) {
-                            sets.push((column, failed));
-                        }
+        for at in self.computed() {
+            let hidden = &order.hidden[at];
+            let slot = self.slot(hidden.node);
+            match self.calc(hidden) {
+                Ok(computed) => {
+                    if let (Some(column), Some(failed)) = (self.failed_column(hidden.node), computed.failed) {
+                        out.push_str(&self.set(true, &column, &failed, None));
                     }
-                    Err(local) => out.push_str(&self.cannot(hidden, local, None)),
+                    out.push_str(&self.set(true, &slot, &computed.sql, None));
                 }
+                Err(local) => out.push_str(&self.cannot(hidden, local, None)),
             }
-            out.push_str(&self.set(&sets));
         }
         let puts = self.puts(true)?;
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
@@ -483,25 +487,28 @@ impl<'c, 'h> Writer<'c, 'h> {
         out.push_str(&self.take()?);
         let order = std::sync::Arc::clone(&self.order);
         // What no column holds is computed anew as it was, before it is computed as it will be.
-        for level in self.levels() {
-            for at in level {
-                let hidden = &order.hidden[at];
-                if self.home(hidden.node).is_none()
-                    && let Ok(computed) = self.calc(hidden, Row::Old)
-                {
-                    let slot = self.slot(hidden.node);
-                    let (from, value) = (format!("{scratch} AS o WHERE o.{side} = 0"), computed.sql);
-                    out.push_str(&format!("  UPDATE {scratch} SET {slot} = (SELECT {value} FROM {from});\n"));
-                }
+        for at in self.computed() {
+            let hidden = &order.hidden[at];
+            if self.home(hidden.node).is_none()
+                && let Ok(computed) = self.calc(hidden)
+            {
+                let slot = self.slot(hidden.node);
+                out.push_str(&self.set(false, &slot, &computed.sql, None));
+                let old = self.value(hidden.node, Row::Old);
+                out.push_str(&self.compare(&[(slot, old)]));
             }
         }
-        let mut dirty = self.dirty();
-        for level in self.levels() {
-            let mut sets = Vec::new();
-            for at in level {
-                out.push_str(&self.recompute(&order.hidden[at], &mut dirty, &mut sets));
-            }
-            out.push_str(&self.set(&sets));
+        let mut dirty = BTreeMap::new();
+        let mut flags = Vec::new();
+        let shown: Vec<NodeId> = self.wanted.iter().copied().filter(|node| order.index[*node].is_none()).collect();
+        for node in shown {
+            let flag = self.extra('d', node);
+            flags.push((ident(&flag), format!("{} IS NOT {}", self.value(node, Row::New), self.value(node, Row::Old))));
+            dirty.insert(node, BTreeSet::from([self.at(Row::Own, &flag)]));
+        }
+        out.push_str(&self.compare(&flags));
+        for at in self.computed() {
+            out.push_str(&self.recompute(&order.hidden[at], &mut dirty));
         }
         let puts = self.puts(false)?;
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
@@ -520,20 +527,8 @@ impl<'c, 'h> Writer<'c, 'h> {
         Ok(out)
     }
 
-    /// The shown nodes that a write changes, each with the condition.
-    fn dirty(&self) -> BTreeMap<NodeId, BTreeSet<String>> {
-        let changed = |node: &NodeId| format!("{} IS NOT {}", self.value(*node, Row::New), self.value(*node, Row::Old));
-        let shown = self.wanted.iter().filter(|node| self.order.index[**node].is_none());
-        shown.map(|node| (*node, BTreeSet::from([changed(node)]))).collect()
-    }
-
-    /// Recomputes a hidden node where the write touches it. Returns statements that come before those of its level.
-    fn recompute(
-        &mut self,
-        hidden: &Hidden,
-        dirty: &mut BTreeMap<NodeId, BTreeSet<String>>,
-        sets: &mut Vec<(String, String)>,
-    ) -> String {
+    /// Recomputes a hidden node where the write touches it.
+    fn recompute(&mut self, hidden: &Hidden, dirty: &mut BTreeMap<NodeId, BTreeSet<String>>) -> String {
         let node = hidden.node;
         let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
         let touched: BTreeSet<String> = deps.filter_map(|dep| dirty.get(&dep)).flatten().cloned().collect();
@@ -541,53 +536,61 @@ impl<'c, 'h> Writer<'c, 'h> {
         if touched.is_empty() && (!hidden.sticky || edge.is_none()) {
             return String::new();
         }
-        let condition = if touched.is_empty() {
-            "0".to_owned()
-        } else {
-            format!("({})", touched.iter().cloned().collect::<Vec<_>>().join(" OR "))
-        };
+        let condition =
+            if touched.is_empty() { "0".to_owned() } else { touched.iter().cloned().collect::<Vec<_>>().join(" OR ") };
         let slot = self.slot(node);
-        let old_value = self.value(node, Row::New);
-        let computed = match self.calc(hidden, Row::New) {
+        let computed = match self.calc(hidden) {
             Ok(computed) => computed,
             Err(local) => {
                 dirty.insert(node, touched);
                 return self.cannot(hidden, local, Some(&condition));
             }
         };
+        let mut out = String::new();
         let failed = self.failed_column(node).zip(computed.failed);
         if !hidden.sticky {
-            sets.push((slot, format!("CASE WHEN {condition} THEN {} ELSE {old_value} END", computed.sql)));
             if let Some((column, failed)) = failed {
-                sets.push((column.clone(), format!("CASE WHEN {condition} THEN {failed} ELSE n.{column} END")));
+                out.push_str(&self.set(true, &column, &failed, Some(&condition)));
             }
+            out.push_str(&self.set(true, &slot, &computed.sql, Some(&condition)));
             dirty.insert(node, touched);
-            return String::new();
+            return out;
         }
         // A value of its own goes only with the object that it lies in; one that follows goes on following.
-        let before = match self.calc(hidden, Row::Old) {
-            Ok(before) => before,
-            Err(local) => return self.cannot(hidden, local, Some(&condition)),
-        };
-        let pinned = format!("{} IS NOT ({})", self.value(node, Row::Old), before.sql);
+        let (follows, pinned, gone, flag) =
+            (self.extra('f', node), self.extra('p', node), self.extra('g', node), self.extra('d', node));
+        out.push_str(&self.set(false, &ident(&follows), &computed.sql, None));
         let is = |row: Row, edge: NodeId| json::is_object(&self.value(edge, row), Dialect::Sqlite);
         let deleted =
-            edge.map_or_else(|| "0".to_owned(), |edge| format!("({} AND NOT {})", is(Row::Old, edge), is(Row::New, edge)));
-        let flag = self.flag_name(node);
-        self.slots.insert(flag.clone());
-        let keep = format!("CASE WHEN {deleted} THEN NULL ELSE {old_value} END");
-        sets.push((slot, format!("CASE WHEN {pinned} THEN {keep} WHEN {condition} THEN {} ELSE {old_value} END", computed.sql)));
-        sets.push((ident(&flag), format!("CASE WHEN {pinned} THEN {deleted} ELSE {condition} END")));
+            edge.map_or_else(|| "0".to_owned(), |edge| format!("{} AND NOT {}", is(Row::Old, edge), is(Row::New, edge)));
+        let own = format!("{} IS NOT {}", self.value(node, Row::Old), self.at(Row::Old, &follows));
+        out.push_str(&self.compare(&[(ident(&pinned), own), (ident(&gone), deleted)]));
+        let [pinned, gone] = [pinned, gone].map(|name| self.at(Row::Own, &name));
+        let goes = format!("{pinned} AND {gone}");
+        let moves = format!("NOT {pinned} AND ({condition})");
+        out.push_str(&self.set(true, &slot, "NULL", Some(&goes)));
         if let Some((column, failed)) = failed {
-            sets.push((column.clone(), format!("CASE WHEN NOT {pinned} AND {condition} THEN {failed} ELSE n.{column} END")));
+            out.push_str(&self.set(true, &column, &failed, Some(&moves)));
         }
-        dirty.insert(node, BTreeSet::from([format!("n.{}", ident(&flag))]));
-        String::new()
+        out.push_str(&self.set(true, &slot, &computed.sql, Some(&moves)));
+        out.push_str(&self.set(true, &ident(&flag), &format!("({goes}) OR ({moves})"), None));
+        dirty.insert(node, BTreeSet::from([self.at(Row::Own, &flag)]));
+        out
     }
 }
 
+/// What a view says that refuses a write since the database cannot compute what follows from it.
+pub const LOCAL: &str = "SQLite cannot compute";
+
 /// The table in which is kept what dropped columns held.
 const ARCHIVE: &str = "coeval_keep";
+
+/// What stands where a value would be that older releases could not read the text of: an error, in a subselect that is not asked
+/// before.
+fn too_deep(view: &str) -> String {
+    let message = format!("{view}: {LOCAL} an object of so many parts: write this record with coeval");
+    format!("(SELECT RAISE(ABORT, {}))", text(&message))
+}
 
 /// A random UUID.
 const UUID: &str = "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || \

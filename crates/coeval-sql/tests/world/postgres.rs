@@ -64,7 +64,7 @@ impl Database {
         for statement in triggers.helpers.iter().chain([&triggers.insert, &triggers.update]) {
             self.run(statement);
         }
-        for statement in postgres::create_triggers(&triggers, &self.names) {
+        for statement in postgres::create_triggers(&triggers, &self.names, false) {
             self.run(&statement);
         }
     }

@@ -42,7 +42,7 @@ use crate::backend::Backend;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::event::{Event, Failure, Observer, Tally};
-use crate::ledger::{Action, Entry, Happened, Started};
+use crate::ledger::{Action, Entry, Happened, Ledger, Started};
 use crate::lock::Holder;
 use crate::lower::{Aim, lower};
 use crate::records::{Change, Expect, Found, Key, Written};
@@ -157,7 +157,7 @@ fn started(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32)
 }
 
 /// As [`started`], with the steps that lead there.
-async fn starting(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32) -> Result<Happened> {
+fn starting(backend: &dyn Backend, ledger: &Ledger, run: &str, action: Action, from: u32, to: u32) -> Result<Happened> {
     let Happened::Started(mut started) = started(backend, run, action, from, to) else {
         return Err(Error::failed("the cases", "a run begins otherwise"));
     };
@@ -165,15 +165,15 @@ async fn starting(backend: &dyn Backend, run: &str, action: Action, from: u32, t
     // Records in a store without a schema are at every version at once; the cases about steps move them.
     if capabilities.schema {
         let aim = Aim { action, from, to, scan: false, warm: false };
-        started.steps = lower(backend.catalog(), capabilities, &backend.ledger().await?, aim)?;
+        started.steps = lower(backend.catalog(), capabilities, ledger, aim)?;
     }
     Ok(Happened::Started(started))
 }
 
 /// Begins a run: nothing is done yet.
 async fn begin(backend: &dyn Backend, run: &str, action: Action, from: u32, to: u32) -> Result<()> {
-    let number = backend.ledger().await?.next();
-    backend.append(&entry(number, starting(backend, run, action, from, to).await?)).await
+    let ledger = backend.ledger().await?;
+    backend.append(&entry(ledger.next(), starting(backend, &ledger, run, action, from, to)?)).await
 }
 
 /// Executes the steps of the open run, and ends it.

@@ -9,6 +9,7 @@ use crate::Step;
 use crate::backend::Backend;
 use crate::error::Error;
 use crate::ledger::{Action, Happened};
+use crate::lower::{Aim, lower};
 use crate::work::Mode;
 
 pub(super) const CASES: &[(&str, Case)] = &[
@@ -252,12 +253,8 @@ async fn rejected(suite: &Suite<'_>) -> Outcome {
 async fn tried(suite: &Suite<'_>) -> Outcome {
     let Some(backend) = clashing(suite, "tables-tried").await? else { return Ok(()) };
     let before = all(&*backend, 1, 100).await?;
-    let lowered = crate::lower(
-        backend.catalog(),
-        backend.capabilities(),
-        &backend.ledger().await?,
-        crate::lower::Aim { action: Action::Migrate, from: 3, to: 5, scan: false, warm: false },
-    )?;
+    let aim = Aim { action: Action::Migrate, from: 3, to: 5, scan: false, warm: false };
+    let lowered = lower(backend.catalog(), backend.capabilities(), &backend.ledger().await?, aim)?;
     let (mut named, mut failed, mut quarantined) = (Vec::new(), 0, 0);
     for (at, step) in lowered.iter().enumerate() {
         let name = at.to_string();

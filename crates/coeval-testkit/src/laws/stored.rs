@@ -1,18 +1,23 @@
 //! The laws on records in a store: what generated clients, runs and other tools do to a record through a backend's public
-//! functions, beside the same events on the core alone. Every read at every version must be the same, to the letter.
+//! functions, beside the same events on the core alone. Every read at every version must be the same, to the letter; by its value
+//! in a store with a schema, where values have one text each.
 //!
 //! The laws hold for the core (`super::run`), so they hold for the store where it never differs. What only a store has is
 //! checked here: nothing is written where nothing changed (L4), bytes return (L1), lists are point reads (L11).
+//!
+//! In a store with a schema no record is moved, and nobody edits records beside the views. Instead the store is rolled back to the
+//! version that a scenario moves a record to, and migrated again: nothing may be lost.
 
 use coeval_core::history::History;
 use coeval_core::json;
 use coeval_core::lens::{Refused, Stored};
-use coeval_core::value::Value;
+use coeval_core::value::{Object, Value};
 use coeval_plan::Step;
 use coeval_store::event::Unobserved;
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::Holder;
-use coeval_store::records::{Change, Expect, Key};
+use coeval_store::lower::{Aim, lower};
+use coeval_store::records::{Change, Expect, Found, Key};
 use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
 use coeval_store::{Backend, Error};
 
@@ -45,6 +50,10 @@ pub struct Replay<'b, O> {
     key: Key,
     stored: Option<Stored>,
     runs: u32,
+    /// Whether the store has a schema.
+    tables: bool,
+    /// How many events happened in the store.
+    pub events: u64,
     /// How many reads were compared.
     pub reads: u64,
 }
@@ -57,7 +66,8 @@ impl<'b, O: Outside> Replay<'b, O> {
     pub fn new(backend: &'b dyn Backend, outside: &'b O, scenario: &Scenario, key: Key) -> Result<Self, Failure> {
         let history = scenario.history().map_err(|fault| Failure::new("FOLD", fault.to_string()))?;
         let model = scenario.model.name.clone();
-        Ok(Self { backend, outside, history, model, key, stored: None, runs: 0, reads: 0 })
+        let tables = backend.capabilities().schema;
+        Ok(Self { backend, outside, history, model, key, stored: None, runs: 0, tables, events: 0, reads: 0 })
     }
 
     /// Lets an event happen in the store and beside it, and compares.
@@ -69,7 +79,17 @@ impl<'b, O: Outside> Replay<'b, O> {
         if event.versions().into_iter().any(|version| self.history.is_retired(version)) {
             return Ok(());
         }
+        if self.tables && !self.has_place(event) {
+            return Ok(());
+        }
+        self.events += 1;
         match event {
+            Event::Migrate { to } if self.tables => self.there_and_back(*to).await?,
+            Event::Round { route } if self.tables => {
+                for version in route {
+                    self.there_and_back(*version).await?;
+                }
+            }
             Event::Retire { before } => self.retire(*before).await?,
             Event::Create { at, document } => self.create(*at, document).await?,
             Event::Put { at, document } => {
@@ -99,6 +119,92 @@ impl<'b, O: Outside> Replay<'b, O> {
         self.compare().await
     }
 
+    /// Whether tables have a place for what an event writes: not for what is not declared at the top. Nothing is edited beside them.
+    fn has_place(&self, event: &Event) -> bool {
+        let (at, written) = match event {
+            Event::Create { at, document } | Event::Put { at, document } => (*at, Some(document.clone())),
+            Event::Merge { at, patch } => {
+                let done = self.stored.as_ref().map(|stored| self.history.merge_patch(stored, *at, patch));
+                (*at, done.and_then(Result::ok).flatten().map(|stored| stored.document))
+            }
+            Event::Patch { at, patch } => {
+                let done = self.stored.as_ref().map(|stored| self.history.json_patch(stored, *at, patch));
+                (*at, done.and_then(Result::ok).flatten().map(|stored| stored.document))
+            }
+            Event::Outside { .. } => return false,
+            Event::Same { .. } | Event::Migrate { .. } | Event::Round { .. } | Event::Retire { .. } => return true,
+        };
+        let (Some(model), Some(written)) = (self.history.model(at), written) else { return true };
+        written.as_object().is_none_or(|object| object.iter().all(|(name, _)| model.properties.get(name).is_some()))
+    }
+
+    /// Rolls the store back to a version, and migrates it to the newest again.
+    async fn there_and_back(&mut self, to: u32) -> Result<(), Failure> {
+        let newest = self.history.newest();
+        if to == newest {
+            return Ok(());
+        }
+        // What says that an older version cannot show a record goes with the newer one whose operation said so: the record is
+        // shown again then, without the value.
+        let hidden = |version: u32, stored: &Stored| version <= to && self.history.read(stored, version).is_err();
+        if self.stored.as_ref().is_some_and(|stored| self.history.versions().any(|version| hidden(version, stored))) {
+            return Ok(());
+        }
+        self.bring(Action::Rollback, newest, to).await?;
+        let records = self.backend.records();
+        if let Some(stored) = &self.stored {
+            let found = records.get(&self.model, &self.key, to).await;
+            let expected = self.history.read(stored, to);
+            if !self.is_alike(to, Some(&expected), &found) {
+                return fail("L1", format!("rolled back to {to}: {expected:?}, in the store {found:?}"));
+            }
+        }
+        self.bring(Action::Migrate, to, newest).await
+    }
+
+    /// Does what leads from one version to another, step by step, as a run does it.
+    async fn bring(&mut self, action: Action, from: u32, to: u32) -> Result<(), Failure> {
+        let error = |error: Error| Failure::new("L1", format!("from {from} to {to}: {error}"));
+        let ledger = self.backend.ledger().await.map_err(error)?;
+        let aim = Aim { action, from, to, scan: false, warm: false };
+        let steps = lower(self.backend.catalog(), self.backend.capabilities(), &ledger, aim).map_err(error)?;
+        self.runs += 1;
+        let run = format!("bring-{}", self.runs);
+        let started = Started {
+            run: run.clone(),
+            action,
+            from,
+            to,
+            steps: steps.clone(),
+            policy: Policy::Quarantine,
+            versions: Vec::new(),
+        };
+        self.note(Happened::Started(started)).await.map_err(error)?;
+        for (at, step) in steps.iter().enumerate() {
+            self.execute_as(step, &run, &at.to_string()).await?;
+        }
+        self.note(Happened::Finished { run: run.clone(), tallies: Vec::new() }).await.map_err(error)?;
+        self.backend.tidy(&run).await.map_err(error)
+    }
+
+    /// Whether a read of the store says what the core says.
+    fn is_alike(&self, at: u32, expected: Option<&Result<Value, Refused>>, found: &coeval_store::Result<Option<Found>>) -> bool {
+        match (expected, found) {
+            (None, Ok(None)) | (Some(Err(Refused::Quarantined { .. })), Err(Error::Refused(Refused::Quarantined { .. }))) => true,
+            (Some(Ok(document)), Ok(Some(found))) => {
+                json::parse(found.text.as_bytes()).is_ok_and(|value| match self.history.model(at) {
+                    Some(model) if self.tables => value.as_object().is_some_and(|object| {
+                        let declared = |(name, _): &&(coeval_core::value::Text, Value)| model.properties.get(name).is_some();
+                        let shown: Object = object.iter().filter(declared).cloned().collect();
+                        Value::Object(shown) == *document
+                    }),
+                    _ => value.identical(document),
+                })
+            }
+            _ => false,
+        }
+    }
+
     async fn create(&mut self, at: u32, document: &Value) -> Result<(), Failure> {
         let records = self.backend.records();
         let deleted = records.delete(&self.model, &self.key, at, &Expect::Anything).await;
@@ -112,7 +218,7 @@ impl<'b, O: Outside> Replay<'b, O> {
         let written = records.write(&self.model, Some(&self.key), at, &change, &Expect::Absent).await;
         match (created, written) {
             (Ok(stored), Ok(written)) if written.created && written.changed => self.stored = Some(stored),
-            (Err(refused), Err(Error::Refused(other))) if refused == other => {}
+            (Err(refused), Err(Error::Refused(other))) if refused == other || self.tables => {}
             (core, store) => return fail("L2", format!("create at {at}: {core:?}, in the store {store:?}")),
         }
         Ok(())
@@ -129,7 +235,7 @@ impl<'b, O: Outside> Replay<'b, O> {
                     return fail("L4", format!("{change:?} at {at} changes nothing and wrote"));
                 }
             }
-            (Err(refused), Err(Error::Refused(other))) if refused == other => {}
+            (Err(refused), Err(Error::Refused(other))) if refused == other || self.tables => {}
             (core, store) => return fail("L2", format!("{change:?} at {at}: {core:?}, in the store {store:?}")),
         }
         Ok(())
@@ -158,6 +264,10 @@ impl<'b, O: Outside> Replay<'b, O> {
 
     async fn retire(&mut self, before: u32) -> Result<(), Failure> {
         let newest = self.history.newest();
+        if self.tables {
+            self.bring(Action::Retire { before }, newest, newest).await?;
+            return self.retired(before);
+        }
         let error = |error: Error| Failure::new("RETIRE", error.to_string());
         let step = Step::ForgetRecords { model: self.model.clone(), before, to: newest };
         let run = format!("retire-{}", self.runs);
@@ -175,6 +285,11 @@ impl<'b, O: Outside> Replay<'b, O> {
         self.note(Happened::Started(started)).await.map_err(error)?;
         self.execute(&step).await?;
         self.note(Happened::Finished { run, tallies: Vec::new() }).await.map_err(error)?;
+        self.retired(before)
+    }
+
+    fn retired(&mut self, before: u32) -> Result<(), Failure> {
+        let newest = self.history.newest();
         self.history = self.history.clone().retire(before);
         if let Some(stored) = &mut self.stored
             && let Ok((kept, _)) = self.history.forget(stored, newest)
@@ -192,11 +307,17 @@ impl<'b, O: Outside> Replay<'b, O> {
     async fn execute(&mut self, step: &Step) -> Result<(), Failure> {
         self.runs += 1;
         let run = format!("run-{}", self.runs);
-        let worker = Holder { id: run.clone(), name: run.clone(), purpose: "test".to_owned(), since: String::new() };
+        self.execute_as(step, &run, "0").await?;
+        let tidied = self.backend.tidy(&run).await;
+        tidied.map_err(|error| Failure::new("L1", error.to_string()))
+    }
+
+    async fn execute_as(&self, step: &Step, run: &str, name: &str) -> Result<(), Failure> {
+        let worker = Holder { id: run.to_owned(), name: run.to_owned(), purpose: "test".to_owned(), since: String::new() };
         let stop = Stop::default();
         let work = Work {
-            run: &run,
-            step: "0",
+            run,
+            step: name,
             worker: &worker,
             lock: None,
             pace: &Pace::default(),
@@ -207,11 +328,7 @@ impl<'b, O: Outside> Replay<'b, O> {
             stop: &stop,
         };
         let done = self.backend.execute(step, &work).await;
-        if let Err(error) = done {
-            return fail("L1", format!("{step}: {error}"));
-        }
-        let tidied = self.backend.tidy(&run).await;
-        tidied.map_err(|error| Failure::new("L1", error.to_string()))
+        done.map(drop).or_else(|error| fail("L1", format!("{step}: {error}")))
     }
 
     async fn migrate(&mut self, to: u32) -> Result<(), Failure> {
@@ -252,16 +369,9 @@ impl<'b, O: Outside> Replay<'b, O> {
             let found = records.get(&self.model, &self.key, version).await;
             let listed = records.list(&self.model, version, None, 10).await;
             let listed = listed.map_err(|error| Failure::new("L11", error.to_string()))?;
-            let (alike, shown) = match (&expected, &found) {
-                (None, Ok(None)) | (Some(Err(Refused::Quarantined { .. })), Err(Error::Refused(Refused::Quarantined { .. }))) => {
-                    (true, 0)
-                }
-                (Some(Ok(document)), Ok(Some(found))) => {
-                    let same = json::parse(found.text.as_bytes()).is_ok_and(|value| value.identical(document));
-                    (same && listed.records.first() == Some(found), 1)
-                }
-                _ => (false, 0),
-            };
+            let alike = self.is_alike(version, expected.as_ref(), &found);
+            let shown = usize::from(matches!(found, Ok(Some(_))));
+            let alike = alike && found.as_ref().ok().and_then(Option::as_ref) == listed.records.first();
             if !alike {
                 return fail("L5", format!("read at {version}: {expected:?}, in the store {found:?}, listed {listed:?}"));
             }

@@ -1,0 +1,92 @@
+//! Archives: what of columns that are dropped could not be computed again (rule R3), a row a record.
+
+use coeval_sql::postgres::{self, Keep};
+use coeval_store::Result;
+use coeval_store::event::Tally;
+
+use crate::backfill::archive_key;
+use crate::execute::Job;
+use crate::layout::view_up_to;
+use crate::row::Lens;
+use crate::table::{key, local, text};
+use crate::walk::{Act, KeyColumns, Range, Walk};
+
+struct Keeping {
+    deployment: String,
+    table: String,
+    table_name: String,
+    key: KeyColumns,
+    base: u32,
+    keep: Keep,
+}
+
+impl Keeping {
+    fn insert(&self, kept: &str, range: &Range) -> String {
+        format!(
+            "INSERT INTO coeval.archive AS old (deployment, table_name, key, base, kept)
+             SELECT {}, {}, {}, {}, k.kept FROM {} AS t CROSS JOIN LATERAL (SELECT {kept} AS kept OFFSET 0) AS k
+             WHERE {} AND k.kept <> '{{}}'::pg_catalog.jsonb
+             ON CONFLICT (deployment, table_name, key, base) DO UPDATE SET kept = old.kept || excluded.kept",
+            text(&self.deployment),
+            text(&self.table_name),
+            archive_key(&self.key),
+            self.base,
+            self.table,
+            range.condition(&self.key)
+        )
+    }
+}
+
+impl Act for Keeping {
+    /// What was kept of the columns before was put back when they came back: it is out of date.
+    fn first(&self) -> Vec<String> {
+        let members: Vec<String> = self.keep.members.iter().map(|member| text(member)).collect();
+        let members = format!("ARRAY[{}]::pg_catalog.text[]", members.join(", "));
+        let own = format!("deployment = {} AND table_name = {}", text(&self.deployment), text(&self.table_name));
+        vec![
+            format!("UPDATE coeval.archive SET kept = kept - {members} WHERE {own} AND kept ?| {members}"),
+            format!("DELETE FROM coeval.archive WHERE {own} AND kept = '{{}}'::pg_catalog.jsonb"),
+        ]
+    }
+
+    fn statements(&self, range: &Range) -> Vec<String> {
+        vec![self.insert(&self.keep.needed, range)]
+    }
+
+    fn otherwise(&self, range: &Range) -> Option<Vec<String>> {
+        Some(vec![self.insert(&self.keep.all, range)])
+    }
+
+    fn why(&self) -> Option<(&Lens<'_>, u32)> {
+        None
+    }
+
+    fn wrong(&self, _: &Range) -> Option<String> {
+        None
+    }
+}
+
+/// Keeps what could not be computed again of columns that are about to be dropped. A run that is undone has made them, so that
+/// nothing of them is anybody's.
+pub(crate) async fn archive(job: &Job<'_>, from: u32, to: u32, columns: &[String]) -> Result<Tally> {
+    let none = Tally { total: Some(0), ..Tally::default() };
+    if job.work.undo {
+        return Ok(none);
+    }
+    let layout = job.layout()?;
+    let table = layout.table(layout.era.end.map_or(from, |end| from.min(end.saturating_sub(1))))?;
+    let at: Vec<usize> = (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)).collect();
+    let Some(view) = view_up_to(&table, to) else { return Ok(none) };
+    let keys = |model: &str| layout.key_type(model);
+    let Some(keep) = postgres::keep(&table, view, &at, &layout.names, &keys).map_err(local(job))? else { return Ok(none) };
+    let key = key(&table, &layout);
+    let act = Keeping {
+        deployment: job.backend.state().deployment().to_owned(),
+        table: layout.names.table.clone(),
+        table_name: layout.table_name.clone(),
+        key: key.clone(),
+        base: view.version,
+        keep,
+    };
+    Walk { job, layout: &layout, table: &layout.names.table, key, act }.all().await
+}

@@ -1,0 +1,280 @@
+//! Backfills: new columns of the rows that are there, and what was kept of them when they were dropped.
+
+use coeval_plan::table::{Held, Table};
+use coeval_sql::ident;
+use coeval_sql::postgres::{self, Fill, Names};
+use coeval_store::event::{Event, Tally};
+use coeval_store::{Error, Result};
+use tokio_postgres::types::Type;
+
+use crate::constraint::is_required;
+use crate::error::During;
+use crate::execute::Job;
+use crate::layout::{Layout, view_up_to};
+use crate::row::Lens;
+use crate::table::{create_schema, key, local, text, unfit};
+use crate::walk::{Act, KeyColumns, Range, SETTINGS, Walk};
+
+/// What a backfill does to rows.
+struct Filling<'l> {
+    /// The version that is computed from.
+    lens: Lens<'l>,
+    to: u32,
+    table: String,
+    key: KeyColumns,
+    fill: Option<Fill>,
+    /// What brings back what was kept, with the condition on the archive, `a`.
+    restores: Vec<(Fill, String)>,
+    /// Conditions on `t` that say that a row is in the way, with whether it is only hidden, and the reason, as SQL.
+    wrong: Vec<(String, bool, String)>,
+}
+
+impl<'l> Filling<'l> {
+    fn new(
+        job: &Job<'_>,
+        layout: &Layout<'l>,
+        table: &Table<'_>,
+        names: &Names,
+        from: u32,
+        columns: &[String],
+        bases: &[u32],
+    ) -> Result<Self> {
+        let at: Vec<usize> = (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)).collect();
+        let keys = |model: &str| layout.key_type(model);
+        let view = view_up_to(table, from).ok_or_else(|| Error::Unknown {
+            message: format!("there is no version {from} to compute from: {}", job.step),
+            help: None,
+        })?;
+        let fill = postgres::fill(table, view, &at, names, &keys).map_err(local(job))?;
+        let key = key(table, layout);
+        let mut restores = Vec::new();
+        for base in bases {
+            let Some(kept) = view_up_to(table, *base) else { continue };
+            if let Some(fill) = postgres::restore(table, view, &at, kept, names, &keys).map_err(local(job))? {
+                restores
+                    .push((fill, format!("{} AND a.base = {base}", archived(job.backend.state().deployment(), layout, &key))));
+            }
+        }
+        let mut wrong = Vec::new();
+        for column in &at {
+            let known = &table.columns[*column];
+            let name = ident(&known.name);
+            if let Held::Failed { .. } = known.held {
+                let reason = "'a version cannot show it'".to_owned();
+                wrong.push((format!("t.{name} IS TRUE"), true, reason));
+            }
+            if known.constant.is_some() {
+                continue;
+            }
+            if is_required(table, *column) {
+                wrong.push((
+                    format!("t.{name} IS NULL"),
+                    false,
+                    text(&format!("`{}` is required, and there is no value", known.name)),
+                ));
+            }
+            if let Some(check) = postgres::column_check(known) {
+                let reason =
+                    format!("'the value of `{}` is not of its type: ' || t.{name}::text", known.name.replace('\'', "''"));
+                wrong.push((format!("({check}) IS FALSE"), false, reason));
+            }
+        }
+        let lens = Lens::new(layout.clone(), view.version, view.version)?;
+        let to = table.views.last().map_or(from, |view| view.version);
+        Ok(Self { lens, to, table: names.table.clone(), key, fill, restores, wrong })
+    }
+}
+
+/// Renders the condition that a row of the archive, `a`, belongs to one of the table, `t`.
+pub(crate) fn archived(deployment: &str, layout: &Layout<'_>, key: &KeyColumns) -> String {
+    format!(
+        "a.deployment = {} AND a.table_name = {} AND a.key = {}",
+        text(deployment),
+        text(&layout.table_name),
+        archive_key(key)
+    )
+}
+
+/// Renders the key of a row, as the archive has it.
+pub(crate) fn archive_key(key: &KeyColumns) -> String {
+    let parts: Vec<String> = key.iter().map(|(column, _)| format!("pg_catalog.to_jsonb(t.{column})")).collect();
+    format!("pg_catalog.jsonb_build_array({})", parts.join(", "))
+}
+
+impl Act for Filling<'_> {
+    fn why(&self) -> Option<(&Lens<'_>, u32)> {
+        Some((&self.lens, self.to))
+    }
+
+    fn first(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn statements(&self, range: &Range) -> Vec<String> {
+        let condition = range.condition(&self.key);
+        let mut out = Vec::new();
+        out.push(match &self.fill {
+            Some(fill) => format!("UPDATE {} AS t SET {} WHERE {condition}", self.table, fill.set),
+            // Nothing is computed; the rows are counted.
+            None => format!("SELECT FROM {} AS t WHERE {condition}", self.table),
+        });
+        for (fill, archived) in &self.restores {
+            out.push(format!(
+                "UPDATE {} AS t SET {} FROM coeval.archive AS a WHERE {archived} AND {condition}",
+                self.table, fill.set
+            ));
+        }
+        out
+    }
+
+    fn otherwise(&self, _: &Range) -> Option<Vec<String>> {
+        None
+    }
+
+    fn wrong(&self, range: &Range) -> Option<String> {
+        if self.wrong.is_empty() {
+            return None;
+        }
+        let texts: Vec<String> = self.key.iter().map(|(column, _)| format!("t.{column}::text")).collect();
+        let any: Vec<&str> = self.wrong.iter().map(|(condition, _, _)| condition.as_str()).collect();
+        let case = |what: &dyn Fn(&(String, bool, String)) -> String| {
+            let whens: Vec<String> = self.wrong.iter().map(|wrong| format!("WHEN {} THEN {}", wrong.0, what(wrong))).collect();
+            format!("CASE {} END", whens.join(" "))
+        };
+        Some(format!(
+            "SELECT ARRAY[{}], {}, {} FROM {} AS t WHERE {} AND ({}) ORDER BY 1",
+            texts.join(", "),
+            case(&|wrong| wrong.1.to_string()),
+            case(&|wrong| format!("({})::text", wrong.2)),
+            self.table,
+            range.condition(&self.key),
+            any.join(" OR ")
+        ))
+    }
+}
+
+/// Returns at which versions something was kept of the rows of a table.
+async fn bases(job: &Job<'_>, layout: &Layout<'_>) -> Result<Vec<u32>> {
+    let what = job.step.to_string();
+    let state = job.backend.state();
+    let client = state.database().control().await?;
+    let sql = "SELECT DISTINCT base FROM coeval.archive WHERE deployment = $1 AND table_name = $2 ORDER BY 1";
+    let rows =
+        client.query_typed(sql, &[(&state.deployment(), Type::TEXT), (&layout.table_name, Type::TEXT)]).await.during(&what)?;
+    let bases: Vec<i32> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().during(&what)?;
+    Ok(bases.into_iter().filter_map(|base| u32::try_from(base).ok()).collect())
+}
+
+/// The name under which a run notes that columns of a table were not kept up to date for a while.
+fn untended(layout: &Layout<'_>) -> String {
+    format!("untended {}", layout.table_name)
+}
+
+/// Renders the note that from now on nobody keeps the newer columns of a table up to date.
+pub(crate) fn note_untended(job: &Job<'_>, layout: &Layout<'_>) -> String {
+    format!(
+        "INSERT INTO coeval.cursor (deployment, run, step, counts, done) VALUES ({}, {}, {}, '{{}}', true) ON CONFLICT DO NOTHING",
+        text(job.backend.state().deployment()),
+        text(job.work.run),
+        text(&untended(layout))
+    )
+}
+
+async fn is_untended(job: &Job<'_>, layout: &Layout<'_>) -> Result<bool> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM coeval.cursor WHERE deployment = {} AND run = {} AND step = {})",
+        text(job.backend.state().deployment()),
+        text(job.work.run),
+        text(&untended(layout))
+    );
+    Ok(job.ask::<bool>(&sql).await?.unwrap_or_default())
+}
+
+/// Computes columns for the rows that are there, and puts back what was kept of them.
+pub(crate) async fn backfill(job: &Job<'_>, from: u32, to: u32, columns: &[String]) -> Result<Tally> {
+    let layout = job.layout()?;
+    // A rollback that is undone: where the columns were tended all along, they are as they should be, whatever was kept so far.
+    if job.work.undo && !is_untended(job, &layout).await? {
+        return Ok(Tally { total: Some(0), ..Tally::default() });
+    }
+    let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
+    let bases = bases(job, &layout).await?;
+    let act = Filling::new(job, &layout, &table, &layout.names, from, columns, &bases)?;
+    let key = act.key.clone();
+    Walk { job, layout: &layout, table: &layout.names.table, key, act }.all().await
+}
+
+/// Makes the functions that a backfill calls, where the triggers are not there yet.
+pub(crate) async fn helpers(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>) -> Result<()> {
+    let live: Vec<u32> = table.views.iter().map(|view| view.version).collect();
+    let keys = |model: &str| layout.key_type(model);
+    let Some(triggers) = postgres::triggers(table, &live, &[], &layout.names, &keys).map_err(local(job))? else { return Ok(()) };
+    let mut statements = create_schema(job, &layout.names.workings).await?;
+    statements.extend(triggers.helpers);
+    job.transact(&statements).await
+}
+
+/// How many rows are tried at once.
+const TRIED: usize = 20_000;
+/// Where rows lie while something is tried on them.
+pub(crate) const TRIAL: &str = "pg_temp.coeval_trial";
+
+/// Does a backfill on copies of the rows, which go with the transaction.
+pub(crate) async fn attempt(job: &Job<'_>, from: u32, to: u32, columns: &[String], sample: Option<u64>) -> Result<Tally> {
+    let layout = job.layout()?;
+    let what = job.step.to_string();
+    let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
+    let names = layout.names.on(TRIAL);
+    let bases = bases(job, &layout).await.unwrap_or_default();
+    let keys = |model: &str| layout.key_type(model);
+    let live: Vec<u32> = table.views.iter().map(|view| view.version).collect();
+    let helpers =
+        postgres::triggers(&table, &live, &[], &names, &keys).map_err(local(job))?.map(|t| t.helpers).unwrap_or_default();
+    let mut added = Vec::new();
+    for at in (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)) {
+        added.push(postgres::add_column(&table, at, &names, &keys).map_err(unfit(job))?);
+    }
+    let key = key(&table, &layout);
+    let key_columns: Vec<String> = key.iter().map(|(column, _)| format!("t.{column}")).collect();
+    let texts: Vec<String> = key_columns.iter().map(|column| format!("{column}::text")).collect();
+    let mut sum = Tally::default();
+    let mut after: Option<Vec<String>> = None;
+    loop {
+        job.work.go_on()?;
+        let act = Filling::new(job, &layout, &table, &names, from, columns, &bases)?;
+        let mut client = job.backend.state().database().client().await?;
+        let transaction = client.transaction().await.during(&what)?;
+        transaction.batch_execute(SETTINGS).await.during(&what)?;
+        let rows = match sample {
+            // Spread over the whole, and the same ones each time.
+            Some(sample) => format!("ORDER BY pg_catalog.md5(ROW({})::text) LIMIT {sample}", key_columns.join(", ")),
+            None => {
+                let open = Range { after: after.clone(), up_to: None };
+                format!("WHERE {} ORDER BY {} LIMIT {TRIED}", open.condition(&key), key_columns.join(", "))
+            }
+        };
+        let copy = format!("CREATE TEMP TABLE coeval_trial ON COMMIT DROP AS SELECT t.* FROM {} AS t {rows}", layout.names.table);
+        let mut statements = vec![format!("CREATE SCHEMA IF NOT EXISTS {}", names.workings)];
+        statements.extend(helpers.iter().cloned());
+        statements.push(copy);
+        statements.extend(added.iter().cloned());
+        for statement in &statements {
+            transaction.batch_execute(statement).await.during(&what)?;
+        }
+        let last =
+            format!("SELECT ARRAY[{}] FROM {TRIAL} AS t ORDER BY {} DESC LIMIT 1", texts.join(", "), key_columns.join(" DESC, "));
+        let last = transaction.query_typed_opt(&last, &[]).await.during(&what)?;
+        after = last.map(|row| row.try_get(0)).transpose().during(&what)?;
+        let walk = Walk { job, layout: &layout, table: TRIAL, key: key.clone(), act };
+        let (tally, failures) = walk.attempt(&transaction).await?;
+        transaction.rollback().await.during(&what)?;
+        for failure in failures {
+            job.work.observer.event(Event::Failure(failure));
+        }
+        sum = sum.plus(tally);
+        job.work.observer.event(Event::Progress(sum));
+        if sample.is_some() || after.is_none() || tally.seen < TRIED as u64 {
+            return Ok(sum);
+        }
+    }
+}

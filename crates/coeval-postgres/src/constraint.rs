@@ -1,0 +1,211 @@
+//! Steps that make rules: what fulfils none is named first, and what holds everybody up takes a moment only.
+
+use coeval_plan::ColumnSpec;
+use coeval_plan::table::{Held, Table};
+use coeval_sql::{fit, ident, postgres};
+use coeval_store::event::{Event, Failure};
+use coeval_store::records::Key;
+use coeval_store::{Error, Result};
+use tokio_postgres::types::Type;
+
+use crate::error::During;
+use crate::execute::Job;
+use crate::index::{Index, create_index as make_index};
+use crate::layout::Layout;
+use crate::table::{exists, find, key, lock, newer, text};
+
+/// Whether every row has to have a value in a column.
+pub(crate) fn is_required(table: &Table<'_>, at: usize) -> bool {
+    let column = &table.columns[at];
+    matches!(column.held, Held::Shown { .. }) && column.is_never_null() && !postgres::is_hiding(table, column)
+}
+
+/// How many records in the way are named; all are counted.
+const NAMED: u64 = 1000;
+
+/// Names the rows that a condition on `t` holds for; [`Error::Records`] where there are any.
+async fn none(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>, condition: &str, reason: &str) -> Result<()> {
+    let keys: Vec<String> = key(table, layout).into_iter().map(|(column, _)| format!("t.{column}::text")).collect();
+    let sql = format!("SELECT ARRAY[{}] FROM {} AS t WHERE {condition} ORDER BY 1", keys.join(", "), layout.names.table);
+    let what = job.step.to_string();
+    let client = job.backend.state().database().client().await?;
+    let rows = client.query_typed(&sql, &[]).await.during(&what)?;
+    let mut count = 0;
+    for row in rows {
+        count += 1;
+        if count <= NAMED {
+            let key = Key(row.try_get(0).during(&what)?);
+            let model = layout.entry.name.clone();
+            job.work.observer.event(Event::Failure(Failure {
+                model,
+                key: key.to_string(),
+                kind: "rejected",
+                reason: reason.to_owned(),
+            }));
+        }
+    }
+    if count == 0 { Ok(()) } else { Err(Error::Records { count }) }
+}
+
+/// Returns whether a constraint is there, and if so, whether it was proved.
+async fn constraint(job: &Job<'_>, table: &str, name: &str) -> Result<Option<bool>> {
+    let client = job.backend.state().database().client().await?;
+    let sql = "SELECT convalidated FROM pg_catalog.pg_constraint
+               WHERE conrelid = pg_catalog.to_regclass($1) AND pg_catalog.quote_ident(conname) IN ($2, pg_catalog.replace($2, '\"', ''))";
+    let what = job.step.to_string();
+    let row = client.query_typed_opt(sql, &[(&table, Type::TEXT), (&name, Type::TEXT)]).await.during(&what)?;
+    row.map(|row| row.try_get(0)).transpose().during(&what)
+}
+
+/// Adds a constraint in two transactions: first for what is written from now on, then for what is there.
+async fn add(job: &Job<'_>, table: &str, name: &str, definition: &str, first: String) -> Result<()> {
+    let there = constraint(job, table, name).await?;
+    if there.is_none() {
+        job.transact(&[first, format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID")]).await?;
+    }
+    if there != Some(true) {
+        job.transact(&[format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}")]).await?;
+    }
+    Ok(())
+}
+
+/// Makes it a rule that a column holds values of its type, where the column's own type does not see to that.
+pub(crate) async fn check(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>, at: usize) -> Result<()> {
+    let column = &table.columns[at];
+    let Some(check) = postgres::column_check(column) else { return Ok(()) };
+    let reason = format!("the value of `{}` is not of its type", column.name);
+    none(job, layout, table, &format!("NOT ({check})"), &reason).await?;
+    let names = &layout.names;
+    let name = names.constraint(&format!("{}_check", column.name));
+    add(job, &names.table, &name, &format!("CHECK ({check})"), lock(&names.table)).await
+}
+
+pub(crate) async fn add_check(job: &Job<'_>, column: &ColumnSpec) -> Result<()> {
+    let layout = job.layout()?;
+    let table = newer(&layout, job)?;
+    let at = find(&table, &column.name, job)?;
+    check(job, &layout, &table, at).await
+}
+
+pub(crate) async fn drop_check(job: &Job<'_>, column: &str) -> Result<()> {
+    let layout = job.layout()?;
+    let name = layout.names.constraint(&format!("{column}_check"));
+    drop(job, &layout, &name).await
+}
+
+async fn drop(job: &Job<'_>, layout: &Layout<'_>, name: &str) -> Result<()> {
+    let table = &layout.names.table;
+    if constraint(job, table, name).await?.is_none() {
+        return Ok(());
+    }
+    job.transact(&[lock(table), format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")]).await
+}
+
+/// Returns whether a column is never null; `None` where there is no such column.
+pub(crate) async fn is_not_null(job: &Job<'_>, table: &str, column: &str) -> Result<Option<bool>> {
+    let sql = format!(
+        "SELECT attnotnull FROM pg_catalog.pg_attribute
+         WHERE attrelid = pg_catalog.to_regclass({}) AND attname = {} AND NOT attisdropped",
+        text(table),
+        text(column)
+    );
+    job.ask::<bool>(&sql).await
+}
+
+/// Makes it a rule that a column is never null: proved by a check first, while everybody reads and writes on.
+pub(crate) async fn require(job: &Job<'_>, layout: &Layout<'_>, column: &str) -> Result<()> {
+    let names = &layout.names;
+    let quoted = ident(column);
+    if is_not_null(job, &names.table, column).await? == Some(true) {
+        return Ok(());
+    }
+    let table = newer(layout, job)?;
+    let reason = format!("`{column}` is required, and there is no value");
+    none(job, layout, &table, &format!("t.{quoted} IS NULL"), &reason).await?;
+    let name = names.constraint(&format!("{column}_not_null"));
+    add(job, &names.table, &name, &format!("CHECK ({quoted} IS NOT NULL)"), lock(&names.table)).await?;
+    let set = format!("ALTER TABLE {} ALTER COLUMN {quoted} SET NOT NULL", names.table);
+    job.transact(&[lock(&names.table), set, format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {name}", names.table)]).await
+}
+
+pub(crate) async fn set_not_null(job: &Job<'_>, column: &str) -> Result<()> {
+    require(job, &job.layout()?, column).await
+}
+
+pub(crate) async fn drop_not_null(job: &Job<'_>, column: &str) -> Result<()> {
+    let layout = job.layout()?;
+    let table = &layout.names.table;
+    let name = layout.names.constraint(&format!("{column}_not_null"));
+    drop(job, &layout, &name).await?;
+    if is_not_null(job, table, column).await? != Some(true) {
+        return Ok(());
+    }
+    job.transact(&[lock(table), format!("ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL", ident(column))]).await
+}
+
+pub(crate) async fn create_index(job: &Job<'_>, name: &str, columns: &[String], unique: bool) -> Result<()> {
+    let layout = job.layout()?;
+    let table = newer(&layout, job)?;
+    let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+    if unique {
+        let own: Vec<String> = columns.iter().map(|column| format!("t.{column}")).collect();
+        let same: Vec<String> = columns.iter().map(|column| format!("other.{column} = t.{column}")).collect();
+        let table_name = &layout.names.table;
+        let keys: Vec<String> = key(&table, &layout).into_iter().map(|(column, _)| column).collect();
+        let (mine, theirs): (Vec<String>, Vec<String>) =
+            keys.iter().map(|column| (format!("t.{column}"), format!("other.{column}"))).unzip();
+        let condition = format!(
+            "EXISTS (SELECT FROM {table_name} AS other WHERE {} AND ({}) <> ({}))",
+            same.join(" AND "),
+            theirs.join(", "),
+            mine.join(", ")
+        );
+        let reason = format!("another record has the same {}, which shall be unique", own.join(", ").replace("t.", ""));
+        none(job, &layout, &table, &condition, &reason).await?;
+    }
+    let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
+    let schema = fit(job.backend.state().deployment());
+    let statement = format!("CREATE {kind} CONCURRENTLY {} ON {} ({})", ident(name), layout.names.table, columns.join(", "));
+    let what = job.step.to_string();
+    let index = Index { what: &what, schema: &schema, name, statement: &statement };
+    make_index(job.backend.state(), &index, job.work).await
+}
+
+pub(crate) async fn drop_index(job: &Job<'_>, name: &str) -> Result<()> {
+    let layout = job.layout()?;
+    let schema = ident(&fit(job.backend.state().deployment()));
+    if !exists(job, &format!("{schema}.{}", ident(name))).await? {
+        return Ok(());
+    }
+    job.transact(&[lock(&layout.names.table), format!("DROP INDEX IF EXISTS {schema}.{}", ident(name))]).await
+}
+
+pub(crate) async fn add_foreign_key(job: &Job<'_>, name: &str, column: &str, references: &str) -> Result<()> {
+    let layout = job.layout()?;
+    let table = newer(&layout, job)?;
+    let layouts = job.backend.layouts();
+    let named = |other: &&Layout<'_>| {
+        let mut names = other.era.history.versions().filter_map(|version| other.era.history.model(version));
+        other.entry.name == references || names.any(|model| model.name == references)
+    };
+    let other = layouts.iter().filter(|other| other.era.contains(job.high)).find(named);
+    let other =
+        other.ok_or_else(|| Error::Unknown { message: format!("there is no model `{references}`: {}", job.step), help: None })?;
+    let other_table = newer(other, job)?;
+    let keys = key(&other_table, other);
+    let [(other_key, _)] = keys.as_slice() else {
+        let reason = format!("the key of `{references}` has more than one property");
+        return Err(Error::Unsupported { what: job.step.to_string(), reason });
+    };
+    let (own, theirs, column) = (&layout.names.table, &other.names.table, ident(column));
+    let dangling =
+        format!("t.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {theirs} AS other WHERE other.{other_key} = t.{column})");
+    none(job, &layout, &table, &dangling, &format!("{column} refers to a record of `{references}` that is not there")).await?;
+    let first = format!("LOCK TABLE ONLY {own}, {theirs} IN SHARE ROW EXCLUSIVE MODE");
+    let definition = format!("FOREIGN KEY ({column}) REFERENCES {theirs} ({other_key})");
+    add(job, own, &ident(name), &definition, first).await
+}
+
+pub(crate) async fn drop_foreign_key(job: &Job<'_>, name: &str) -> Result<()> {
+    drop(job, &job.layout()?, &ident(name)).await
+}

@@ -1,0 +1,160 @@
+//! Steps: each is found done or does what is left, so that it can be executed again.
+
+use coeval_plan::{Phase, Step};
+use coeval_store::event::Tally;
+use coeval_store::ledger::Ledger;
+use coeval_store::work::{Mode, Work};
+use coeval_store::{Backend as _, Error, Result};
+
+use crate::backend::PostgresBackend;
+use crate::layout::Layout;
+use crate::statement::{Group, transact};
+use crate::{archive, backfill, constraint, offer, preflight, standalone, table, trigger};
+
+/// A step that is executed.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'j> {
+    pub(crate) backend: &'j PostgresBackend,
+    pub(crate) work: &'j Work<'j>,
+    pub(crate) step: &'j Step,
+    pub(crate) ledger: &'j Ledger,
+    /// The older and the newer one of the versions that the run leads from and to.
+    pub(crate) low: u32,
+    pub(crate) high: u32,
+}
+
+impl<'j> Job<'j> {
+    /// Executes statements in one transaction; see [`transact`].
+    pub(crate) async fn transact(&self, statements: &[String]) -> Result<()> {
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let what = self.step.to_string();
+        transact(self.backend.state(), &Group { what: &what, statements, raw: false }, self.work).await
+    }
+
+    /// Returns where the records lie that the step is about.
+    pub(crate) fn layout(&self) -> Result<Layout<'j>> {
+        let model = self.step.model();
+        let layouts = self.backend.layouts().into_iter().filter(|layout| layout.entry.name == model);
+        let mut touched: Vec<Layout<'j>> =
+            layouts.filter(|layout| layout.era.first <= self.high && layout.era.end.is_none_or(|end| end > self.low)).collect();
+        if touched.len() > 1 {
+            let mut matching = Vec::new();
+            for layout in touched {
+                if layout.has(self.step, self.low, self.high)? {
+                    matching.push(layout);
+                }
+            }
+            touched = matching;
+        }
+        let none =
+            || Error::Unknown { message: format!("there is no model `{model}` that a step is about: {}", self.step), help: None };
+        touched.into_iter().next().ok_or_else(none)
+    }
+
+    /// Returns the oldest version that is live.
+    pub(crate) fn oldest(&self) -> u32 {
+        self.ledger.oldest()
+    }
+
+    /// Asks something that has one answer.
+    pub(crate) async fn ask<T>(&self, sql: &str) -> Result<Option<T>>
+    where
+        T: for<'a> tokio_postgres::types::FromSql<'a>,
+    {
+        use crate::error::During as _;
+        let client = self.backend.state().database().client().await?;
+        let what = self.step.to_string();
+        let row = client.query_typed_opt(sql, &[]).await.during(&what)?;
+        row.map(|row| row.try_get(0)).transpose().during(&what)
+    }
+}
+
+/// Executes a step, or what is left of it.
+pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<'_>) -> Result<Tally> {
+    work.go_on()?;
+    let ledger = backend.ledger().await?;
+    let (low, high) = match ledger.open() {
+        // After a rollback that took views away only, the tables are further than the version in force.
+        Some(open) => (open.from.min(open.to), open.from.max(open.to).max(ledger.made())),
+        None => span(step, &ledger, backend),
+    };
+    let job = Job { backend, work, step, ledger: &ledger, low, high };
+    if let Mode::Try(sample) = work.mode {
+        return tried(&job, sample).await;
+    }
+    if work.step == "0" && !work.undo && !matches!(step, Step::Standalone { .. }) {
+        preflight::preflight(&job).await?;
+    }
+    // A run that is undone may not have come to the table.
+    let of_table =
+        matches!(step.phase(), Phase::Expand | Phase::Backfill | Phase::Validate) || matches!(step, Step::WatchColumns { .. });
+    let made = matches!(step, Step::CreateTable { .. } | Step::SetTableAside { .. } | Step::Sql { .. });
+    if work.undo && of_table && !made && !table::exists(&job, &job.layout()?.names.table).await? {
+        return Ok(Tally { total: Some(0), ..Tally::default() });
+    }
+    match step {
+        Step::MoveRecords { .. } | Step::ForgetRecords { .. } => {
+            return Err(Error::Unsupported {
+                what: step.to_string(),
+                reason: "records in tables are at no single version".to_owned(),
+            });
+        }
+        Step::CreateTable { .. } => return table::create(&job).await,
+        Step::SetTableAside { .. } => table::set_aside(&job).await?,
+        Step::AddColumn { column, .. } => table::add_column(&job, column).await?,
+        Step::DropColumn { column, .. } => table::drop_column(&job, &column.name).await?,
+        Step::RebuildTriggers { from, to, .. } => trigger::rebuild(&job, *from, *to).await?,
+        Step::WatchColumns { from, to, .. } => trigger::watch(&job, *from, *to).await?,
+        Step::Backfill { from, to, columns, .. } => return backfill::backfill(&job, *from, *to, columns).await,
+        Step::Archive { from, to, columns, .. } => return archive::archive(&job, *from, *to, columns).await,
+        Step::AddCheck { column, .. } => constraint::add_check(&job, column).await?,
+        Step::DropCheck { column, .. } => constraint::drop_check(&job, &column.name).await?,
+        Step::SetNotNull { column, .. } => constraint::set_not_null(&job, column).await?,
+        Step::DropNotNull { column, .. } => constraint::drop_not_null(&job, column).await?,
+        Step::CreateIndex { name, columns, unique, .. } => constraint::create_index(&job, name, columns, *unique).await?,
+        Step::DropIndex { name, .. } => constraint::drop_index(&job, name).await?,
+        Step::AddForeignKey { name, column, references, .. } => {
+            constraint::add_foreign_key(&job, name, column, references).await?;
+        }
+        Step::DropForeignKey { name, .. } => constraint::drop_foreign_key(&job, name).await?,
+        Step::CreateViews { from, to } => offer::create(&job, *from, *to).await?,
+        Step::DropViews { from, to } => offer::drop(&job, *from, *to).await?,
+        Step::RetireViews { before } => offer::retire(&job, *before).await?,
+        Step::ForgetColumn { column, .. } => table::forget_column(&job, column).await?,
+        Step::ForgetTable { .. } => table::forget(&job).await?,
+        Step::Standalone { up, .. } => return standalone::execute(backend.state(), step, up, work).await,
+        Step::Sql { up, .. } => {
+            let what = step.to_string();
+            let statements = [up.clone()];
+            transact(backend.state(), &Group { what: &what, statements: &statements, raw: true }, work).await?;
+        }
+    }
+    Ok(Tally { total: Some(0), ..Tally::default() })
+}
+
+/// The versions that a step of no open run leads between.
+fn span(step: &Step, ledger: &Ledger, backend: &PostgresBackend) -> (u32, u32) {
+    match step {
+        Step::RebuildTriggers { from, to, .. }
+        | Step::WatchColumns { from, to, .. }
+        | Step::Backfill { from, to, .. }
+        | Step::Archive { from, to, .. }
+        | Step::CreateViews { from, to }
+        | Step::DropViews { from, to } => (*from.min(to), *from.max(to)),
+        _ => (ledger.in_force().unwrap_or_default(), backend.catalog().head()),
+    }
+}
+
+/// What a step would do to the records, without a change.
+async fn tried(job: &Job<'_>, sample: Option<u64>) -> Result<Tally> {
+    match job.step {
+        Step::Backfill { from, to, columns, .. } => backfill::attempt(job, *from, *to, columns, sample).await,
+        Step::RebuildTriggers { .. } => {
+            preflight::preflight(job).await?;
+            Ok(Tally { total: Some(0), ..Tally::default() })
+        }
+        _ => Ok(Tally { total: Some(0), ..Tally::default() }),
+    }
+}

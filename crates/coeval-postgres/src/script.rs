@@ -1,0 +1,115 @@
+//! The statements of steps, for people to read before anything runs.
+
+use coeval_plan::Step;
+use coeval_sql::{ident, postgres};
+use coeval_store::{Backend as _, Error, Result};
+
+use crate::backend::PostgresBackend;
+use crate::layout::Layout;
+
+/// Returns the statements that a step comes down to, as far as they follow from the versions. What is found out under way is not
+/// among them: which rows are in a batch, what is there already.
+pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec<String>> {
+    let ledger = backend.ledger().await?;
+    let head = backend.catalog().head();
+    let layouts: Vec<Layout<'_>> = backend.layouts();
+    if let Step::CreateViews { from, to } = step {
+        let mut out = Vec::new();
+        for layout in &layouts {
+            let table = layout.table(last(layout, *to))?;
+            let keys = |model: &str| layout.key_type(model);
+            for view in table.views.iter().filter(|view| view.version > *from && view.version <= *to) {
+                out.extend(
+                    postgres::create_view(&table, view, &layout.names, &keys)
+                        .map_err(|e| Error::failed(step.to_string(), e.to_string()))?,
+                );
+            }
+        }
+        return Ok(out);
+    }
+    let Some(layout) = layouts.iter().rev().find(|layout| layout.entry.name == step.model() && layout.era.first <= head) else {
+        return Ok(Vec::new());
+    };
+    let names = &layout.names;
+    let keys = |model: &str| layout.key_type(model);
+    let unfit = |e: coeval_sql::Unfit| Error::failed(step.to_string(), e.to_string());
+    let local = |e: coeval_sql::Local| Error::failed(step.to_string(), e.to_string());
+    let table = layout.table(last(layout, head))?;
+    let find = |name: &str| table.columns.iter().position(|column| column.name == name);
+    let alter = |what: String| vec![format!("ALTER TABLE {} {what}", names.table)];
+    Ok(match step {
+        Step::CreateTable { columns, .. } if layout.adopted.is_none() => {
+            let at: Vec<usize> = columns.iter().filter_map(|column| find(&column.name)).collect();
+            postgres::create_table(&table, &at, names, &keys).map_err(unfit)?
+        }
+        Step::AddColumn { column, .. } => match find(&column.name) {
+            Some(at) => vec![postgres::add_column(&table, at, names, &keys).map_err(unfit)?],
+            None => alter(format!("ADD COLUMN {} integer", ident(&column.name))),
+        },
+        Step::DropColumn { column, .. } => alter(format!("DROP COLUMN {}", ident(&column.name))),
+        Step::ForgetColumn { column, .. } => alter(format!("DROP COLUMN {}", ident(column))),
+        Step::RebuildTriggers { to, .. } | Step::WatchColumns { to, .. } => {
+            let table = layout.table(last(layout, *to))?;
+            let live: Vec<u32> =
+                table.views.iter().map(|view| view.version).filter(|version| *version >= ledger.oldest()).collect();
+            let in_force = ledger.in_force().unwrap_or_default();
+            let limit = if matches!(step, Step::WatchColumns { .. }) { *to } else { in_force };
+            let watched: Vec<u32> = live.iter().copied().filter(|version| *version <= limit).collect();
+            match postgres::triggers(&table, &live, &watched, names, &keys).map_err(local)? {
+                None => Vec::new(),
+                Some(triggers) if matches!(step, Step::WatchColumns { .. }) => postgres::create_triggers(&triggers, names, false),
+                Some(triggers) => {
+                    let mut out = triggers.helpers.clone();
+                    out.extend([triggers.insert.clone(), triggers.update.clone()]);
+                    out.extend(postgres::create_triggers(&triggers, names, false));
+                    out
+                }
+            }
+        }
+        Step::Backfill { from, to, columns, .. } => {
+            let table = layout.table(last(layout, *to))?;
+            let at: Vec<usize> = (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)).collect();
+            let view = table.views.iter().rev().find(|view| view.version <= *from);
+            match view.map(|view| postgres::fill(&table, view, &at, names, &keys)).transpose().map_err(local)?.flatten() {
+                Some(fill) => vec![format!("UPDATE {} AS t SET {} WHERE …a batch of keys…", names.table, fill.set)],
+                None => Vec::new(),
+            }
+        }
+        Step::AddCheck { column, .. } => match find(&column.name).and_then(|at| postgres::column_check(&table.columns[at])) {
+            Some(check) => {
+                let name = names.constraint(&format!("{}_check", column.name));
+                let mut out = alter(format!("ADD CONSTRAINT {name} CHECK ({check}) NOT VALID"));
+                out.extend(alter(format!("VALIDATE CONSTRAINT {name}")));
+                out
+            }
+            None => Vec::new(),
+        },
+        Step::SetNotNull { column, .. } => alter(format!("ALTER COLUMN {} SET NOT NULL", ident(column))),
+        Step::DropNotNull { column, .. } => alter(format!("ALTER COLUMN {} DROP NOT NULL", ident(column))),
+        Step::CreateIndex { name, columns, unique, .. } => {
+            let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+            let kind = if *unique { "UNIQUE INDEX" } else { "INDEX" };
+            vec![format!("CREATE {kind} CONCURRENTLY {} ON {} ({})", ident(name), names.table, columns.join(", "))]
+        }
+        Step::CreateTable { .. }
+        | Step::MoveRecords { .. }
+        | Step::ForgetRecords { .. }
+        | Step::SetTableAside { .. }
+        | Step::Archive { .. }
+        | Step::DropCheck { .. }
+        | Step::DropIndex { .. }
+        | Step::AddForeignKey { .. }
+        | Step::DropForeignKey { .. }
+        | Step::CreateViews { .. }
+        | Step::DropViews { .. }
+        | Step::RetireViews { .. }
+        | Step::ForgetTable { .. }
+        | Step::Standalone { .. } => Vec::new(),
+        Step::Sql { up, .. } => vec![up.clone()],
+    })
+}
+
+/// The newest version of an era up to one.
+fn last(layout: &Layout<'_>, version: u32) -> u32 {
+    layout.era.end.map_or(version, |end| version.min(end.saturating_sub(1)))
+}

@@ -1,0 +1,85 @@
+//! What a rollback leaves: nothing that was not there before the migration, as `pg_dump` tells it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it would")]
+
+mod common;
+
+use std::process::Command;
+
+use common::shop::{ITEM, Versions, migrate, open, rollback};
+use common::{fresh, session};
+
+/// Returns what `pg_dump` says of a database's schema, without what coeval notes beside the records.
+fn dump(url: &str) -> String {
+    let programs =
+        std::fs::read_dir("/usr/lib/postgresql").map(|found| found.flatten().map(|f| f.path().join("bin/pg_dump")).max());
+    let program = programs.ok().flatten().filter(|path| path.exists()).unwrap_or_else(|| "pg_dump".into());
+    let arguments = ["--schema-only", "--exclude-schema=coeval", "--dbname", url];
+    let done = Command::new(program).args(arguments).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    // A newer release brackets its output with a word that is another one each time.
+    let text = String::from_utf8(done.stdout).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+async fn comes_back(models: &[Versions<'_>], head: u32, insert: &str) {
+    let url = fresh().await;
+    let client = session(&url).await;
+    client.batch_execute("CREATE SCHEMA IF NOT EXISTS other; CREATE TABLE other.t (a int)").await.unwrap();
+    let nothing = dump(&url);
+    migrate(&open(&url, models, 1), 1).await;
+    client.batch_execute(insert).await.unwrap();
+    let mut dumps = vec![nothing, dump(&url)];
+    for version in 2..=head {
+        migrate(&open(&url, models, version), version).await;
+        dumps.push(dump(&url));
+    }
+    let backend = open(&url, models, head);
+    for version in (0..head).rev() {
+        rollback(&backend, version).await;
+        similar(&dump(&url), &dumps[version as usize], &format!("rolled back to {version}"));
+    }
+    // At once what came one by one, and back at once.
+    migrate(&backend, head).await;
+    rollback(&backend, 1).await;
+    similar(&dump(&url), &dumps[1], "there and back at once");
+}
+
+fn similar(found: &str, expected: &str, what: &str) {
+    if found != expected {
+        let other =
+            |lines: &str, than: &str| lines.lines().filter(|line| !than.contains(line)).map(str::to_owned).collect::<Vec<_>>();
+        panic!("{what}: more {:#?}, less {:#?}", other(found, expected), other(expected, found));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_leaves_what_was_there_before() {
+    let insert = "INSERT INTO shop_v1.item VALUES (1, 'Chair', 19.991, NULL, '{\"street\": \"S\"}')";
+    comes_back(&[ITEM], 4, insert).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_it_does_with_indexes_references_and_quarantines() {
+    let parts: Versions<'_> = (
+        r#"{"type": "model", "name": "part", "key": ["id"], "properties": {
+            "id": {"type": "integer", "required": true},
+            "code": "string",
+            "kind": {"type": "enum", "values": ["a", "b", "c"], "required": true}}}"#,
+        &[
+            (
+                2,
+                &[
+                    r#"{"retype_property": {"path": "code", "schema": "integer", "up": "cast(code as integer)", "down": "cast(code as string)", "on_fail": "quarantine"}}"#,
+                ],
+            ),
+            (3, &[r#"{"map_enum": {"path": "kind", "values": ["x", "c"], "up": {"a": "x", "b": "x"}, "down": {"x": "a"}}}"#]),
+            (4, &[r#"{"add_property": {"path": "item", "schema": {"type": "ref", "model": "item"}}}"#]),
+        ],
+    );
+    let insert = "INSERT INTO shop_v1.part VALUES (1, 'none', 'b'), (2, '7', 'c')";
+    comes_back(&[parts, ITEM], 4, insert).await;
+}

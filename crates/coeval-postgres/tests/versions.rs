@@ -1,0 +1,62 @@
+//! Versions side by side: what plain SQL writes at one, the others read.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it would")]
+
+mod common;
+
+use common::shop::{ITEM, migrate, open, rollback};
+use common::{fresh, session};
+use tokio_postgres::Client;
+
+/// Returns what a query says: a row a line, columns parted by `|`.
+async fn ask(client: &Client, sql: &str) -> String {
+    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    let row = |message: &tokio_postgres::SimpleQueryMessage| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|"))
+        }
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_version_writes_the_others_read() {
+    let url = fresh().await;
+    let backend = open(&url, &[ITEM], 4);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, r#"INSERT INTO shop_v1.item VALUES (1, 'Chair', 19.991, NULL, '{"street": "S", "city": "C", "x": 1}')"#).await;
+    migrate(&backend, 3).await;
+    assert_eq!(
+        ask(&client, "SELECT * FROM shop_v3.item").await,
+        r#"1|Chair|1999|0|{"x": 1, "city": "C", "line": "S"}|medium|Chair-"#
+    );
+    ask(&client, r#"INSERT INTO shop_v3.item VALUES (2, 'Desk', 2050, 7, '{"line": "L"}', 'high', 'desk')"#).await;
+    ask(&client, r#"INSERT INTO shop_v2.item (id, title, price, address, priority) VALUES (3, 'Lamp', 5, '{}', 'low')"#).await;
+    assert_eq!(
+        ask(&client, "SELECT id, name, price::float8, qty, address FROM shop_v1.item ORDER BY id").await,
+        "1|Chair|19.991|∅|{\"x\": 1, \"city\": \"C\", \"street\": \"S\"}\n2|Desk|20.5|7|{\"street\": \"L\"}\n3|Lamp|5|∅|{}"
+    );
+    ask(&client, "UPDATE shop_v1.item SET price = 3 WHERE id = 2; UPDATE shop_v3.item SET price = 250 WHERE id = 3").await;
+    assert_eq!(
+        ask(&client, "SELECT id, price, qty, priority, slug FROM shop_v3.item ORDER BY id").await,
+        "1|1999|0|medium|Chair-\n2|300|7|high|desk\n3|250|0|low|Lamp-"
+    );
+    ask(&client, "UPDATE shop_v3.item SET slug = 'own' WHERE id = 1").await;
+    rollback(&backend, 1).await;
+    assert_eq!(
+        ask(&client, "SELECT id, name, price::float8, qty FROM shop_v1.item ORDER BY id").await,
+        "1|Chair|19.991|∅\n2|Desk|3|7\n3|Lamp|2.5|∅"
+    );
+    ask(&client, "UPDATE shop_v1.item SET name = 'Lamps' WHERE id = 3").await;
+    migrate(&backend, 4).await;
+    assert_eq!(
+        ask(&client, "SELECT id, title, price, qty, slug FROM shop_v4.item ORDER BY id").await,
+        "1|Chair|1999|0|own\n2|Desk|300|7|desk\n3|Lamps|250|0|Lamps-"
+    );
+    assert_eq!(ask(&client, "SELECT id, priority FROM shop_v2.item ORDER BY id").await, "1|medium\n2|high\n3|low");
+    ask(&client, "INSERT INTO shop_v4.item (id, title, qty, address, slug) VALUES (4, 'Sofa', 1, '{}', 'sofa')").await;
+    ask(&client, "INSERT INTO shop_v1.item (id, name, address) VALUES (5, 'Rug', '{}')").await;
+    assert_eq!(ask(&client, "SELECT id, priority FROM shop_v3.item WHERE id > 3 ORDER BY id").await, "4|low\n5|medium");
+}

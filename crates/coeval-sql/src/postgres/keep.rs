@@ -1,0 +1,268 @@
+//! What is kept of a row when columns are dropped: what could not be computed again, with a fingerprint of what it belongs to
+//! (rule R3), as one JSON object.
+//!
+//! A member is called as the node is, and holds `v`, its value (none where it was absent), `bad` where it could not be computed, `of`,
+//! the fingerprint, where others compute it, and `in` where it lies in an object that was there. A column of lists or maps that
+//! versions give different shapes is kept as a whole; its member is called as the column, after `#`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use coeval_core::history::{Gate, Hidden, NodeId, Order};
+use coeval_plan::table::{Held, Table, View};
+
+use super::Names;
+use super::fill::wanted;
+use crate::compute::stored::Writer;
+use crate::compute::{Compute, Computed, Given, Values, json};
+use crate::dialect::Dialect;
+use crate::expr::Local;
+use crate::name::{ident, string};
+use crate::types::{KeyType, column_type, from_json, to_json};
+
+const D: Dialect = Dialect::Postgres;
+
+/// What is kept of the rows of a table, which is called `t`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    /// The object, empty where everything can be computed again.
+    pub needed: String,
+    /// The object with everything, for rows of which something cannot be computed now.
+    pub all: String,
+    /// The names of members that there can be.
+    pub members: Vec<String>,
+}
+
+/// Renders what is kept of columns when only what the versions up to `to` have stays; `None` where nothing can be.
+///
+/// # Errors
+/// A computation that the database cannot do.
+pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys: KeyType<'_>) -> Result<Option<Keep>, Local> {
+    let stays: BTreeSet<usize> = (0..table.columns.len()).filter(|at| !columns.contains(at)).collect();
+    let compute = Compute::new(table, D, names, keys).among(&stays);
+    let order = table.order(to);
+    let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
+    for node in 0..table.scope().nodes.len() {
+        if let Some(value) = compute.of_row(node, to, "t")? {
+            values.insert(node, value);
+        }
+    }
+    let kept = Kept::new(table, to);
+    let wanted = wanted(table, &order, columns, &values);
+    let mut members: Vec<(String, String, String)> = Vec::new();
+    for hidden in order
+        .hidden
+        .iter()
+        .filter(|hidden| wanted.contains(&hidden.node) && !values.contains_key(&hidden.node))
+        .collect::<Vec<_>>()
+    {
+        let given = Given(values.clone());
+        let computed = compute.calc(&order, hidden, &given)?;
+        let Some(spot) = table.homes(hidden.node).first() else {
+            // A link of a chain: nothing of it is stored, so that nothing of it is kept.
+            values.insert(hidden.node, typed(&compute, hidden.node, &computed.sql));
+            continue;
+        };
+        let actual = compute.stored(hidden.node, spot.column, &spot.path, "t");
+        let bad = table.columns.iter().find(|column| column.held == Held::Failed { node: hidden.node });
+        let bad = bad.map(|column| format!("t.{}", ident(&column.name)));
+        let ty = type_of(&compute, hidden.node);
+        let mut differs = different(&actual, &computed.sql, &ty);
+        if let Some(bad) = &bad {
+            let now = computed.failed.as_deref().unwrap_or("FALSE");
+            differs = format!("(({bad} IS TRUE) <> ({now}) OR {differs})");
+        }
+        let entry = kept.entry(&compute, hidden, &actual, bad.as_deref(), &given);
+        members.push((kept.name(hidden.node), differs, entry));
+        values.insert(hidden.node, actual);
+    }
+    let given = Given(values);
+    for at in columns.iter().copied().filter(|at| is_listed(table, *at)) {
+        let Some(value) = compute.kept(at, &given, &Writer { view: to, new: "t", old: None })? else { continue };
+        let actual = format!("t.{}", ident(&table.columns[at].name));
+        let entry = object(&[("v", Some(actual.clone())), ("of", Some(kept.fingerprint_of_column(&compute, at, &given)))]);
+        members.push((whole_name(table, at), different(&actual, &value, "pg_catalog.jsonb"), entry));
+    }
+    if members.is_empty() {
+        return Ok(None);
+    }
+    let one = |name: &str, entry: &str| format!("pg_catalog.jsonb_build_object({}, {entry})", string(name, D));
+    let needed: Vec<String> = members
+        .iter()
+        .map(|(name, differs, entry)| format!("CASE WHEN {differs} THEN {} ELSE '{{}}'::pg_catalog.jsonb END", one(name, entry)))
+        .collect();
+    let all: Vec<String> = members.iter().map(|(name, _, entry)| one(name, entry)).collect();
+    Ok(Some(Keep {
+        needed: format!("({})", needed.join(" || ")),
+        all: format!("({})", all.join(" || ")),
+        members: members.into_iter().map(|(name, _, _)| name).collect(),
+    }))
+}
+
+/// The type that a node's value has while it is computed.
+fn type_of(compute: &Compute<'_, '_>, node: NodeId) -> String {
+    if compute.is_json(node) {
+        return "pg_catalog.jsonb".to_owned();
+    }
+    let node = &compute.table.scope().nodes[node];
+    column_type(&node.property(node.born).ty, compute.keys, D)
+}
+
+/// A value with its type, which one that is NULL always has not.
+pub(super) fn typed(compute: &Compute<'_, '_>, node: NodeId, sql: &str) -> String {
+    format!("({sql})::{}", type_of(compute, node))
+}
+
+/// Whether two values of a type differ in anything.
+fn different(a: &str, b: &str, ty: &str) -> String {
+    format!("pg_catalog.record_image_ne(ROW(({a})::{ty}), ROW(({b})::{ty}))")
+}
+
+/// An object of the members that are there.
+fn object(members: &[(&str, Option<String>)]) -> String {
+    let some = members.iter().filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?, true)));
+    json::object(&some.map(|(name, value, _)| (name, format!("({value})"), true)).collect::<Vec<_>>(), D)
+}
+
+/// Whether a column holds lists or maps in a shape of their own.
+pub(super) fn is_listed(table: &Table<'_>, at: usize) -> bool {
+    let Held::Shown { node, time } = table.columns[at].held else { return false };
+    let mut nodes = Vec::new();
+    table.scope().tree(node, time).nodes(&mut nodes);
+    table.columns[at].is_json() && nodes.iter().any(|node| table.scope().nodes[*node].elements.is_some())
+}
+
+fn whole_name(table: &Table<'_>, at: usize) -> String {
+    format!("#{}", table.columns[at].name)
+}
+
+/// What was kept when only what the versions up to one have stayed.
+pub(super) struct Kept<'t, 'h> {
+    table: &'t Table<'h>,
+    order: Arc<Order>,
+}
+
+impl<'t, 'h> Kept<'t, 'h> {
+    pub(super) fn new(table: &'t Table<'h>, at: &View) -> Self {
+        Self { table, order: table.order(at) }
+    }
+
+    fn name(&self, node: NodeId) -> String {
+        self.table.scope().nodes[node].key.clone()
+    }
+
+    fn hidden(&self, node: NodeId) -> Option<&Hidden> {
+        self.order.index[node].map(|at| &self.order.hidden[at])
+    }
+
+    /// A node's value in a list: none where it is absent.
+    fn boxed(&self, compute: &Compute<'_, '_>, node: NodeId, value: &str) -> String {
+        let lifted = if compute.is_json(node) {
+            value.to_owned()
+        } else {
+            let node = &self.table.scope().nodes[node];
+            to_json(value, &node.property(node.born).ty, D).unwrap_or_else(|| value.to_owned())
+        };
+        format!("CASE WHEN {value} IS NULL THEN '[]'::pg_catalog.jsonb ELSE pg_catalog.jsonb_build_array({lifted}) END")
+    }
+
+    /// The nodes that the version showed and that a node is computed from.
+    fn sources(&self, node: NodeId, out: &mut BTreeSet<NodeId>, seen: &mut BTreeSet<NodeId>) {
+        if !seen.insert(node) {
+            return;
+        }
+        match self.hidden(node) {
+            None => {
+                out.insert(node);
+            }
+            Some(hidden) => {
+                for dep in hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)) {
+                    self.sources(dep, out, seen);
+                }
+            }
+        }
+    }
+
+    fn fingerprint(&self, compute: &Compute<'_, '_>, nodes: &[NodeId], values: &Given) -> String {
+        let (mut sources, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        for node in nodes {
+            self.sources(*node, &mut sources, &mut seen);
+        }
+        let values: Vec<String> = sources.iter().map(|node| self.boxed(compute, *node, &values.value(*node))).collect();
+        // Equal numbers are equal here, however they are written.
+        format!("pg_catalog.jsonb_hash_extended(pg_catalog.jsonb_build_array({}), 0)", values.join(", "))
+    }
+
+    fn fingerprint_of_column(&self, compute: &Compute<'_, '_>, at: usize, values: &Given) -> String {
+        let mut nodes = Vec::new();
+        if let Held::Shown { node, time } = self.table.columns[at].held {
+            self.table.scope().tree(node, time).nodes(&mut nodes);
+        }
+        self.fingerprint(compute, &nodes, values)
+    }
+
+    /// The shown node of the object that a node of its own lies in.
+    fn edge(hidden: &Hidden) -> Option<NodeId> {
+        hidden.gate.as_ref().filter(|_| hidden.sticky).and_then(|gate| gate.edge)
+    }
+
+    fn entry(&self, compute: &Compute<'_, '_>, hidden: &Hidden, actual: &str, bad: Option<&str>, values: &Given) -> String {
+        let of = (!hidden.sticky).then(|| self.fingerprint(compute, &[hidden.node], values));
+        let within =
+            Self::edge(hidden).map(|edge| format!("CASE WHEN {} THEN TRUE END", json::is_object(&values.value(edge), D)));
+        object(&[
+            ("v", Some(format!("nullif({}, '[]'::pg_catalog.jsonb)", self.boxed(compute, hidden.node, actual)))),
+            ("bad", bad.map(|bad| format!("CASE WHEN {bad} THEN TRUE END"))),
+            ("of", of),
+            ("in", within),
+        ])
+    }
+
+    fn belongs(
+        &self,
+        compute: &Compute<'_, '_>,
+        name: &str,
+        fingerprint: Option<String>,
+        edge: Option<NodeId>,
+        values: &Given,
+    ) -> String {
+        let _ = compute;
+        let entry = format!("(a.kept -> {})", string(name, D));
+        let mut conditions = vec![format!("{entry} IS NOT NULL")];
+        if let Some(fingerprint) = fingerprint {
+            conditions.push(format!("({entry} ->> 'of')::bigint = {fingerprint}"));
+        }
+        if let Some(edge) = edge {
+            conditions.push(format!("({entry} -> 'in' IS NULL OR {})", json::is_object(&values.value(edge), D)));
+        }
+        conditions.join(" AND ")
+    }
+
+    /// What a node's value is: what was kept, where that belongs to what there is, else what is computed.
+    pub(super) fn instead(&self, compute: &Compute<'_, '_>, node: NodeId, computed: Computed, values: &Given) -> Computed {
+        let Some(hidden) = self.hidden(node).filter(|_| !self.table.homes(node).is_empty()) else { return computed };
+        let name = self.name(node);
+        let fingerprint = (!hidden.sticky).then(|| self.fingerprint(compute, &[node], values));
+        let belongs = self.belongs(compute, &name, fingerprint, Self::edge(hidden), values);
+        let value = format!("(a.kept #> ARRAY[{}, 'v', '0'])", string(&name, D));
+        let value = if compute.is_json(node) {
+            value
+        } else {
+            let node = &self.table.scope().nodes[node];
+            let ty = &node.property(node.born).ty;
+            from_json(&json::without_null(&value, D), ty, D).unwrap_or(value)
+        };
+        let failed = computed.failed.map(|failed| {
+            format!("CASE WHEN {belongs} THEN (a.kept #> ARRAY[{}, 'bad']) IS NOT NULL ELSE {failed} END", string(&name, D))
+        });
+        Computed { sql: format!("CASE WHEN {belongs} THEN {value} ELSE {} END", computed.sql), failed }
+    }
+
+    /// What a column of lists or maps is.
+    pub(super) fn whole(&self, compute: &Compute<'_, '_>, at: usize, value: &str, values: &Given) -> String {
+        let name = whole_name(self.table, at);
+        let fingerprint = self.fingerprint_of_column(compute, at, values);
+        let belongs = self.belongs(compute, &name, Some(fingerprint), None, values);
+        format!("CASE WHEN {belongs} THEN (a.kept #> ARRAY[{}, 'v']) ELSE {value} END", string(&name, D))
+    }
+}
