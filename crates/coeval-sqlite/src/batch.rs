@@ -99,7 +99,7 @@ where
             state::note(session, &deployment, (&run, &step), next.as_deref(), &sum, done)?;
             Ok((sum, tally, done, begun.elapsed()))
         };
-        let (sum, tally, done, took) = store.transaction(&how, work.lock.map(|lock| lock.fence()), part).await?;
+        let (sum, tally, done, took) = store.transaction(&how, work.lock.map(coeval_store::lock::Lock::fence), part).await?;
         work.observer.event(Event::Progress(sum));
         if done {
             return if sum.failed > 0 { Err(Error::Records { count: sum.failed }) } else { Ok(sum) };

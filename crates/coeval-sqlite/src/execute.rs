@@ -73,7 +73,7 @@ pub(crate) async fn execute(store: &Sqlite, step: &Step, work: &Work<'_>) -> Res
     let how = How { doing: step.to_string(), absent: Absent::Create, foreign_keys: keys, observer: work.observer };
     let (catalog, own) = (Arc::clone(&store.catalog), step.clone());
     let act = move |session: &Session<'_>| act(session, &catalog, &own, span);
-    let failures = store.transaction(&how, work.lock.map(|lock| lock.fence()), act).await?;
+    let failures = store.transaction(&how, work.lock.map(coeval_store::lock::Lock::fence), act).await?;
     if failures.is_empty() {
         return Ok(Tally::default());
     }

@@ -12,7 +12,7 @@ use crate::database::Database;
 /// # Errors
 /// What SQLite says.
 pub async fn tables(database: &Database) -> Result<Vec<FoundTable>> {
-    let read = database.read("reading the tables", |session| catalog::read(session)).await?;
+    let read = database.read("reading the tables", catalog::read).await?;
     let tables = read.map(|schema| schema.tables).unwrap_or_default();
     Ok(tables.iter().filter(|table| table.kind == TableKind::Ordinary).map(found).collect())
 }

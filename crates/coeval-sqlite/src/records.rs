@@ -278,10 +278,11 @@ fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Chang
         (None, None, _) => return Err(bad(&called, "say which record: the document does not hold its key")),
     };
     // The key of a model that declares none is a column of its own.
-    if keyless && model.is_some_and(|model| model.properties.get(coeval_plan::table::ID).is_none()) {
-        if let Value::Object(object) = &mut value {
-            object.remove(coeval_plan::table::ID);
-        }
+    if keyless
+        && model.is_some_and(|model| model.properties.get(coeval_plan::table::ID).is_none())
+        && let Value::Object(object) = &mut value
+    {
+        object.remove(coeval_plan::table::ID);
     }
     let present = layout.present(session)?;
     let writing = Writing { asked, layout: &layout, present, key: key.clone() };

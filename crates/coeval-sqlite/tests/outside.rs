@@ -148,7 +148,7 @@ async fn a_rollback_leaves_the_schema_as_it_was_to_the_letter() {
     bring(&at(&path, 1), 1, || ()).await;
     let mut outside = Outside::open(&path);
     ask(&mut outside, A);
-    let texts = || async { database(&path, &[]).read("reading", |session| schema::texts(session)).await.unwrap().unwrap() };
+    let texts = || async { database(&path, &[]).read("reading", schema::texts).await.unwrap().unwrap() };
     let scratch = "SELECT sql FROM sqlite_schema WHERE name = 'coeval_w_task'";
     let store = at(&path, 5);
     let mut known = vec![(texts().await, ask(&mut outside, scratch))];

@@ -1,6 +1,8 @@
 //! Base tables as text, on one line and in one form: what `ALTER TABLE` adds to such a text and takes out of it again leaves the
 //! text that there would be without it.
 
+use std::fmt::Write as _;
+
 use coeval_core::schema::Type;
 use coeval_plan::{ColumnSpec, Holds};
 
@@ -77,10 +79,10 @@ impl ColumnText {
             out.push_str(" NOT NULL");
         }
         if let Some(default) = &self.default {
-            out.push_str(&format!(" DEFAULT {default}"));
+            let _ = write!(out, " DEFAULT {default}");
         }
         if let Some((name, check)) = &self.check {
-            out.push_str(&format!(" CONSTRAINT {} CHECK ({check})", ident(name)));
+            let _ = write!(out, " CONSTRAINT {} CHECK ({check})", ident(name));
         }
         out
     }

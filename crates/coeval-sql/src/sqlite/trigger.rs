@@ -5,6 +5,7 @@
 //! the table is empty again when a trigger ends. Hidden nodes are computed one after the other, each from those before it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use coeval_core::Value;
 use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
@@ -196,13 +197,12 @@ impl<'c, 'h> Writer<'c, 'h> {
 
     /// The column of the calculation that holds a node.
     fn slot(&mut self, node: NodeId) -> String {
-        match self.direct(node) {
-            Some(at) => ident(&self.table().columns[at].name),
-            None => {
-                let name = self.slot_name(node);
-                self.slots.insert(name.clone());
-                ident(&name)
-            }
+        if let Some(at) = self.direct(node) {
+            ident(&self.table().columns[at].name)
+        } else {
+            let name = self.slot_name(node);
+            self.slots.insert(name.clone());
+            ident(&name)
         }
     }
 
@@ -431,7 +431,7 @@ impl<'c, 'h> Writer<'c, 'h> {
         }
         let shown = self.column_list(self.view.entries.iter().map(|(_, at)| *at));
         let mut out = format!("  DELETE FROM {scratch};\n");
-        out.push_str(&format!("  INSERT INTO {scratch} ({side}, {shown}) VALUES (1, {});\n", given.join(", ")));
+        let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {shown}) VALUES (1, {});", given.join(", "));
         out.push_str(&self.refusals(true));
         out.push_str(&self.take()?);
         let order = std::sync::Arc::clone(&self.order);
@@ -452,12 +452,13 @@ impl<'c, 'h> Writer<'c, 'h> {
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
         let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
         let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "  INSERT INTO {} ({columns}) SELECT {} FROM {};\n  DELETE FROM {scratch};\n",
             self.names.table(),
             values.join(", "),
             self.rows()
-        ));
+        );
         Ok(out)
     }
 
@@ -478,11 +479,8 @@ impl<'c, 'h> Writer<'c, 'h> {
             })
             .collect();
         let mut out = format!("  DELETE FROM {scratch};\n");
-        out.push_str(&format!("  INSERT INTO {scratch} ({side}, {all}) SELECT 0, {all} FROM {table} WHERE {key};\n"));
-        out.push_str(&format!(
-            "  INSERT INTO {scratch} ({side}, {all}) SELECT 1, {} FROM {table} WHERE {key};\n",
-            new.join(", ")
-        ));
+        let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {all}) SELECT 0, {all} FROM {table} WHERE {key};");
+        let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {all}) SELECT 1, {} FROM {table} WHERE {key};", new.join(", "));
         out.push_str(&self.refusals(false));
         out.push_str(&self.take()?);
         let order = std::sync::Arc::clone(&self.order);
@@ -514,11 +512,12 @@ impl<'c, 'h> Writer<'c, 'h> {
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
         let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
         let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "  UPDATE {table} SET ({columns}) = (SELECT {} FROM {}) WHERE {key};\n  DELETE FROM {scratch};\n",
             values.join(", "),
             self.rows()
-        ));
+        );
         let named = self.table().key().into_iter().filter_map(|at| self.view.entries.iter().find(|(_, column)| *column == at));
         let moved: Vec<String> = named.map(|(name, _)| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
         if !moved.is_empty() {
