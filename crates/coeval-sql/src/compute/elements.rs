@@ -31,64 +31,65 @@ impl Compute<'_, '_> {
             return Ok(value.to_owned());
         };
         let depth = self.within.map_or(0, |within| within.depth + 1);
-        let (alias, number) = (format!("e{depth}"), format!("a{depth}"));
+        let alias = format!("e{depth}");
         let property = scope.nodes[node].property(from);
-        let postgres = self.dialect == Dialect::Postgres;
         let (item_key, is_map) = match &property.ty {
             Type::Array { key, .. } => (key.clone(), false),
             _ => (None, true),
         };
-        // Read from several times, of a text that may be long.
+        // Read from several times, of texts that may be long.
         let mut bound = Bound::new(self, "l");
         let value = bound.name(value.to_owned());
         let value = value.as_str();
         let before: Option<(String, String)> = before.map(|(from, to)| (bound.name(from.to_owned()), bound.name(to.to_owned())));
         let before = before.as_ref().map(|(from, to)| (from.as_str(), to.as_str()));
-        // In SQLite the rows beneath have all that is read of an element, by these names.
-        let element = format!("{alias}.v");
-        let key = match (postgres, is_map) {
-            (_, true) => format!("{alias}.k"),
-            (true, false) => format!("{alias}.n"),
-            (false, false) => format!("({alias}.k + 1)"),
+        // A row for each element has all that is read of it, by these names.
+        let (key, number) = (format!("{alias}.k"), format!("({alias}.k + 1)"));
+        let key = if is_map { &key } else { &number };
+        let inner = Compute { within: Some(Within { scope: elements, key, depth }), ..*self };
+        let (element, found) = (format!("{alias}.v"), (format!("{alias}.f"), format!("{alias}.t")));
+        let found = before.map(|_| (found.0.as_str(), found.1.as_str()));
+        let mut computed = Bound::of(self.dialect, &alias);
+        let made = inner.element(from, to, &element, found, &mut computed)?;
+        let rows = match (self.dialect, is_map) {
+            (Dialect::Postgres, true) => entries(&alias, value, before),
+            (Dialect::Postgres, false) => self.numbered(&alias, value, before, item_key.as_deref()),
+            (Dialect::Sqlite, true) => values(&alias, value, before),
+            (Dialect::Sqlite, false) => self.items(&alias, value, before, item_key.as_deref()),
         };
-        let inner = Compute { within: Some(Within { scope: elements, key: &key, depth }), ..*self };
-        let found = before.map(|(old_from, old_to)| {
-            let index = if is_map { format!("{alias}.k") } else { format!("{number}.n") };
-            match postgres {
-                true => (format!("({old_from} -> {index})"), format!("({old_to} -> {index})")),
-                false => (format!("{alias}.f"), format!("{alias}.t")),
-            }
-        });
-        let before_element = found.as_ref().map(|(from, to)| (from.as_str(), to.as_str()));
-        let made = inner.element(from, to, &element, before_element)?;
+        let rows = computed.over(Some(rows)).unwrap_or_default();
         let null = json::null(self.dialect);
-        let made = match (postgres, is_map) {
-            (true, true) => format!(
-                "CASE WHEN {} THEN (SELECT coalesce(pg_catalog.jsonb_object_agg({alias}.k, coalesce({made}, {null})), '{{}}'::pg_catalog.jsonb) \
-                 FROM pg_catalog.jsonb_each({value}) AS {alias}(k, v)) ELSE {value} END",
-                json::is_object(value, self.dialect)
-            ),
-            (true, false) => {
-                let joined = before
-                    .map(|(old_from, _)| self.joined(&alias, &number, value, old_from, item_key.as_deref()))
-                    .unwrap_or_default();
-                format!(
-                    "CASE WHEN pg_catalog.jsonb_typeof({value}) IS NOT DISTINCT FROM 'array' THEN (SELECT \
-                     coalesce(pg_catalog.jsonb_agg(coalesce({made}, {null}) ORDER BY {alias}.n), '[]'::pg_catalog.jsonb) \
-                     FROM pg_catalog.jsonb_array_elements({value}) WITH ORDINALITY AS {alias}(v, n){joined}) ELSE {value} END"
-                )
-            }
-            (false, true) => format!(
-                "CASE WHEN {} THEN (SELECT json_group_object({alias}.k, json(coalesce({made}, {null}))) FROM {}) ELSE {value} END",
+        let (is_whole, all) = match (self.dialect, is_map) {
+            (Dialect::Postgres, true) => (
                 json::is_object(value, self.dialect),
-                values(&alias, value, before)
+                format!("coalesce(pg_catalog.jsonb_object_agg({alias}.k, coalesce({made}, {null})), '{{}}'::pg_catalog.jsonb)"),
             ),
-            (false, false) => format!(
-                "CASE WHEN json_type({value}) IS 'array' THEN (SELECT json_group_array(json(coalesce({made}, {null}))) FROM {}) ELSE {value} END",
-                self.items(&alias, value, before, item_key.as_deref())
+            (Dialect::Postgres, false) => (
+                format!("pg_catalog.jsonb_typeof({value}) IS NOT DISTINCT FROM 'array'"),
+                format!("coalesce(pg_catalog.jsonb_agg(coalesce({made}, {null}) ORDER BY {alias}.k), '[]'::pg_catalog.jsonb)"),
             ),
+            (Dialect::Sqlite, true) => {
+                (json::is_object(value, self.dialect), format!("json_group_object({alias}.k, json(coalesce({made}, {null})))"))
+            }
+            (Dialect::Sqlite, false) => {
+                (format!("json_type({value}) IS 'array'"), format!("json_group_array(json(coalesce({made}, {null})))"))
+            }
         };
-        Ok(bound.around(made))
+        Ok(bound.around(format!("CASE WHEN {is_whole} THEN (SELECT {all} FROM {rows}) ELSE {value} END")))
+    }
+
+    /// The items of a list in PostgreSQL: `k`, the index, `v`, the item, and, where the list was there before, `f` and `t`, the item that
+    /// it continues, in the writer's shape and in the wanted one.
+    fn numbered(&self, alias: &str, list: &str, before: Option<(&str, &str)>, key: Option<&str>) -> String {
+        let items = format!("pg_catalog.jsonb_array_elements({list}) WITH ORDINALITY AS {alias}(v, n)");
+        let Some((old_from, old_to)) = before else {
+            return format!("(SELECT {alias}.v, {alias}.n - 1 AS k FROM {items}) AS {alias}");
+        };
+        let number = format!("{alias}a");
+        let joined = self.joined(alias, &number, list, old_from, key);
+        format!(
+            "(SELECT {alias}.v, {alias}.n - 1 AS k, ({old_from} -> {number}.n) AS f, ({old_to} -> {number}.n) AS t FROM {items}{joined}) AS {alias}"
+        )
     }
 
     /// Joins the number of the item that each item continues.
@@ -152,8 +153,15 @@ impl Compute<'_, '_> {
         format!("(SELECT o.key FROM json_each({old}) AS o WHERE {same} ORDER BY (o.key = {alias}.key) DESC, o.key LIMIT 1)")
     }
 
-    /// One element in the shape of another moment.
-    fn element(&self, from: Time, to: Time, value: &str, before: Option<(&str, &str)>) -> Result<String, Local> {
+    /// One element in the shape of another moment. What is computed on the way has names, so that it is computed once.
+    fn element(
+        &self,
+        from: Time,
+        to: Time,
+        value: &str,
+        before: Option<(&str, &str)>,
+        computed: &mut Bound,
+    ) -> Result<String, Local> {
         let scope = self.scope();
         let (order, target) = (scope.order(from), scope.order(to));
         let cells = |value: &str, shape: &Names| {
@@ -168,11 +176,12 @@ impl Compute<'_, '_> {
             new.iter().filter_map(|(node, now)| Some((*node, format!("{now} {} {}", self.distinct(), old.get(node)?)))).collect();
         let wanted = wanted(&order, &target.shown);
         let mut touched: BTreeMap<NodeId, Option<String>> = BTreeMap::new();
+        let mut levels = BTreeMap::new();
         let mut old_values = old.clone();
         old_values.extend(kept.clone());
         for hidden in order.hidden.iter().filter(|hidden| wanted.contains(&hidden.node)) {
             let node = hidden.node;
-            let computed = self.calc(&order, hidden, &Given(new.clone()))?.sql;
+            let now = self.calc(&order, hidden, &Given(new.clone()))?.sql;
             let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
             let conditions: Vec<String> =
                 deps.filter_map(|dep| changed.get(&dep).cloned().or_else(|| touched.get(&dep).cloned().flatten())).collect();
@@ -186,12 +195,15 @@ impl Compute<'_, '_> {
                     } else {
                         again
                     };
-                    format!("CASE WHEN {there} IS NULL OR {again} THEN {computed} ELSE {own} END")
+                    format!("CASE WHEN {there} IS NULL OR {again} THEN {now} ELSE {own} END")
                 }
-                (_, _) => computed,
+                (_, _) => now,
             };
             touched.insert(node, condition);
-            new.insert(node, sql);
+            let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+            let level = deps.filter_map(|dep| levels.get(&dep)).max().map_or(0, |highest: &usize| highest + 1);
+            levels.insert(node, level);
+            new.insert(node, computed.name_at(level, sql));
         }
         let Some(root) = target.shape.entries.first() else { return Ok(value.to_owned()) };
         let undeclared = |node: NodeId| self.undeclared_in(node, &order, to, value, before);
@@ -246,6 +258,17 @@ impl Compute<'_, '_> {
                     cells.insert(entry.node, own);
                 }
             }
+        }
+    }
+}
+
+/// The values of a map in PostgreSQL: as the items of a list, with the key as `k`.
+fn entries(alias: &str, map: &str, before: Option<(&str, &str)>) -> String {
+    let each = format!("pg_catalog.jsonb_each({map}) AS {alias}(k, v)");
+    match before {
+        None => each,
+        Some((from, to)) => {
+            format!("(SELECT {alias}.k, {alias}.v, ({from} -> {alias}.k) AS f, ({to} -> {alias}.k) AS t FROM {each}) AS {alias}")
         }
     }
 }

@@ -2,13 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use coeval_core::history::NodeId;
+use coeval_core::history::{NodeId, Time};
 use coeval_plan::table::{Ability, Table};
 use coeval_testkit::world_countries;
 
 use super::stored::Writer;
-use super::{Compute, Given, Helpers};
+use super::{Compute, Given, Helpers, Values};
 use crate::dialect::Dialect;
+
+/// The values after a row was changed.
+struct Updated<'c, 'h>(&'c Compute<'c, 'h>);
+
+impl Values for Updated<'_, '_> {
+    fn value(&self, node: NodeId) -> String {
+        format!("n.n{node}")
+    }
+
+    fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
+        Some((format!("o.n{node}"), self.0.in_shape(node, to, "o")?))
+    }
+}
 
 /// What is left to the engine, and why.
 fn left(dialect: Dialect, knows_writer: bool) -> Vec<String> {
@@ -20,11 +33,12 @@ fn left(dialect: Dialect, knows_writer: bool) -> Vec<String> {
     let compute = Compute::new(&table, dialect, helpers, &|_| None);
     let nodes = table.scope().nodes.len();
     let given = Given((0..nodes).map(|node| (node, format!("n{node}"))).collect::<BTreeMap<NodeId, String>>());
+    let updated = Updated(&compute);
     let mut out = Vec::new();
     for view in &table.views {
         let order = table.order(view);
         for hidden in &order.hidden {
-            match compute.calc(&order, hidden, &given) {
+            match compute.calc(&order, hidden, &given).and_then(|_| compute.calc(&order, hidden, &updated)) {
                 Ok(_) => {}
                 Err(local) => out.push(format!("{} at {}: {local}", table.scope().nodes[hidden.node].key, view.version)),
             }
