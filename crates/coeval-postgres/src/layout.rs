@@ -29,16 +29,12 @@ pub(crate) struct Layout<'c> {
 impl<'c> Layout<'c> {
     pub(crate) fn new(catalog: &'c Catalog, deployment: &str, oldest: u32, entry: &'c ModelEntry, era: &'c Era) -> Self {
         let adopted = adopted(era);
-        let (table_name, names) = match &adopted {
-            Some((schema, table)) => {
-                let own = table_name(catalog, entry, era);
-                (table.clone(), Names::adopted(deployment, &own, schema, table))
-            }
-            None => {
-                let own = table_name(catalog, entry, era);
-                (own.clone(), Names::new(deployment, &own))
-            }
+        let own = table_name(catalog, entry, era);
+        let names = match &adopted {
+            Some((schema, table)) => Names::adopted(deployment, &own, schema, table),
+            None => Names::new(deployment, &own),
         };
+        let table_name = adopted.as_ref().map_or(own, |(_, table)| table.clone());
         Self { catalog, entry, era, table_name, names, adopted, oldest }
     }
 

@@ -125,6 +125,7 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
     let layout = |up_to: u32| Layout::new(catalog, entry, era, last(era, up_to));
     let newest = layout(span.newest())?;
     let keys = |model: &str| newest.key_type(model);
+    #[allow(clippy::match_same_arms, reason = "some have nothing to do here, others are done elsewhere")]
     match step {
         Step::CreateTable { columns, key, .. } => create(session, &newest, columns, key)?,
         Step::SetTableAside { .. } => set_aside(session, &newest)?,

@@ -42,6 +42,7 @@ pub struct Effect {
 
 impl Step {
     /// Returns what the step does to the table in a database.
+    #[allow(clippy::match_same_arms, reason = "each step has its own reason for what it takes")]
     pub const fn effect(&self) -> Effect {
         const fn effect(lock: LockLevel, rewrites: bool, scans: bool) -> Effect {
             Effect { lock, rewrites, scans, loses: None }

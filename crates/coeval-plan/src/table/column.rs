@@ -26,6 +26,7 @@ pub struct Column {
     pub since: u32,
     /// What a row begins with that is born at a version which hides the column, where that is always the same; the inner `None`
     /// is absence.
+    #[allow(clippy::option_option, reason = "unknown, absent, or a value")]
     pub constant: Option<Option<Value>>,
     /// Whether it is part of the key.
     pub key: bool,
@@ -75,7 +76,7 @@ impl Column {
 pub(super) struct Columns<'h> {
     history: &'h History,
     names: Names,
-    columns: Vec<Column>,
+    all: Vec<Column>,
     /// By signature and writers.
     known: BTreeMap<(String, BTreeSet<NodeId>), usize>,
     failed: BTreeMap<NodeId, usize>,
@@ -91,7 +92,7 @@ impl<'h> Columns<'h> {
         };
         let mut names = Names::default();
         names.reserve(MARKER);
-        let mut all = Self { history, names, columns: Vec::new(), known: BTreeMap::new(), failed: BTreeMap::new(), writers };
+        let mut all = Self { history, names, all: Vec::new(), known: BTreeMap::new(), failed: BTreeMap::new(), writers };
         for (at, face) in faces.iter().enumerate() {
             if at == 0 && face.key.is_empty() && !face.entries.iter().any(|entry| entry.name == ID) {
                 all.id(face.version);
@@ -108,7 +109,7 @@ impl<'h> Columns<'h> {
     fn id(&mut self, version: u32) {
         let property = Property::new(Type::Uuid).required();
         let name = self.names.give(ID, version);
-        self.columns.push(Column { name, held: Held::Id, property, since: version, constant: None, key: true });
+        self.all.push(Column { name, held: Held::Id, property, since: version, constant: None, key: true });
     }
 
     fn key_of(&self, at: usize, face: &Face<'_>, entry: &FaceEntry<'_>) -> (String, BTreeSet<NodeId>) {
@@ -122,10 +123,10 @@ impl<'h> Columns<'h> {
         if self.known.contains_key(&key) {
             return;
         }
-        self.known.insert(key, self.columns.len());
+        self.known.insert(key, self.all.len());
         let scope = self.history.scope();
         let node = entry.node;
-        self.columns.push(Column {
+        self.all.push(Column {
             name: self.names.give(entry.name, face.version),
             held: Held::Shown { node, time: face.time },
             property: entry.property.clone(),
@@ -156,8 +157,8 @@ impl<'h> Columns<'h> {
         if self.failed.contains_key(&node) {
             return;
         }
-        self.failed.insert(node, self.columns.len());
-        self.columns.push(Column {
+        self.failed.insert(node, self.all.len());
+        self.all.push(Column {
             name: self.names.give(&format!("{name}_failed"), since),
             held: Held::Failed { node },
             property: Property::new(Type::Boolean),
@@ -179,7 +180,7 @@ impl<'h> Columns<'h> {
                 let held = Held::Hidden { node: id };
                 let name = self.names.give(&wanted, faces[at].version);
                 let since = faces[at].version;
-                self.columns.push(Column { name, held, property, since, constant: None, key: false });
+                self.all.push(Column { name, held, property, since, constant: None, key: false });
             }
         }
     }
@@ -187,7 +188,7 @@ impl<'h> Columns<'h> {
     /// Returns what each version shows.
     pub(super) fn views(&mut self, faces: &[Face<'_>], marks: &[bool]) -> Vec<View> {
         self.constants(faces);
-        let id = self.columns.iter().position(|column| column.held == Held::Id);
+        let id = self.all.iter().position(|column| column.held == Held::Id);
         let view = |(at, face): (usize, &Face<'_>)| {
             let mut entries: Vec<(String, usize)> = id.map(|id| (ID.to_owned(), id)).into_iter().collect();
             for entry in &face.entries {
@@ -204,7 +205,7 @@ impl<'h> Columns<'h> {
 
     fn constants(&mut self, faces: &[Face<'_>]) {
         let scope = self.history.scope();
-        for column in &mut self.columns {
+        for column in &mut self.all {
             let Held::Shown { node, .. } = column.held else { continue };
             let hides = |face: &&Face<'_>| !face.entries.iter().any(|entry| entry.node == node);
             let value = faces.iter().find(hides).and_then(|face| constant(scope, &scope.order(face.time), node));
@@ -213,7 +214,7 @@ impl<'h> Columns<'h> {
     }
 
     pub(super) fn finish(self) -> Vec<Column> {
-        self.columns
+        self.all
     }
 }
 

@@ -6,6 +6,7 @@ use coeval_core::history::{Hidden, HiddenRule, Order, Scope, land};
 
 /// Returns the value that a property at the top always begins with where a version hides it; `None` where it follows from
 /// something, or cannot be given. The inner `None` is absence.
+#[allow(clippy::option_option, reason = "unknown, absent, or a value")]
 pub(super) fn constant(scope: &Scope, order: &Order, node: NodeId) -> Option<Option<Value>> {
     let hidden: &Hidden = &order.hidden[order.index[node]?];
     let HiddenRule::Recipe(recipe, output) = &hidden.rule else { return None };

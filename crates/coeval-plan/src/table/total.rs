@@ -39,8 +39,10 @@ fn gives_always(expression: &Expr, property: &Property, fill: &Fill) -> bool {
             | Type::Boolean
             | Type::Date
             | Type::Time
-            | Type::Datetime => true,
-            Type::Uuid | Type::Bytes | Type::Json => true,
+            | Type::Datetime
+            | Type::Uuid
+            | Type::Bytes
+            | Type::Json => true,
             Type::Enum { values } => {
                 matches!(&expression.kind, ExprKind::Literal(Value::String(text)) if values.iter().any(|v| v == text.as_str()))
             }

@@ -101,8 +101,7 @@ impl Landing<'_, '_> {
         let on_absent = match (property.required, fill) {
             (false, _) => "NULL".to_owned(),
             (true, Some(fill)) => fill.to_owned(),
-            (true, None) if admits_null => null.to_owned(),
-            (true, None) => "NULL".to_owned(),
+            (true, None) => if admits_null { null } else { "NULL" }.to_owned(),
         };
         let present = if on_null == "NULL" { value.to_owned() } else { format!("coalesce({value}, {on_null})") };
         match absent {

@@ -365,13 +365,16 @@ impl Compute<'_, '_> {
         let fails = match self.failing(recipe, at, inputs)? {
             Failing::Never => None,
             Failing::When(condition) => Some(condition),
-            Failing::Unknown => match self.helpers.guard(id, at).filter(|_| self.within.is_none()) {
-                Some(guard) => Some(format!("{guard}({})", inputs.seen.join(", "))),
-                None => {
-                    let known = (self.dialect == Dialect::Sqlite).then(|| fails::fails(&recipe.function, at, &inputs.seen, &sql));
-                    Some(known.flatten().ok_or_else(|| local("the database cannot go on where a computation fails"))?)
-                }
-            },
+            Failing::Unknown => {
+                let guard = self.helpers.guard(id, at).filter(|_| self.within.is_none());
+                let guard = guard.map(|guard| format!("{guard}({})", inputs.seen.join(", ")));
+                let known = || match self.dialect {
+                    Dialect::Sqlite => fails::fails(&recipe.function, at, &inputs.seen, &sql),
+                    Dialect::Postgres => None,
+                };
+                let fails = guard.or_else(known);
+                Some(fails.ok_or_else(|| local("the database cannot go on where a computation fails"))?)
+            }
         };
         Ok(Outcome { sql, fails, absent, sure })
     }

@@ -266,20 +266,27 @@ impl fmt::Display for Shown {
     }
 }
 
-impl PartialEq<String> for Shown {
-    fn eq(&self, other: &String) -> bool {
+impl Shown {
+    /// Whether it is a text: by its value in a store that keeps values.
+    fn is(&self, other: &str) -> bool {
         let value = |text: &str| {
             let mut value = json::parse(text.as_bytes()).ok()?;
             without_unit(&mut value);
             Some(value)
         };
-        if self.by_value { value(&self.text) == value(other) } else { self.text == *other }
+        if self.by_value { value(&self.text) == value(other) } else { self.text == other }
+    }
+}
+
+impl PartialEq<String> for Shown {
+    fn eq(&self, other: &String) -> bool {
+        self.is(other)
     }
 }
 
 impl PartialEq<&str> for Shown {
     fn eq(&self, other: &&str) -> bool {
-        *self == (*other).to_owned()
+        self.is(other)
     }
 }
 
@@ -355,7 +362,7 @@ impl<'h> How<'h> {
             policy: Policy::Reject,
             mode: Mode::Write,
             undo: false,
-            pace: Pace { stale, shard, ..Pace::default() },
+            pace: Pace { shard, stale, ..Pace::default() },
             stop: Stop::default(),
         }
     }

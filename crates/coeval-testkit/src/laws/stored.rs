@@ -266,7 +266,8 @@ impl<'b, O: Outside> Replay<'b, O> {
         let newest = self.history.newest();
         if self.tables {
             self.bring(Action::Retire { before }, newest, newest).await?;
-            return self.retired(before);
+            self.retired(before);
+            return Ok(());
         }
         let error = |error: Error| Failure::new("RETIRE", error.to_string());
         let step = Step::ForgetRecords { model: self.model.clone(), before, to: newest };
@@ -285,10 +286,11 @@ impl<'b, O: Outside> Replay<'b, O> {
         self.note(Happened::Started(started)).await.map_err(error)?;
         self.execute(&step).await?;
         self.note(Happened::Finished { run, tallies: Vec::new() }).await.map_err(error)?;
-        self.retired(before)
+        self.retired(before);
+        Ok(())
     }
 
-    fn retired(&mut self, before: u32) -> Result<(), Failure> {
+    fn retired(&mut self, before: u32) {
         let newest = self.history.newest();
         self.history = self.history.clone().retire(before);
         if let Some(stored) = &mut self.stored
@@ -296,7 +298,6 @@ impl<'b, O: Outside> Replay<'b, O> {
         {
             *stored = kept;
         }
-        Ok(())
     }
 
     async fn note(&self, happened: Happened) -> coeval_store::Result<()> {

@@ -110,7 +110,7 @@ fn text(taken: &Taken, backend: Option<&str>) -> String {
     let mut out = String::from("# Taken over from a database; `table` is where the rows are.\n");
     out.push_str(&emit::document(&object, &[]));
     for left in &taken.left {
-        out.push_str(&format!("# Left as it is: {left}\n"));
+        out.extend(["# Left as it is: ", left, "\n"]);
     }
     out
 }

@@ -102,6 +102,7 @@ impl Sqlite<'_> {
         if index.ty != ExprType::Integer {
             return self.out_of(&self.at_key(&sql, index)?, e);
         }
+        #[allow(clippy::single_match_else, reason = "two ways of one weight")]
         let at = match shared::integer(index) {
             Some(_) => "NULL".to_owned(),
             None => {
