@@ -4,7 +4,7 @@ use coeval_sql::postgres::{self, Keep};
 use coeval_store::Result;
 use coeval_store::event::Tally;
 
-use crate::backfill::archive_key;
+use crate::backfill::{archive_key, make};
 use crate::execute::Job;
 use crate::layout::view_up_to;
 use crate::row::Lens;
@@ -80,6 +80,7 @@ pub(crate) async fn archive(job: &Job<'_>, from: u32, to: u32, columns: &[String
     let keys = |model: &str| layout.key_type(model);
     let Some(keep) = postgres::keep(&table, view, &at, &layout.names, &keys).map_err(local(job))? else { return Ok(none) };
     let key = key(&table, &layout);
+    make(job, &layout, &keep.helpers).await?;
     let act = Keeping {
         deployment: job.backend.state().deployment().to_owned(),
         table: layout.names.table.clone(),

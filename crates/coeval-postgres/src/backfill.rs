@@ -85,6 +85,14 @@ impl<'l> Filling<'l> {
     }
 }
 
+impl Filling<'_> {
+    /// The functions that the computations call.
+    fn helpers(&self) -> Vec<String> {
+        let fills = self.fill.iter().chain(self.restores.iter().map(|(fill, _)| fill));
+        fills.flat_map(|fill| fill.helpers.iter().cloned()).collect()
+    }
+}
+
 /// Renders the condition that a row of the archive, `a`, belongs to one of the table, `t`.
 pub(crate) fn archived(deployment: &str, layout: &Layout<'_>, key: &KeyColumns) -> String {
     format!(
@@ -201,16 +209,17 @@ pub(crate) async fn backfill(job: &Job<'_>, from: u32, to: u32, columns: &[Strin
     let bases = bases(job, &layout).await?;
     let act = Filling::new(job, &layout, &table, &layout.names, from, columns, &bases)?;
     let key = act.key.clone();
+    make(job, &layout, &act.helpers()).await?;
     Walk { job, layout: &layout, table: &layout.names.table, key, act }.all().await
 }
 
-/// Makes the functions that a backfill calls, where the triggers are not there yet.
-pub(crate) async fn helpers(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>) -> Result<()> {
-    let live: Vec<u32> = table.views.iter().map(|view| view.version).collect();
-    let keys = |model: &str| layout.key_type(model);
-    let Some(triggers) = postgres::triggers(table, &live, &[], &layout.names, &keys).map_err(local(job))? else { return Ok(()) };
+/// Makes the functions that a computation calls; those of the triggers are there.
+pub(crate) async fn make(job: &Job<'_>, layout: &Layout<'_>, helpers: &[String]) -> Result<()> {
+    if helpers.is_empty() {
+        return Ok(());
+    }
     let mut statements = create_schema(job, &layout.names.workings).await?;
-    statements.extend(triggers.helpers);
+    statements.extend(helpers.iter().cloned());
     job.transact(&statements).await
 }
 
@@ -227,9 +236,6 @@ pub(crate) async fn attempt(job: &Job<'_>, from: u32, to: u32, columns: &[String
     let names = layout.names.on(TRIAL);
     let bases = bases(job, &layout).await.unwrap_or_default();
     let keys = |model: &str| layout.key_type(model);
-    let live: Vec<u32> = table.views.iter().map(|view| view.version).collect();
-    let helpers =
-        postgres::triggers(&table, &live, &[], &names, &keys).map_err(local(job))?.map(|t| t.helpers).unwrap_or_default();
     let mut added = Vec::new();
     for at in (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)) {
         added.push(postgres::add_column(&table, at, &names, &keys).map_err(unfit(job))?);
@@ -245,17 +251,16 @@ pub(crate) async fn attempt(job: &Job<'_>, from: u32, to: u32, columns: &[String
         let mut client = job.backend.state().database().client().await?;
         let transaction = client.transaction().await.during(&what)?;
         transaction.batch_execute(SETTINGS).await.during(&what)?;
-        let rows = match sample {
+        let rows = if let Some(sample) = sample {
             // Spread over the whole, and the same ones each time.
-            Some(sample) => format!("ORDER BY pg_catalog.md5(ROW({})::text) LIMIT {sample}", key_columns.join(", ")),
-            None => {
-                let open = Range { after: after.clone(), up_to: None };
-                format!("WHERE {} ORDER BY {} LIMIT {TRIED}", open.condition(&key), key_columns.join(", "))
-            }
+            format!("ORDER BY pg_catalog.md5(ROW({})::text) LIMIT {sample}", key_columns.join(", "))
+        } else {
+            let open = Range { after: after.clone(), up_to: None };
+            format!("WHERE {} ORDER BY {} LIMIT {TRIED}", open.condition(&key), key_columns.join(", "))
         };
         let copy = format!("CREATE TEMP TABLE coeval_trial ON COMMIT DROP AS SELECT t.* FROM {} AS t {rows}", layout.names.table);
         let mut statements = vec![format!("CREATE SCHEMA IF NOT EXISTS {}", names.workings)];
-        statements.extend(helpers.iter().cloned());
+        statements.extend(act.helpers());
         statements.push(copy);
         statements.extend(added.iter().cloned());
         for statement in &statements {

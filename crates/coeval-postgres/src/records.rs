@@ -47,7 +47,7 @@ impl PostgresBackend {
         transaction.batch_execute(SETTINGS).await.during(&what)?;
         let writing = Writing { lens, transaction: &transaction, what: &what };
         let written = writing.write(key, change, value, expect).await?;
-        transaction.commit().await.map_err(|error| writing_error(lens, &what, error))?;
+        transaction.commit().await.map_err(|error| writing_error(lens, &what, &error))?;
         Ok(written)
     }
 }
@@ -65,16 +65,16 @@ impl From<Error> for Attempt {
 }
 
 /// What the database said about a write.
-fn writing_error(lens: &Lens<'_>, what: &str, error: tokio_postgres::Error) -> Attempt {
-    if is_passing(&error) {
-        return Attempt::Again(tell(what, &error));
+fn writing_error(lens: &Lens<'_>, what: &str, error: &tokio_postgres::Error) -> Attempt {
+    if is_passing(error) {
+        return Attempt::Again(tell(what, error));
     }
-    let Some(said) = error.as_db_error().filter(|_| is_data(&error) || error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED))
+    let Some(said) = error.as_db_error().filter(|_| is_data(error) || error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED))
     else {
-        return Attempt::Final(tell(what, &error));
+        return Attempt::Final(tell(what, error));
     };
     if error.code() == Some(&SqlState::UNIQUE_VIOLATION) && said.constraint().is_some_and(|name| name.ends_with("_pkey")) {
-        return Attempt::Again(tell(what, &error));
+        return Attempt::Again(tell(what, error));
     }
     let column = said.column().unwrap_or_default();
     let shown = lens.view.entries.iter().find(|(_, at)| lens.table.columns[*at].name == column);
@@ -195,7 +195,7 @@ impl Writing<'_> {
             let (names, values, keys) = (names.join(", "), values.join(", "), key_names.join(", "));
             format!("INSERT INTO {view} ({names}) VALUES ({values}) RETURNING ARRAY[{keys}]")
         };
-        let row = self.transaction.query_typed_one(&sql, &[]).await.map_err(|error| writing_error(lens, self.what, error))?;
+        let row = self.transaction.query_typed_one(&sql, &[]).await.map_err(|error| writing_error(lens, self.what, &error))?;
         let texts: Vec<String> = row.try_get(0).during(self.what)?;
         let of = Key::of(lens.model, &document.clone().into()).filter(|_| !lens.model.key.is_empty());
         Ok(of.or_else(|| key.cloned()).unwrap_or(Key(texts)))
@@ -220,7 +220,7 @@ impl Writing<'_> {
             return Ok(false);
         }
         let sql = format!("UPDATE {} AS t SET {} WHERE {}", lens.layout.names.table, sets.join(", "), lens.key_is(&row.key)?);
-        self.transaction.execute_typed(&sql, &[]).await.map_err(|error| writing_error(lens, self.what, error))?;
+        self.transaction.execute_typed(&sql, &[]).await.map_err(|error| writing_error(lens, self.what, &error))?;
         Ok(true)
     }
 }

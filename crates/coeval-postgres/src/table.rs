@@ -132,7 +132,6 @@ pub(crate) async fn create(job: &Job<'_>) -> Result<Tally> {
             statements.push(add_marker(&names.table));
         }
         job.transact(&statements).await?;
-        backfill::helpers(job, &layout, &whole).await?;
         backfill::backfill(job, was, to, &column_names).await?;
         for at in &changed {
             constraint::check(job, &layout, &whole, *at).await?;
@@ -199,7 +198,7 @@ pub(crate) async fn set_aside(job: &Job<'_>) -> Result<()> {
 }
 
 /// Finds a column of the table as the newer versions have it.
-pub(crate) fn find<'t>(table: &Table<'t>, name: &str, job: &Job<'_>) -> Result<usize> {
+pub(crate) fn find(table: &Table<'_>, name: &str, job: &Job<'_>) -> Result<usize> {
     let found = table.columns.iter().position(|column| column.name == name);
     found.ok_or_else(|| Error::Unknown { message: format!("the manifest knows no column `{name}`: {}", job.step), help: None })
 }

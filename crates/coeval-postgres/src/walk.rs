@@ -118,7 +118,7 @@ impl<A: Act> Walk<'_, A> {
         while !place.done {
             self.job.work.go_on()?;
             self.wait_for_replicas().await?;
-            let limit = self.job.work.pace.rate.map_or(SIZES.1, |rate| (rate as usize).clamp(1, SIZES.1));
+            let limit = self.job.work.pace.rate.map_or(SIZES.1, |rate| rows(rate).clamp(1, SIZES.1));
             size = size.min(limit);
             let started = Instant::now();
             match self.batch(&place, size, false).await? {
@@ -132,7 +132,7 @@ impl<A: Act> Walk<'_, A> {
                     let took = started.elapsed();
                     size = next_size(size, took);
                     if let Some(rate) = self.job.work.pace.rate.filter(|rate| *rate > 0.0) {
-                        let wanted = Duration::from_secs_f64(tally.seen as f64 / rate);
+                        let wanted = Duration::from_secs_f64(f64::from(u32::try_from(tally.seen).unwrap_or(u32::MAX)) / rate);
                         rest(self.job.work, wanted.saturating_sub(took)).await?;
                     }
                 }
@@ -424,10 +424,16 @@ impl<A: Act> Walk<'_, A> {
     }
 }
 
+/// A number of rows, cut off.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within bounds")]
+fn rows(count: f64) -> usize {
+    count.clamp(0.0, 1e9) as usize
+}
+
 /// The number of rows that would have taken as long as a batch should.
 fn next_size(size: usize, took: Duration) -> usize {
     let factor = (TARGET.as_secs_f64() / took.as_secs_f64().max(0.001)).clamp(0.25, 4.0);
-    ((size as f64 * factor) as usize).clamp(100, SIZES.1)
+    rows(f64::from(u32::try_from(size).unwrap_or(u32::MAX)) * factor).clamp(100, SIZES.1)
 }
 
 /// Whether an error is about the value of some row.

@@ -33,7 +33,7 @@ async fn what_one_version_writes_the_others_read() {
         r#"1|Chair|1999|0|{"x": 1, "city": "C", "line": "S"}|medium|Chair-"#
     );
     ask(&client, r#"INSERT INTO shop_v3.item VALUES (2, 'Desk', 2050, 7, '{"line": "L"}', 'high', 'desk')"#).await;
-    ask(&client, r#"INSERT INTO shop_v2.item (id, title, price, address, priority) VALUES (3, 'Lamp', 5, '{}', 'low')"#).await;
+    ask(&client, "INSERT INTO shop_v2.item (id, title, price, address, priority) VALUES (3, 'Lamp', 5, '{}', 'low')").await;
     assert_eq!(
         ask(&client, "SELECT id, name, price::float8, qty, address FROM shop_v1.item ORDER BY id").await,
         "1|Chair|19.991|∅|{\"x\": 1, \"city\": \"C\", \"street\": \"S\"}\n2|Desk|20.5|7|{\"street\": \"L\"}\n3|Lamp|5|∅|{}"

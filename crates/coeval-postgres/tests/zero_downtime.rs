@@ -62,7 +62,7 @@ impl Clients {
                 ];
                 for text in texts {
                     statements.fetch_add(1, Ordering::Relaxed);
-                    let done = if nth % 2 == 0 && !text.starts_with("BEGIN") {
+                    let done = if nth.is_multiple_of(2) && !text.starts_with("BEGIN") {
                         match client.prepare(&text).await {
                             Ok(prepared) => client.query(&prepared, &[]).await.map(|_| ()),
                             Err(error) => Err(error),

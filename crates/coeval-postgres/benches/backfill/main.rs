@@ -60,7 +60,11 @@ async fn timed(client: &Client, text: &str) -> f64 {
 }
 
 async fn table(client: &Client, rows: u64) {
-    batch(client, "DROP TABLE IF EXISTS plain; CREATE TABLE plain (id bigint PRIMARY KEY, n bigint NOT NULL, note text, n2 text)").await;
+    batch(
+        client,
+        "DROP TABLE IF EXISTS plain; CREATE TABLE plain (id bigint PRIMARY KEY, n bigint NOT NULL, note text, n2 text)",
+    )
+    .await;
     batch(client, &format!("INSERT INTO plain SELECT i, i * 7, 'a note' FROM generate_series(1, {rows}) AS i")).await;
     batch(client, "VACUUM ANALYZE plain").await;
 }

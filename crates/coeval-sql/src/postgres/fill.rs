@@ -21,6 +21,8 @@ pub struct Fill {
     pub set: String,
     /// The columns that are set.
     pub columns: Vec<usize>,
+    /// Functions that it calls, complete statements.
+    pub helpers: Vec<String>,
 }
 
 /// Renders the computation of columns from those that the versions up to `from` have; `None` where there is nothing to compute.
@@ -131,7 +133,22 @@ fn render(
         let values: Vec<&str> = sets.iter().map(|(_, value)| value.as_str()).collect();
         format!("({}) = (SELECT {} FROM {from})", names.join(", "), values.join(", "))
     };
-    Ok(Some(Fill { set, columns }))
+    let helpers = called(compute.helping()?, &[&set]);
+    Ok(Some(Fill { set, columns, helpers }))
+}
+
+/// The functions of some that texts call, and those that these call. Later ones may call earlier ones.
+pub(super) fn called(helpers: Vec<String>, texts: &[&str]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for helper in helpers.into_iter().rev() {
+        let name = helper.split_once("FUNCTION ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
+        let mut texts = texts.iter().copied().chain(out.iter().map(String::as_str));
+        if name.is_some_and(|name| texts.any(|text| text.contains(name))) {
+            out.push(helper);
+        }
+    }
+    out.reverse();
+    out
 }
 
 /// The nodes that columns need, with all that they follow from.

@@ -12,7 +12,7 @@ use coeval_core::history::{Gate, Hidden, NodeId, Order};
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
-use super::fill::wanted;
+use super::fill::{called, wanted};
 use crate::compute::stored::Writer;
 use crate::compute::{Compute, Computed, Given, Values, json};
 use crate::dialect::Dialect;
@@ -31,6 +31,8 @@ pub struct Keep {
     pub all: String,
     /// The names of members that there can be.
     pub members: Vec<String>,
+    /// Functions that it calls, complete statements.
+    pub helpers: Vec<String>,
 }
 
 /// Renders what is kept of columns when only what the versions up to `to` have stays; `None` where nothing can be.
@@ -92,8 +94,10 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
         .map(|(name, differs, entry)| format!("CASE WHEN {differs} THEN {} ELSE '{{}}'::pg_catalog.jsonb END", one(name, entry)))
         .collect();
     let all: Vec<String> = members.iter().map(|(name, _, entry)| one(name, entry)).collect();
+    let needed = format!("({})", needed.join(" || "));
     Ok(Some(Keep {
-        needed: format!("({})", needed.join(" || ")),
+        helpers: called(compute.helping()?, &[&needed]),
+        needed,
         all: format!("({})", all.join(" || ")),
         members: members.into_iter().map(|(name, _, _)| name).collect(),
     }))
@@ -218,15 +222,7 @@ impl<'t, 'h> Kept<'t, 'h> {
         ])
     }
 
-    fn belongs(
-        &self,
-        compute: &Compute<'_, '_>,
-        name: &str,
-        fingerprint: Option<String>,
-        edge: Option<NodeId>,
-        values: &Given,
-    ) -> String {
-        let _ = compute;
+    fn belongs(name: &str, fingerprint: Option<String>, edge: Option<NodeId>, values: &Given) -> String {
         let entry = format!("(a.kept -> {})", string(name, D));
         let mut conditions = vec![format!("{entry} IS NOT NULL")];
         if let Some(fingerprint) = fingerprint {
@@ -243,7 +239,7 @@ impl<'t, 'h> Kept<'t, 'h> {
         let Some(hidden) = self.hidden(node).filter(|_| !self.table.homes(node).is_empty()) else { return computed };
         let name = self.name(node);
         let fingerprint = (!hidden.sticky).then(|| self.fingerprint(compute, &[node], values));
-        let belongs = self.belongs(compute, &name, fingerprint, Self::edge(hidden), values);
+        let belongs = Self::belongs(&name, fingerprint, Self::edge(hidden), values);
         let value = format!("(a.kept #> ARRAY[{}, 'v', '0'])", string(&name, D));
         let value = if compute.is_json(node) {
             value
@@ -262,7 +258,7 @@ impl<'t, 'h> Kept<'t, 'h> {
     pub(super) fn whole(&self, compute: &Compute<'_, '_>, at: usize, value: &str, values: &Given) -> String {
         let name = whole_name(self.table, at);
         let fingerprint = self.fingerprint_of_column(compute, at, values);
-        let belongs = self.belongs(compute, &name, Some(fingerprint), None, values);
+        let belongs = Self::belongs(&name, Some(fingerprint), None, values);
         format!("CASE WHEN {belongs} THEN (a.kept #> ARRAY[{}, 'v']) ELSE {value} END", string(&name, D))
     }
 }

@@ -12,6 +12,7 @@ use coeval_core::history::{Gate, Hidden, History, NodeId, Order, Time};
 use coeval_plan::table::{Cluster, Held, MARKER, Table, View};
 
 use super::Names;
+use super::fill::called;
 use crate::compute::stored::{self, Writer};
 use crate::compute::{Compute, Given, Values, json};
 use crate::dialect::Dialect;
@@ -80,15 +81,9 @@ pub fn triggers(
         )
     };
     let clear = format!("  NEW.{} := NULL;\n", ident(MARKER));
-    // Those that a computation of versions to come would call are not made.
-    let called = |helper: &String| {
-        let name = helper.split_once("FUNCTION ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
-        name.is_some_and(|name| insert.contains(name) || update.contains(name))
-    };
-    let mut helpers = compute.lookups()?;
-    helpers.extend(compute.guards()?.into_iter().filter(called));
     Ok(Some(Triggers {
-        helpers,
+        // Those that a computation of versions to come would call are not made.
+        helpers: called(compute.helping()?, &[&insert, &update]),
         insert: function(&names.insert(), &insert, &clear),
         update: function(&names.update(), &update, ""),
         watched: columns.iter().map(|column| ident(&table.columns[*column].name)).collect(),
@@ -356,7 +351,7 @@ impl Part<'_, '_> {
             let is = |values: &dyn Values| json::is_object(&values.value(edge), Dialect::Postgres);
             format!("{} AND NOT {}", is(&old), is(&values))
         });
-        let _ = writeln!(out, "    {flag} := FALSE;\n    IF {} IS DISTINCT FROM ({}) THEN", old.value(node), before.sql);
+        let _ = writeln!(out, "    {flag} := FALSE;\n    IF ({}) IS DISTINCT FROM ({}) THEN", old.value(node), before.sql);
         match deleted {
             Some(deleted) => {
                 let _ =
