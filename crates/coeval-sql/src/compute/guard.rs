@@ -8,8 +8,15 @@ use crate::expr::Local;
 use crate::types::column_type;
 
 impl Compute<'_, '_> {
+    /// Renders all functions that computations may call in PostgreSQL; later ones may call earlier ones.
+    pub(crate) fn helping(&self) -> Result<Vec<String>, Local> {
+        let mut out = self.lookups()?;
+        out.extend(self.guards()?);
+        Ok(out)
+    }
+
     /// Renders the functions for PostgreSQL.
-    pub(crate) fn guards(&self) -> Result<Vec<String>, Local> {
+    fn guards(&self) -> Result<Vec<String>, Local> {
         let mut out = Vec::new();
         for (id, recipe) in self.scope().recipes.iter().enumerate() {
             for (at, target) in recipe.targets.iter().enumerate() {

@@ -4,6 +4,7 @@ use coeval_core::history::{NodeId, OnFail, Target, Tree};
 use coeval_core::schema::{Property, Type};
 
 use super::{Bound, Compute, Computed, Outcome, is_json, json, local};
+use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::types::{facet_check, from_json, to_json};
 
@@ -67,7 +68,10 @@ impl Landing<'_, '_> {
                 (value.to_owned(), fill.map(str::to_owned))
             } else {
                 let lift = |sql: &str| {
-                    to_json(sql, &property.ty, dialect).ok_or_else(|| local("its result has no JSON form in this database"))
+                    let json = to_json(sql, &property.ty, dialect);
+                    let json = json.ok_or_else(|| local("its result has no JSON form in this database"))?;
+                    // There NULL becomes JSON's null, of which this property need not admit any.
+                    Ok(if dialect == Dialect::Sqlite { json::without_null(&json, dialect) } else { json })
                 };
                 (lift(value)?, fill.map(lift).transpose()?)
             };

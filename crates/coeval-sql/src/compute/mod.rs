@@ -26,7 +26,7 @@ use coeval_core::table::Table as LookupTable;
 use coeval_plan::table::Table;
 
 use crate::dialect::Dialect;
-use crate::expr::sqlite::fits_in_case;
+use crate::expr::sqlite::fits;
 use crate::expr::{Local, Rendered, TOO_DEEP, failure_beside, failure_of, landed, render_beside, render_function};
 use crate::literal::literal;
 use crate::types::{KeyType, from_json};
@@ -193,7 +193,7 @@ impl Compute<'_, '_> {
     /// Refuses what the database could not read.
     fn readable(&self, sql: &str) -> Result<(), Local> {
         match self.dialect {
-            Dialect::Sqlite if !fits_in_case(sql) => Err(local(TOO_DEEP)),
+            Dialect::Sqlite if !fits(sql) => Err(local(TOO_DEEP)),
             Dialect::Sqlite | Dialect::Postgres => Ok(()),
         }
     }

@@ -4,10 +4,9 @@ use coeval_core::history::{NodeId, Time};
 use coeval_core::schema::Type;
 use coeval_plan::table::{Held, Spot, Table, View, elements_signature};
 
-use super::{Compute, Shape, Values, json, local};
+use super::{Compute, Shape, Values, json};
 use crate::dialect::Dialect;
-use crate::expr::sqlite::fits;
-use crate::expr::{Local, TOO_DEEP};
+use crate::expr::Local;
 use crate::name::ident;
 use crate::types::{from_json, to_json};
 
@@ -116,16 +115,6 @@ impl Compute<'_, '_> {
 
     /// What a column holds when nodes have these values; `None` for a column that holds no node.
     pub(crate) fn kept(&self, at: usize, values: &dyn Values, writer: &Writer<'_>) -> Result<Option<String>, Local> {
-        let value = self.put_together(at, values, writer)?;
-        if let (Dialect::Sqlite, Some(value)) = (self.dialect, &value)
-            && !fits(value)
-        {
-            return Err(local(TOO_DEEP));
-        }
-        Ok(value)
-    }
-
-    fn put_together(&self, at: usize, values: &dyn Values, writer: &Writer<'_>) -> Result<Option<String>, Local> {
         let column = &self.table.columns[at];
         Ok(match column.held {
             Held::Hidden { node } => {

@@ -9,6 +9,7 @@ use coeval_testkit::world_countries;
 use super::stored::Writer;
 use super::{Compute, Given, Helpers, Values};
 use crate::dialect::Dialect;
+use crate::expr::sqlite::fits;
 
 /// The values after a row was changed.
 struct Updated<'c, 'h>(&'c Compute<'c, 'h>);
@@ -46,6 +47,9 @@ fn left(dialect: Dialect, knows_writer: bool) -> Vec<String> {
         for at in 0..table.columns.len() {
             let old = Writer { view, new: "NEW", old: Some("OLD") };
             match compute.kept(at, &given, &old) {
+                Ok(Some(value)) if dialect == Dialect::Sqlite => {
+                    assert!(fits(&value), "column {} from {}", table.columns[at].name, view.version);
+                }
                 Ok(_) => {}
                 Err(local) => out.push(format!("column {} from {}: {local}", table.columns[at].name, view.version)),
             }

@@ -135,17 +135,22 @@ fn render(
         let values: Vec<&str> = sets.iter().map(|(_, value)| value.as_str()).collect();
         format!("({}) = (SELECT {} FROM {from})", names.join(", "), values.join(", "))
     };
-    let helpers = called(compute.guards()?, &[&set]);
+    let helpers = called(compute.helping()?, &[&set]);
     Ok(Some(Fill { set, columns, helpers }))
 }
 
-/// The functions of some that a text calls.
+/// The functions of some that texts call, and those that these call. Later ones may call earlier ones.
 pub(super) fn called(helpers: Vec<String>, texts: &[&str]) -> Vec<String> {
-    let is_called = |helper: &String| {
+    let mut out: Vec<String> = Vec::new();
+    for helper in helpers.into_iter().rev() {
         let name = helper.split_once("FUNCTION ").and_then(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
-        name.is_some_and(|name| texts.iter().any(|text| text.contains(name)))
-    };
-    helpers.into_iter().filter(is_called).collect()
+        let mut texts = texts.iter().copied().chain(out.iter().map(String::as_str));
+        if name.is_some_and(|name| texts.any(|text| text.contains(name))) {
+            out.push(helper);
+        }
+    }
+    out.reverse();
+    out
 }
 
 /// The nodes that columns need, with all that they follow from.

@@ -96,7 +96,7 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
     let all: Vec<String> = members.iter().map(|(name, _, entry)| one(name, entry)).collect();
     let needed = format!("({})", needed.join(" || "));
     Ok(Some(Keep {
-        helpers: called(compute.guards()?, &[&needed]),
+        helpers: called(compute.helping()?, &[&needed]),
         needed,
         all: format!("({})", all.join(" || ")),
         members: members.into_iter().map(|(name, _, _)| name).collect(),

@@ -81,11 +81,9 @@ pub fn triggers(
         )
     };
     let clear = format!("  NEW.{} := NULL;\n", ident(MARKER));
-    // Those that a computation of versions to come would call are not made.
-    let mut helpers = compute.lookups()?;
-    helpers.extend(called(compute.guards()?, &[&insert, &update]));
     Ok(Some(Triggers {
-        helpers,
+        // Those that a computation of versions to come would call are not made.
+        helpers: called(compute.helping()?, &[&insert, &update]),
         insert: function(&names.insert(), &insert, &clear),
         update: function(&names.update(), &update, ""),
         watched: columns.iter().map(|column| ident(&table.columns[*column].name)).collect(),

@@ -117,13 +117,11 @@ impl Values for At<'_, '_, '_> {
         self.0.value(node, self.1)
     }
 
-    fn shaped(&self, node: NodeId, to: Time) -> Option<String> {
-        self.0.compute.in_shape(node, to, "o").filter(|_| self.1 == Row::Old)
-    }
-
     fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
-        let shaped = self.0.compute.in_shape(node, to, "o")?;
-        (self.1 == Row::New && self.0.is_update).then(|| (self.0.value(node, Row::Old), shaped))
+        let (scratch, side) = (self.0.scratch(), self.0.side());
+        let was = |value: String| format!("(SELECT {value} FROM {scratch} AS o WHERE o.{side} = 0)");
+        let shaped = self.0.compute.in_shape(node, to, "o").filter(|_| self.1 == Row::Own && self.0.is_update)?;
+        Some((was(self.0.value(node, Row::Old)), was(shaped)))
     }
 }
 

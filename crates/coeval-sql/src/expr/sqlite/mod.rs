@@ -28,7 +28,7 @@ pub(in crate::expr) use map::rename_keys;
 pub(crate) use map::value_of;
 pub(in crate::expr) use number::crowded;
 pub(crate) use number::is_decimal;
-pub(crate) use stack::{fits, fits_in_case};
+pub(crate) use stack::fits;
 
 /// Makes the text of an expression.
 pub(crate) struct Sqlite<'a> {

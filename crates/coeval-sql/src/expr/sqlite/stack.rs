@@ -8,17 +8,9 @@
 /// The entries that a trigger leaves for an expression in `UPDATE … SET (…) = (SELECT …)`.
 const LEFT: usize = 81;
 
-/// The entries of `CASE`, in which a write compares what is computed with what was there.
-const COMPARED: usize = 7;
-
 /// Whether an expression can stand in a trigger.
 pub(crate) fn fits(sql: &str) -> bool {
     needed(sql) <= LEFT
-}
-
-/// Whether it can be compared there with what a row had before.
-pub(crate) fn fits_in_case(sql: &str) -> bool {
-    needed(sql) <= LEFT - COMPARED
 }
 
 /// What encloses the tokens that are read.
