@@ -9,7 +9,11 @@ const FUNCTION: usize = 70;
 
 /// Files that may be longer: path, limit, and why a split would read worse.
 const LONGER: &[(&str, usize, &str)] = &[
-    ("crates/coeval-sql/src/sqlite/trigger.rs", 650, "one trigger is one text, and each part of it writes what the next one reads"),
+    (
+        "crates/coeval-sql/src/sqlite/trigger.rs",
+        650,
+        "one trigger is one text, and each part of it writes what the next one reads",
+    ),
     ("crates/coeval-sql/src/compute/mod.rs", 530, "gates, recipes and inputs call one another"),
 ];
 

@@ -52,6 +52,10 @@ pub fn triggers(
     let (mut variables, mut insert, mut update) = (Variables::new(), String::new(), String::new());
     let mut columns = BTreeSet::new();
     let mut assignments = 0;
+    // A row without the marker comes from any of the versions before the first that has one. They differ only in what they hide
+    // behind constants, which are the columns' defaults: the newest of them knows all that was written.
+    let unmarked = table.views.iter().filter(|view| live.contains(&view.version) && !view.marked).map(|view| view.version).max();
+    let telling: Vec<u32> = live.iter().copied().filter(|version| unmarked.is_none_or(|newest| *version >= newest)).collect();
     for cluster in &table.clusters {
         let groups = groups(table, cluster, live);
         if groups.len() < 2 {
@@ -64,7 +68,7 @@ pub fn triggers(
         columns.extend(groups.iter().flat_map(|group| group.columns.iter().copied()).filter(is_watched));
         assignments += cluster.nodes.len();
         let part = Part { compute, cluster };
-        insert.push_str(&part.insert(&groups, &mut variables)?);
+        insert.push_str(&part.insert(&crate::group::groups(table, cluster, &telling), &mut variables)?);
         update.push_str(&part.update(&groups, &mut variables)?);
     }
     if insert.is_empty() {
@@ -116,7 +120,7 @@ impl Values for Before<'_, '_> {
 }
 
 /// The values that a write at a version leaves, which are columns of the row or variables.
-struct After<'c, 'h>(&'c Part<'c, 'h>, &'c View);
+struct After<'c, 'h>(&'c Part<'c, 'h>, &'c View, &'c Dirty);
 
 impl Values for After<'_, '_> {
     fn value(&self, node: NodeId) -> String {
@@ -126,6 +130,11 @@ impl Values for After<'_, '_> {
     fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
         let shaped = self.0.compute.in_shape(node, to, "OLD")?;
         Some((self.0.read(node, self.1, "OLD").ok()?, shaped))
+    }
+
+    fn is_new(&self, node: NodeId) -> Option<String> {
+        self.0.table().order(self.1).index[node]?;
+        Some(format!("({})", self.2.any(std::iter::once(node)).sql()))
     }
 }
 
@@ -181,9 +190,11 @@ impl Part<'_, '_> {
     }
 
     /// Puts the values of nodes into the columns that the version does not show.
-    fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, update: bool) -> Result<String, Local> {
+    fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, dirty: Option<&Dirty>) -> Result<String, Local> {
         let mut out = String::new();
-        let values = self.values();
+        let given = self.values();
+        let after = dirty.map(|dirty| After(self, group.view, dirty));
+        let values: &dyn Values = after.as_ref().map_or(&given, |after| after);
         for (at, column) in self.table().columns.iter().enumerate().filter(|(at, _)| !self.table().is_gone(*at)) {
             let target = self.column(at, "NEW");
             let value = match column.held {
@@ -192,8 +203,8 @@ impl Part<'_, '_> {
                     {
                         continue;
                     }
-                    let writer = Writer { view: group.view, new: "NEW", old: update.then_some("OLD") };
-                    self.compute.kept(at, &values, &writer)?
+                    let writer = Writer { view: group.view, new: "NEW", old: dirty.map(|_| "OLD") };
+                    self.compute.kept(at, values, &writer)?
                 }
                 Held::Failed { node } => failed.get(&node).cloned(),
                 Held::Id => None,
@@ -237,7 +248,7 @@ impl Part<'_, '_> {
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
                     failed.extend(computed.failed.map(|failed| (node, failed)));
                 }
-                out.push_str(&self.put(group, &failed, false)?);
+                out.push_str(&self.put(group, &failed, None)?);
                 Ok(out)
             }
             groups => {
@@ -301,7 +312,7 @@ impl Part<'_, '_> {
         for at in hidden {
             self.recompute(group, &order.hidden[at], &mut dirty, variables, &mut out, &mut failed)?;
         }
-        let put = self.put(group, &failed, true)?;
+        let put = self.put(group, &failed, Some(&dirty))?;
         out.push_str(&put);
         if out.is_empty() {
             out.push_str("    NULL;\n");
@@ -321,7 +332,7 @@ impl Part<'_, '_> {
         let node = hidden.node;
         let slot = self.slot(node);
         let order = &self.table().order(group.view);
-        let values = After(self, group.view);
+        let values = After(self, group.view, dirty);
         let touched = dirty.any(hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)));
         let computed = self.compute.calc(order, hidden, &values)?;
         if !hidden.sticky {
