@@ -14,7 +14,7 @@ const LONGER: &[(&str, usize, &str)] = &[
         650,
         "one trigger is one text, and each part of it writes what the next one reads",
     ),
-    ("crates/coeval-sql/src/compute/mod.rs", 530, "gates, recipes and inputs call one another"),
+    ("crates/coeval-sql/src/compute/mod.rs", 560, "gates, recipes and inputs call one another"),
 ];
 
 /// Finds a file that is too long.
