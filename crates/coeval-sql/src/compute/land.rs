@@ -1,5 +1,6 @@
 //! Landing: what an outcome becomes in a target that does or does not admit absence and null (rule N6).
 
+use coeval_core::Value;
 use coeval_core::history::{NodeId, OnFail, Target, Tree};
 use coeval_core::schema::{Property, Type};
 
@@ -104,6 +105,7 @@ impl Landing<'_, '_> {
         };
         let on_absent = match (property.required, fill) {
             (false, _) => "NULL".to_owned(),
+            (true, Some(fill)) if admits_null => format!("coalesce({fill}, {null})"),
             (true, Some(fill)) => fill.to_owned(),
             (true, None) if admits_null => null.to_owned(),
             (true, None) => "NULL".to_owned(),
@@ -122,7 +124,9 @@ impl Landing<'_, '_> {
             (OnFail::Reject, _) | (_, None) => Ok(Computed { sql, failed: None }),
             (OnFail::Fallback(value), Some(failed)) => {
                 let constant = self.compute.constant(value, &property.ty)?;
-                let constant = if self.compute.is_json(self.node) && !is_json(&property.ty) {
+                let constant = if *value == Value::Null && self.compute.is_json(self.node) {
+                    json::null(self.compute.dialect).to_owned()
+                } else if self.compute.is_json(self.node) && !is_json(&property.ty) {
                     to_json(&constant, &property.ty, self.compute.dialect)
                         .ok_or_else(|| local("its result has no JSON form in this database"))?
                 } else {

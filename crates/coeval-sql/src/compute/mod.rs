@@ -49,6 +49,12 @@ pub(crate) trait Values {
     fn before(&self, _node: NodeId, _to: Time) -> Option<(String, String)> {
         None
     }
+
+    /// Returns whether a write computed the node anew; `None` for what it wrote itself. The elements of a list or map that is computed
+    /// are new, whatever was there before.
+    fn is_new(&self, _node: NodeId) -> Option<String> {
+        None
+    }
 }
 
 /// What computations call and read that lies beside the table.
@@ -310,13 +316,7 @@ impl Compute<'_, '_> {
                 }
                 let from = self.node(*node).nearest(shape.from);
                 let before = (shape.before)(*node).or_else(|| values.before(*node, shape.to));
-                return self.reshaped(
-                    *node,
-                    from,
-                    shape.to,
-                    &own,
-                    before.as_ref().map(|(from, to)| (from.as_str(), to.as_str())),
-                );
+                return self.continued_shape(*node, (from, shape.to), &own, before, values.is_new(*node));
             }
             Tree::Object(_, children) => children,
         };
@@ -334,6 +334,30 @@ impl Compute<'_, '_> {
             None => object,
         };
         Ok(format!("CASE WHEN {} THEN {object} ELSE {own} END", json::is_object(&own, self.dialect)))
+    }
+
+    /// A list or map in the shape of another moment, as it was where it was not computed anew.
+    pub(crate) fn continued_shape(
+        &self,
+        node: NodeId,
+        (from, to): (Time, Time),
+        value: &str,
+        before: Option<(String, String)>,
+        is_new: Option<String>,
+    ) -> Result<String, Local> {
+        match (before, is_new) {
+            (Some((_, own)), Some(is_new)) => {
+                let fresh = self.reshaped(node, from, to, value, None)?;
+                if fresh == value {
+                    return Ok(fresh);
+                }
+                Ok(format!("CASE WHEN {is_new} THEN {fresh} ELSE {own} END"))
+            }
+            (before, _) => {
+                let before = before.as_ref().map(|(from, to)| (from.as_str(), to.as_str()));
+                self.reshaped(node, from, to, value, before)
+            }
+        }
     }
 
     /// A native value as JSON.

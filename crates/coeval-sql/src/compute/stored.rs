@@ -119,10 +119,9 @@ impl Compute<'_, '_> {
         Ok(match column.held {
             Held::Hidden { node } => {
                 let (ty, known) = (&column.property.ty, &self.scope().nodes[node]);
-                let before = self.before(writer, at, node)?;
-                let before = before.as_ref().map(|(from, to)| (from.as_str(), to.as_str()));
-                let from = known.nearest(writer.view.time);
-                let value = self.reshaped(node, from, known.born, &values.value(node), before)?;
+                let (before, from) = (self.before(writer, at, node)?, known.nearest(writer.view.time));
+                let is_new = values.is_new(node);
+                let value = self.continued_shape(node, (from, known.born), &values.value(node), before, is_new)?;
                 Some(if self.is_json(node) { value } else { self.lifted_as(&value, ty, column.property.nullable) })
             }
             Held::Shown { node, time } => Some(if self.is_json(node) && !column.is_json() {

@@ -116,7 +116,7 @@ impl Values for Before<'_, '_> {
 }
 
 /// The values that a write at a version leaves, which are columns of the row or variables.
-struct After<'c, 'h>(&'c Part<'c, 'h>, &'c View);
+struct After<'c, 'h>(&'c Part<'c, 'h>, &'c View, &'c Dirty);
 
 impl Values for After<'_, '_> {
     fn value(&self, node: NodeId) -> String {
@@ -126,6 +126,11 @@ impl Values for After<'_, '_> {
     fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
         let shaped = self.0.compute.in_shape(node, to, "OLD")?;
         Some((self.0.read(node, self.1, "OLD").ok()?, shaped))
+    }
+
+    fn is_new(&self, node: NodeId) -> Option<String> {
+        self.0.table().order(self.1).index[node]?;
+        Some(format!("({})", self.2.any(std::iter::once(node)).sql()))
     }
 }
 
@@ -181,9 +186,11 @@ impl Part<'_, '_> {
     }
 
     /// Puts the values of nodes into the columns that the version does not show.
-    fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, update: bool) -> Result<String, Local> {
+    fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, dirty: Option<&Dirty>) -> Result<String, Local> {
         let mut out = String::new();
-        let values = self.values();
+        let given = self.values();
+        let after = dirty.map(|dirty| After(self, group.view, dirty));
+        let values: &dyn Values = after.as_ref().map_or(&given, |after| after);
         for (at, column) in self.table().columns.iter().enumerate().filter(|(at, _)| !self.table().is_gone(*at)) {
             let target = self.column(at, "NEW");
             let value = match column.held {
@@ -192,8 +199,8 @@ impl Part<'_, '_> {
                     {
                         continue;
                     }
-                    let writer = Writer { view: group.view, new: "NEW", old: update.then_some("OLD") };
-                    self.compute.kept(at, &values, &writer)?
+                    let writer = Writer { view: group.view, new: "NEW", old: dirty.map(|_| "OLD") };
+                    self.compute.kept(at, values, &writer)?
                 }
                 Held::Failed { node } => failed.get(&node).cloned(),
                 Held::Id => None,
@@ -237,7 +244,7 @@ impl Part<'_, '_> {
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
                     failed.extend(computed.failed.map(|failed| (node, failed)));
                 }
-                out.push_str(&self.put(group, &failed, false)?);
+                out.push_str(&self.put(group, &failed, None)?);
                 Ok(out)
             }
             groups => {
@@ -301,7 +308,7 @@ impl Part<'_, '_> {
         for at in hidden {
             self.recompute(group, &order.hidden[at], &mut dirty, variables, &mut out, &mut failed)?;
         }
-        let put = self.put(group, &failed, true)?;
+        let put = self.put(group, &failed, Some(&dirty))?;
         out.push_str(&put);
         if out.is_empty() {
             out.push_str("    NULL;\n");
@@ -321,7 +328,7 @@ impl Part<'_, '_> {
         let node = hidden.node;
         let slot = self.slot(node);
         let order = &self.table().order(group.view);
-        let values = After(self, group.view);
+        let values = After(self, group.view, dirty);
         let touched = dirty.any(hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)));
         let computed = self.compute.calc(order, hidden, &values)?;
         if !hidden.sticky {

@@ -105,6 +105,8 @@ struct Writer<'c, 'h> {
     wanted: BTreeSet<NodeId>,
     /// Whether there is a row that was there before.
     is_update: bool,
+    /// The conditions on which a write changes a node, or computes it anew.
+    dirty: BTreeMap<NodeId, BTreeSet<String>>,
     slots: BTreeSet<String>,
     local: Vec<(NodeId, Local)>,
 }
@@ -123,6 +125,18 @@ impl Values for At<'_, '_, '_> {
         let shaped = self.0.compute.in_shape(node, to, "o").filter(|_| self.1 == Row::Own && self.0.is_update)?;
         Some((was(self.0.value(node, Row::Old)), was(shaped)))
     }
+
+    fn is_new(&self, node: NodeId) -> Option<String> {
+        self.0.order.index[node]?;
+        let Some(flags) = self.0.dirty.get(&node).filter(|flags| !flags.is_empty()) else { return Some("0".to_owned()) };
+        let flags: Vec<String> = flags.iter().cloned().collect();
+        let row = match self.1 {
+            Row::Own => self.0.scratch(),
+            Row::New => "n".to_owned(),
+            Row::Old => return None,
+        };
+        Some(format!("({})", flags.join(" OR ").replace(&format!("{}.", self.0.scratch()), &format!("{row}."))))
+    }
 }
 
 impl<'c, 'h> Writer<'c, 'h> {
@@ -138,6 +152,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             wanted: BTreeSet::new(),
             order,
             is_update: false,
+            dirty: BTreeMap::new(),
             slots: BTreeSet::new(),
             local: Vec::new(),
         };
@@ -494,17 +509,17 @@ impl<'c, 'h> Writer<'c, 'h> {
                 out.push_str(&self.compare(&[(slot, old)]));
             }
         }
-        let mut dirty = BTreeMap::new();
         let mut flags = Vec::new();
         let shown: Vec<NodeId> = self.wanted.iter().copied().filter(|node| order.index[*node].is_none()).collect();
         for node in shown {
             let flag = self.extra('d', node);
             flags.push((ident(&flag), format!("{} IS NOT {}", self.value(node, Row::New), self.value(node, Row::Old))));
-            dirty.insert(node, BTreeSet::from([self.at(Row::Own, &flag)]));
+            let flag = self.at(Row::Own, &flag);
+            self.dirty.insert(node, BTreeSet::from([flag]));
         }
         out.push_str(&self.compare(&flags));
         for at in self.computed() {
-            out.push_str(&self.recompute(&order.hidden[at], &mut dirty));
+            out.push_str(&self.recompute(&order.hidden[at]));
         }
         let puts = self.puts(false)?;
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
@@ -525,10 +540,10 @@ impl<'c, 'h> Writer<'c, 'h> {
     }
 
     /// Recomputes a hidden node where the write touches it.
-    fn recompute(&mut self, hidden: &Hidden, dirty: &mut BTreeMap<NodeId, BTreeSet<String>>) -> String {
+    fn recompute(&mut self, hidden: &Hidden) -> String {
         let node = hidden.node;
         let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
-        let touched: BTreeSet<String> = deps.filter_map(|dep| dirty.get(&dep)).flatten().cloned().collect();
+        let touched: BTreeSet<String> = deps.filter_map(|dep| self.dirty.get(&dep)).flatten().cloned().collect();
         let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
         if touched.is_empty() && (!hidden.sticky || edge.is_none()) {
             return String::new();
@@ -539,7 +554,7 @@ impl<'c, 'h> Writer<'c, 'h> {
         let computed = match self.calc(hidden) {
             Ok(computed) => computed,
             Err(local) => {
-                dirty.insert(node, touched);
+                self.dirty.insert(node, touched);
                 return self.cannot(hidden, local, Some(&condition));
             }
         };
@@ -550,7 +565,7 @@ impl<'c, 'h> Writer<'c, 'h> {
                 out.push_str(&self.set(true, &column, &failed, Some(&condition)));
             }
             out.push_str(&self.set(true, &slot, &computed.sql, Some(&condition)));
-            dirty.insert(node, touched);
+            self.dirty.insert(node, touched);
             return out;
         }
         // A value of its own goes only with the object that it lies in; one that follows goes on following.
@@ -571,7 +586,8 @@ impl<'c, 'h> Writer<'c, 'h> {
         }
         out.push_str(&self.set(true, &slot, &computed.sql, Some(&moves)));
         out.push_str(&self.set(true, &ident(&flag), &format!("({goes}) OR ({moves})"), None));
-        dirty.insert(node, BTreeSet::from([self.at(Row::Own, &flag)]));
+        let flag = self.at(Row::Own, &flag);
+        self.dirty.insert(node, BTreeSet::from([flag]));
         out
     }
 }
