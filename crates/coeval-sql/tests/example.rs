@@ -1,6 +1,8 @@
 //! The worked example of the design as SQL: a strict group, a group in which null is ambiguous, a constant, and an object whose
 //! shape changes.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it would")]
+
 use coeval_core::history::{History, Release};
 use coeval_core::json;
 use coeval_core::op::{Context, Operation, Rewrites};

@@ -19,7 +19,7 @@ pub(crate) struct Landing<'c, 'h> {
 impl Landing<'_, '_> {
     /// Lands an outcome in the node, the target itself or something in it. `fill` is of the target's type, and `inputs` are the names
     /// that all of it reads.
-    pub(crate) fn land(&self, outcome: &Outcome, fill: Option<&str>, inputs: &Bound) -> Result<Computed, Local> {
+    pub(super) fn land(&self, outcome: &Outcome, fill: Option<&str>, inputs: &Bound) -> Result<Computed, Local> {
         let property: &Property = &self.target.property;
         if let Tree::Leaf(_) = &self.target.tree {
             let sql = self.presence(property, &outcome.sql, outcome.absent.as_deref(), fill)?;
@@ -107,8 +107,7 @@ impl Landing<'_, '_> {
             (false, _) => "NULL".to_owned(),
             (true, Some(fill)) if admits_null => format!("coalesce({fill}, {null})"),
             (true, Some(fill)) => fill.to_owned(),
-            (true, None) if admits_null => null.to_owned(),
-            (true, None) => "NULL".to_owned(),
+            (true, None) => if admits_null { null } else { "NULL" }.to_owned(),
         };
         let present = if on_null == "NULL" { value.to_owned() } else { format!("coalesce({value}, {on_null})") };
         match absent {
@@ -154,7 +153,7 @@ impl Landing<'_, '_> {
             });
         }
         // Evaluated only where the computation itself does not fail.
-        if property.required && !property.nullable {
+        if property.required && !property.nullable && !outcome.present {
             conditions.push(format!("{landed} IS NULL"));
         }
         if let Some(fits) = facet_check(landed, property, dialect).filter(|_| !outcome.sure && !self.compute.is_json(self.node)) {

@@ -1,6 +1,7 @@
 //! Backfills: the values of new columns for the rows that are there, as an UPDATE that a batch's condition is added to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use coeval_core::history::NodeId;
 use coeval_plan::table::{Held, Table, View};
@@ -127,7 +128,8 @@ fn render(
         // Each level sees the ones before it. OFFSET 0 keeps the planner from copying an expression to everywhere it is read.
         let mut from = String::from("(SELECT 1) AS l");
         for (node, value) in &levels {
-            from.push_str(&format!(" CROSS JOIN LATERAL (SELECT {value} AS v OFFSET 0) AS l{node}"));
+            // Writing to a string cannot fail.
+            let _ = write!(from, " CROSS JOIN LATERAL (SELECT {value} AS v OFFSET 0) AS l{node}");
         }
         let names: Vec<String> = sets.iter().map(|(at, _)| name(*at)).collect();
         let values: Vec<&str> = sets.iter().map(|(_, value)| value.as_str()).collect();

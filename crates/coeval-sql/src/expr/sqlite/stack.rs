@@ -145,12 +145,11 @@ pub(crate) fn needed(sql: &str) -> usize {
                 frame.operator(4, 4);
             }
             "+" | "-" if !was_operand => frame.operators.push((12, 1)),
-            _ => match precedence(token).filter(|_| was_operand) {
-                Some(precedence) => {
+            _ => {
+                if let Some(precedence) = precedence(token).filter(|_| was_operand) {
                     frame.between |= token == "BETWEEN";
                     frame.operator(precedence, 2);
-                }
-                None => {
+                } else {
                     after_operand = true;
                     after_name = token.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '"'));
                     let table = frame.in_from && frame.own == 5;
@@ -165,7 +164,7 @@ pub(crate) fn needed(sql: &str) -> usize {
                             },
                     );
                 }
-            },
+            }
         }
         most = most.max(frames.iter().map(Frame::entries).sum::<usize>() + 1);
         previous = token;
@@ -199,7 +198,7 @@ fn tokens(sql: &str) -> impl Iterator<Item = &str> {
             '\'' | '"' => quoted(rest, first),
             c if word(c) => {
                 let number = c.is_ascii_digit();
-                rest.find(|c: char| !word(c) && !(number && c == '.')).unwrap_or(rest.len())
+                rest.find(|c: char| !(word(c) || number && c == '.')).unwrap_or(rest.len())
             }
             _ if rest.starts_with("->>") => 3,
             _ if ["->", "||", "<>", "<=", ">=", "<<", ">>"].iter().any(|operator| rest.starts_with(operator)) => 2,
