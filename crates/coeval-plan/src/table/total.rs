@@ -2,7 +2,7 @@
 
 use coeval_core::Value;
 use coeval_core::expr::{self, Expr, ExprKind, ExprType};
-use coeval_core::history::{Fill, Function, NodeId, OnFail, Scope, land};
+use coeval_core::history::{Fill, Function, NodeId, OnFail, Recipe, Scope, Source, land};
 use coeval_core::schema::{Property, Type};
 
 /// Returns whether a node can fail to have a value without the write or the run being refused: where versions older than it write,
@@ -17,7 +17,12 @@ pub(super) fn can_fail(scope: &Scope, node: NodeId, after: bool) -> bool {
                     let outcome = Ok(value.clone());
                     land(outcome, &target.property, target.fill.value(&[]), &OnFail::Reject).is_ok()
                 }
-                Function::Expressions(expressions) => gives_always(expressions[at].0.root(), &target.property, &target.fill),
+                Function::Expressions(expressions) => {
+                    // Where all that it reads is absent, it is not asked.
+                    let absent =
+                        !recipe.inputs.is_empty() && recipe.inputs.iter().all(|input| may_be_absent(scope, recipe, input));
+                    gives_always(expressions[at].0.root(), absent, &target.property, &target.fill)
+                }
                 Function::Identity | Function::Wrap => !target.property.required || target.property.nullable,
                 Function::Enum(_) | Function::Pick { .. } | Function::Keys(_) | Function::Native(_) => false,
             };
@@ -28,8 +33,20 @@ pub(super) fn can_fail(scope: &Scope, node: NodeId, after: bool) -> bool {
     (if after { node.down } else { node.up }).as_ref().is_some_and(fails)
 }
 
+/// Whether an input may be absent.
+fn may_be_absent(scope: &Scope, recipe: &Recipe, input: &Source) -> bool {
+    match input {
+        Source::Key => false,
+        Source::Tree(tree) => {
+            let node = &scope.nodes[tree.node()];
+            let time = node.nearest(recipe.reads_at());
+            !node.property(time).required || node.place(time).parent.is_some()
+        }
+    }
+}
+
 /// Whether an expression has a value that fits the property, whatever it reads.
-fn gives_always(expression: &Expr, property: &Property, fill: &Fill) -> bool {
+fn gives_always(expression: &Expr, absent: bool, property: &Property, fill: &Fill) -> bool {
     let plain = ExprType::of(&property.ty) == expression.ty
         && match &property.ty {
             Type::String
@@ -53,7 +70,7 @@ fn gives_always(expression: &Expr, property: &Property, fill: &Fill) -> bool {
             | Type::Ref { .. }
             | Type::Union { .. } => false,
         };
-    let presence = !expression.nullable || !property.required || property.nullable || !matches!(fill, Fill::None);
+    let presence = !(expression.nullable || absent) || !property.required || property.nullable || !matches!(fill, Fill::None);
     plain && presence && is_total(expression)
 }
 

@@ -9,7 +9,7 @@ use coeval_core::history::{Gate, HiddenRule, NodeId, Order, Shape as Names, Time
 use coeval_core::schema::Type;
 use coeval_plan::table::elements_signature;
 
-use super::{Bound, Compute, Given, Shape, Within, json};
+use super::{Bound, Compute, Given, Shape, Within, json, local};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::expr::sqlite::value_of;
@@ -181,7 +181,11 @@ impl Compute<'_, '_> {
         old_values.extend(kept.clone());
         for hidden in order.hidden.iter().filter(|hidden| wanted.contains(&hidden.node)) {
             let node = hidden.node;
-            let now = self.calc(&order, hidden, &Given(new.clone()))?.sql;
+            let now = self.calc(&order, hidden, &Given(new.clone()))?;
+            if now.failed.is_some() {
+                return Err(local("an element that cannot be computed hides its record, and no column would say so"));
+            }
+            let now = now.sql;
             let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
             let conditions: Vec<String> =
                 deps.filter_map(|dep| changed.get(&dep).cloned().or_else(|| touched.get(&dep).cloned().flatten())).collect();
@@ -266,7 +270,7 @@ impl Compute<'_, '_> {
 fn entries(alias: &str, map: &str, before: Option<(&str, &str)>) -> String {
     let each = format!("pg_catalog.jsonb_each({map}) AS {alias}(k, v)");
     match before {
-        None => each,
+        None => format!("(SELECT {alias}.k, {alias}.v FROM {each}) AS {alias}"),
         Some((from, to)) => {
             format!("(SELECT {alias}.k, {alias}.v, ({from} -> {alias}.k) AS f, ({to} -> {alias}.k) AS t FROM {each}) AS {alias}")
         }

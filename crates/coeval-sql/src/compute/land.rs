@@ -19,7 +19,7 @@ pub(crate) struct Landing<'c, 'h> {
 impl Landing<'_, '_> {
     /// Lands an outcome in the node, the target itself or something in it. `fill` is of the target's type, and `inputs` are the names
     /// that all of it reads.
-    pub(crate) fn land(&self, outcome: &Outcome, fill: Option<&str>, inputs: &Bound) -> Result<Computed, Local> {
+    pub(super) fn land(&self, outcome: &Outcome, fill: Option<&str>, inputs: &Bound) -> Result<Computed, Local> {
         let property: &Property = &self.target.property;
         if let Tree::Leaf(_) = &self.target.tree {
             let sql = self.presence(property, &outcome.sql, outcome.absent.as_deref(), fill)?;
@@ -153,7 +153,7 @@ impl Landing<'_, '_> {
             });
         }
         // Evaluated only where the computation itself does not fail.
-        if property.required && !property.nullable {
+        if property.required && !property.nullable && !outcome.present {
             conditions.push(format!("{landed} IS NULL"));
         }
         if let Some(fits) = facet_check(landed, property, dialect).filter(|_| !outcome.sure && !self.compute.is_json(self.node)) {

@@ -10,6 +10,7 @@ mod guard;
 pub(crate) mod json;
 mod land;
 mod lookup;
+mod outcome;
 pub(crate) mod stored;
 #[cfg(test)]
 mod world;
@@ -17,22 +18,20 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::expr::{Compiled, ExprType};
-use coeval_core::history::{
-    Fill, Function, Gate, Hidden, HiddenRule, Node, NodeId, OnFail, Order, Recipe, RecipeId, Scope, Source, Time, Tree,
-};
+use coeval_core::history::{Fill, Gate, Hidden, HiddenRule, Node, NodeId, Order, Recipe, RecipeId, Scope, Source, Time, Tree};
 use coeval_core::schema::{Property, Type};
 use coeval_core::table::Table as LookupTable;
 use coeval_plan::table::Table;
 
 use crate::dialect::Dialect;
 use crate::expr::sqlite::fits;
-use crate::expr::{Local, Rendered, TOO_DEEP, failure_beside, failure_of, landed, render_beside, render_function};
+use crate::expr::{Local, TOO_DEEP};
 use crate::literal::literal;
 use crate::types::{KeyType, from_json};
 
 pub(crate) use bound::Bound;
 pub(crate) use land::Landing;
+use outcome::{Failing, Outcome};
 
 /// The values of nodes that something is computed from, as SQL.
 pub(crate) trait Values {
@@ -148,7 +147,15 @@ impl Compute<'_, '_> {
         let homes = self.table.homes(node);
         self.scope().nodes[node].lineage.is_some()
             || homes.iter().any(|spot| !spot.path.is_empty() || self.table.columns[spot.column].is_json())
-            || homes.is_empty() && is_json(&self.scope().nodes[node].property(self.scope().nodes[node].born).ty)
+            || homes.is_empty() && self.is_json_nowhere(node)
+    }
+
+    /// Whether a node that lies in no column has to be JSON, for its absence and its null differ.
+    fn is_json_nowhere(&self, node: NodeId) -> bool {
+        let node = self.node(node);
+        let property = node.property(node.born);
+        let inside = node.places.iter().any(|(_, place)| place.parent.is_some());
+        is_json(&property.ty) || inside || !property.required && property.nullable
     }
 
     fn node(&self, node: NodeId) -> &Node {
@@ -369,121 +376,6 @@ impl Compute<'_, '_> {
     fn constant(&self, value: &Value, ty: &Type) -> Result<String, Local> {
         literal(value, ty, self.dialect).map_err(|unfit| local(unfit.to_string()))
     }
-
-    fn outcome(&self, id: RecipeId, at: usize, inputs: &Inputs) -> Result<Outcome, Local> {
-        let recipe = &self.scope().recipes[id];
-        let target = &recipe.targets[at];
-        let sql = match &recipe.function {
-            Function::Constant(None) => {
-                let sql = self.constant(&Value::Null, &target.property.ty)?;
-                return Ok(Outcome { sql, fails: None, absent: Some("TRUE".to_owned()), sure: false });
-            }
-            Function::Constant(Some(value)) => self.constant(value, &target.property.ty)?,
-            function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?.sql,
-        };
-        let absent = inputs.absent.clone();
-        let sure = self.dialect == Dialect::Sqlite && fails::is_sure(&recipe.function, at, &target.property.ty);
-        if target.on_fail == OnFail::Reject {
-            return Ok(Outcome { sql, fails: None, absent, sure });
-        }
-        let fails = match self.failing(recipe, at, inputs)? {
-            Failing::Never => None,
-            Failing::When(condition) => Some(condition),
-            Failing::Unknown => {
-                let guard = self.helpers.guard(id, at).filter(|_| self.within.is_none());
-                let guard = guard.map(|guard| format!("{guard}({})", inputs.seen.join(", ")));
-                let known = || match self.dialect {
-                    Dialect::Sqlite => fails::fails(&recipe.function, at, &inputs.seen, &sql),
-                    Dialect::Postgres => None,
-                };
-                let fails = guard.or_else(known);
-                Some(fails.ok_or_else(|| local("the database cannot go on where a computation fails"))?)
-            }
-        };
-        Ok(Outcome { sql, fails, absent, sure })
-    }
-
-    /// When an output of a recipe fails.
-    fn failing(&self, recipe: &Recipe, at: usize, inputs: &Inputs) -> Result<Failing, Local> {
-        let target = &recipe.targets[at];
-        let rendered = match &recipe.function {
-            Function::Constant(_) => return Ok(Failing::Never),
-            function => self.apply(function, at, &inputs.seen, &inputs.types, &target.property)?,
-        };
-        if !rendered.fallible {
-            return Ok(Failing::Never);
-        }
-        // JSON may hold what is not of its type, which only a trial tells.
-        if self.dialect == Dialect::Postgres
-            && inputs.types.iter().any(|property| is_json(&property.ty))
-            && !matches!(recipe.function, Function::Keys(_))
-        {
-            return Ok(Failing::Unknown);
-        }
-        let condition = match &recipe.function {
-            Function::Expressions(expressions) => {
-                let (expression, places) = &expressions[at];
-                let seen: Vec<String> = places.iter().map(|place| inputs.seen[*place].clone()).collect();
-                let same = ExprType::of(&target.property.ty) == expression.root().ty;
-                let lookups = |table: &LookupTable| self.lookup(table);
-                failure_beside(expression, &seen, self.dialect, Some(&lookups)).ok().filter(|_| same)
-            }
-            function => inputs.seen.first().and_then(|input| failure_of(function, input, self.dialect)),
-        };
-        Ok(condition.map_or(Failing::Unknown, Failing::When))
-    }
-
-    /// An expression as a value of a target.
-    fn expression(&self, expression: &Compiled, seen: &[String], target: &Property) -> Result<Rendered, Local> {
-        let lookups = |table: &LookupTable| self.lookup(table);
-        let rendered = render_beside(expression, seen, self.dialect, Some(&lookups))?;
-        let root = expression.root();
-        let exact = matches!(target.ty, Type::Integer | Type::Decimal { .. }) && root.ty != ExprType::of(&target.ty);
-        let rendered = landed(rendered, root, &target.ty, self.dialect)?;
-        Ok(Rendered { fallible: rendered.fallible || exact, ..rendered })
-    }
-
-    /// Where a table lies, unless it is so small that it is written out.
-    fn lookup(&self, table: &LookupTable) -> Option<String> {
-        is_large(table).then(|| self.helpers.lookup(table))
-    }
-
-    /// A function on inputs.
-    fn apply(
-        &self,
-        function: &Function,
-        at: usize,
-        inputs: &[String],
-        types: &[Property],
-        target: &Property,
-    ) -> Result<Rendered, Local> {
-        match function {
-            Function::Expressions(expressions) => {
-                let (expression, places) = &expressions[at];
-                let seen: Vec<String> = places.iter().map(|place| inputs[*place].clone()).collect();
-                self.expression(expression, &seen, target)
-            }
-            Function::Constant(_)
-            | Function::Identity
-            | Function::Enum(_)
-            | Function::Wrap
-            | Function::Pick { .. }
-            | Function::Keys(_)
-            | Function::Native(_) => {
-                let types: Vec<&Property> = types.iter().collect();
-                let mut all = render_function(function, inputs, &types, &[target], self.dialect)?;
-                all.pop().ok_or_else(|| local("it gives nothing"))
-            }
-        }
-    }
-}
-
-/// When a computation fails.
-enum Failing {
-    Never,
-    When(String),
-    /// It has to be tried.
-    Unknown,
 }
 
 /// Whether a table has so many rows that it is not written out wherever it is read.
@@ -504,19 +396,6 @@ struct Inputs {
     /// When all are absent; `None` where that cannot be.
     absent: Option<String>,
     bound: Bound,
-}
-
-/// What a function gives.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    /// The value, of its target's type; NULL for null.
-    sql: String,
-    /// When it fails.
-    fails: Option<String>,
-    /// When there is none.
-    absent: Option<String>,
-    /// Whether it fits its target's type whenever it is there, so that nobody has to look.
-    sure: bool,
 }
 
 fn plain(sql: String) -> Computed {

@@ -1,6 +1,6 @@
 //! Base tables and their columns.
 
-use coeval_core::Value;
+use coeval_core::{Type, Value};
 use coeval_plan::table::{Column, Held, Table};
 
 use super::Names;
@@ -68,6 +68,8 @@ pub fn column_default(column: &Column) -> Result<Option<String>, Unfit> {
         (Held::Id, _) => Ok(Some("pg_catalog.gen_random_uuid()".to_owned())),
         (_, Some(Some(Value::Null))) if column.is_json() => Ok(Some(json::null(Dialect::Postgres).to_owned())),
         (_, Some(Some(Value::Null))) => Ok(None),
+        // An object may have more than what is declared.
+        (_, Some(Some(value))) if column.is_json() => literal(value, &Type::Json, Dialect::Postgres).map(Some),
         (_, Some(Some(value))) => literal(value, &column.property.ty, Dialect::Postgres).map(Some),
         (_, _) => Ok(None),
     }

@@ -244,6 +244,11 @@ impl Part<'_, '_> {
                 for at in hidden {
                     let node = order.hidden[at].node;
                     self.declare(node, variables);
+                    // Rows without a marker come from several versions: a column is as one of them wrote it, or as it begins.
+                    let column = self.compute.direct(node).map(|at| &self.table().columns[at]);
+                    if !group.view.marked && column.is_some_and(|column| column.constant.is_some()) {
+                        continue;
+                    }
                     let computed = self.compute.calc(&order, &order.hidden[at], &values)?;
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
                     failed.extend(computed.failed.map(|failed| (node, failed)));

@@ -102,17 +102,15 @@ impl Sqlite<'_> {
         if index.ty != ExprType::Integer {
             return self.out_of(&self.at_key(&sql, index)?, e);
         }
-        #[allow(clippy::single_match_else, reason = "two ways of one weight")]
-        let at = match shared::integer(index) {
-            Some(_) => "NULL".to_owned(),
-            None => {
-                let number = self.expr(index)?;
-                self.bind(&[&number], |names| {
-                    let number = &names[0];
-                    Ok(format!("(CASE WHEN {number} BETWEEN 1 AND 2147483647 THEN {sql} -> ('$[' || ({number} - 1) || ']') END)"))
-                })?
-            }
-        };
+        if shared::integer(index).is_some() {
+            // Not one that there can be.
+            return self.out_of("NULL", e);
+        }
+        let number = self.expr(index)?;
+        let at = self.bind(&[&number], |names| {
+            let number = &names[0];
+            Ok(format!("(CASE WHEN {number} BETWEEN 1 AND 2147483647 THEN {sql} -> ('$[' || ({number} - 1) || ']') END)"))
+        })?;
         self.out_of(&at, e)
     }
 

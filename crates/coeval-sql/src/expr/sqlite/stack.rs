@@ -146,12 +146,11 @@ pub(crate) fn needed(sql: &str) -> usize {
                 frame.operator(4, 4);
             }
             "+" | "-" if !was_operand => frame.operators.push((12, 1)),
-            _ => match precedence(token).filter(|_| was_operand) {
-                Some(precedence) => {
+            _ => {
+                if let Some(precedence) = precedence(token).filter(|_| was_operand) {
                     frame.between |= token == "BETWEEN";
                     frame.operator(precedence, 2);
-                }
-                None => {
+                } else {
                     after_operand = true;
                     after_name = token.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '"'));
                     let table = frame.in_from && frame.own == 5;
@@ -166,7 +165,7 @@ pub(crate) fn needed(sql: &str) -> usize {
                             },
                     );
                 }
-            },
+            }
         }
         most = most.max(frames.iter().map(Frame::entries).sum::<usize>() + 1);
         previous = token;
