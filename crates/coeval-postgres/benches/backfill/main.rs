@@ -1,9 +1,12 @@
-//! How fast a column is backfilled, beside a plain UPDATE in batches and a change of the type in place; and a hundred migrations.
+//! How fast a column is backfilled, beside a plain UPDATE in batches and a change of the type in place; what writers wait meanwhile, and
+//! what is written for them; and a hundred migrations.
 //!
 //! `testing/postgres cargo bench -p coeval-postgres --bench backfill` prints the table of `docs/performance.md`; `-- 100000` takes so
 //! many rows. All are measured in one run; compare them with one another.
 
 #![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a measurement prints figures")]
+
+mod writers;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +24,8 @@ use coeval_store::ledger::VersionId;
 use coeval_store::{Catalog, Era, ModelEntry};
 use tokio_postgres::{Client, NoTls};
 
+use crate::writers::{PACE, WRITERS, Writers, quantile};
+
 const ITEM: &str = r#"{"type": "model", "name": "item", "key": ["id"], "additional": false, "properties": {
     "id": {"type": "integer", "required": true}, "n": {"type": "integer", "required": true}, "note": "string"}}"#;
 const RETYPE: &str = r#"{"retype_property": {"path": "n", "schema": {"type": "string", "required": true},
@@ -35,14 +40,69 @@ async fn main() {
     println!("{rows} rows, integer to text\n\n| | s | k rows/s | × plain |\n|---|---|---|---|");
     let plain = plain(&client, rows).await;
     report("plain UPDATE in batches of 20,000", rows, plain, plain);
-    let (backfill, whole) = coeval(&client, &url, rows).await;
+    let (backfill, whole) = coeval(&client, &url, "bench", rows).await;
     report("backfill of coeval, its triggers in place", rows, backfill, plain);
     report("the whole migration: columns, triggers, backfill, checks, views", rows, whole, plain);
     let again = self::plain(&client, rows).await;
     report("plain UPDATE once more", rows, again, plain);
     let in_place = in_place(&client, rows).await;
     report("ALTER TYPE in place, the table locked", rows, in_place, plain);
+    amplification(&client, rows).await;
+    waits(&client, &url, rows).await;
     println!("\na hundred migrations of one table each, pending, in one deployment: {:.2} s", hundred(&url).await);
+}
+
+/// What the server writes for updates of single rows: through the old version while the new one is live too, and to a plain table.
+async fn amplification(client: &Client, rows: u64) {
+    table(client, rows).await;
+    println!("\n| updates of single rows | bytes of WAL each | × plain |\n|---|---|---|");
+    let plain = logged(client, "plain", rows).await;
+    println!("| plain table | {plain:.0} | 1.00 |");
+    for view in ["bench_v1.item", "bench_v2.item"] {
+        // Another value for each version: in the newer one it is a text.
+        let bytes = logged(client, view, rows).await;
+        println!("| {view}, two versions live | {bytes:.0} | {:.2} |", bytes / plain);
+    }
+}
+
+/// The bytes of WAL for an update of a row, pages that were not changed since the last checkpoint left out.
+async fn logged(client: &Client, table: &str, rows: u64) -> f64 {
+    let updates = rows.min(20_000);
+    let body = format!(
+        "DO $$ BEGIN FOR i IN 1..{updates} LOOP UPDATE {table} SET n = (i * 7 + 1)::text::{} WHERE id = i; END LOOP; END $$",
+        if table.ends_with("v2.item") { "text" } else { "bigint" }
+    );
+    batch(client, "VACUUM").await;
+    // Once before the measurement, so that the pages were logged whole.
+    batch(client, &body.replace("i * 7 + 1", "i * 7 + 2")).await;
+    let before = client.query_one("SELECT pg_catalog.pg_current_wal_insert_lsn()::text", &[]).await.expect("a place");
+    batch(client, &body).await;
+    let sql = "SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), $1::text::pg_catalog.pg_lsn)::float8";
+    let bytes: f64 = client.query_one(sql, &[&before.get::<_, String>(0)]).await.expect("a length").get(0);
+    bytes / updates as f64
+}
+
+/// How long writers wait: alone, beside a plain UPDATE in batches, and beside a migration.
+async fn waits(client: &Client, url: &str, rows: u64) {
+    let each = 1000 / PACE.as_millis();
+    println!(
+        "\n| {WRITERS} writers, {each} updates a second each | writes | p50, ms | p99, ms | longest, ms |\n|---|---|---|---|---|"
+    );
+    let told = |what: &str, took: &[std::time::Duration]| {
+        let [half, most, all] = [0.5, 0.99, 1.0].map(|part| quantile(took, part));
+        println!("| {what} | {} | {half:.1} | {most:.1} | {all:.1} |", took.len());
+    };
+    table(client, rows).await;
+    let writers = Writers::start(url, "plain", rows);
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    told("nothing else going on", &writers.stop().await);
+    let writers = Writers::start(url, "plain", rows);
+    update(client, rows).await;
+    told("beside a plain UPDATE in batches", &writers.stop().await);
+    first(client, url, "waits", rows).await;
+    let writers = Writers::start(url, "waits_v1.item", rows);
+    second(url, "waits").await;
+    told("beside the whole migration, through the old version", &writers.stop().await);
 }
 
 fn report(what: &str, rows: u64, seconds: f64, plain: f64) {
@@ -71,6 +131,10 @@ async fn table(client: &Client, rows: u64) {
 
 async fn plain(client: &Client, rows: u64) -> f64 {
     table(client, rows).await;
+    update(client, rows).await
+}
+
+async fn update(client: &Client, rows: u64) -> f64 {
     let begin = Instant::now();
     for first in (0..rows).step_by(20_000) {
         batch(client, &format!("UPDATE plain SET n2 = n::text WHERE id > {first} AND id <= {}", first + 20_000)).await;
@@ -120,18 +184,30 @@ fn entry(name: &str, releases: &[(u32, &str)]) -> ModelEntry {
     ModelEntry { name: name.to_owned(), eras: vec![Era { first: 1, end: None, history: history.expect("a history") }] }
 }
 
-async fn coeval(client: &Client, url: &str, rows: u64) -> (f64, f64) {
-    migrate(&backend(url, "bench", vec![entry("item", &[])], 1), None, false, &How::quietly()).await.expect("version 1");
-    batch(client, &format!("INSERT INTO bench_v1.item SELECT i, i * 7, 'a note' FROM generate_series(1, {rows}) AS i")).await;
-    batch(client, "VACUUM ANALYZE bench.item").await;
+/// Makes a deployment at version 1, and its rows.
+async fn first(client: &Client, url: &str, deployment: &str, rows: u64) {
+    migrate(&backend(url, deployment, vec![entry("item", &[])], 1), None, false, &How::quietly()).await.expect("version 1");
+    let fill = format!("INSERT INTO {deployment}_v1.item SELECT i, i * 7, 'a note' FROM generate_series(1, {rows}) AS i");
+    batch(client, &fill).await;
+    batch(client, &format!("VACUUM ANALYZE {deployment}.item")).await;
+}
+
+/// Migrates it to version 2, and returns how long the backfill took, and all of it.
+async fn second(url: &str, deployment: &str) -> (f64, f64) {
     let watch = Watch::default();
     let how = How { observer: &watch, ..How::quietly() };
     let begin = Instant::now();
-    migrate(&backend(url, "bench", vec![entry("item", &[(2, RETYPE)])], 2), None, false, &how).await.expect("version 2");
+    let newer = backend(url, deployment, vec![entry("item", &[(2, RETYPE)])], 2);
+    migrate(&newer, None, false, &how).await.expect("version 2");
     let whole = begin.elapsed().as_secs_f64();
     let seen = watch.0.lock().unwrap_or_else(PoisonError::into_inner);
     let at = seen.iter().position(|(_, what)| what.starts_with("backfill")).expect("a backfill");
     ((seen[at + 1].0 - seen[at].0).as_secs_f64(), whole)
+}
+
+async fn coeval(client: &Client, url: &str, deployment: &str, rows: u64) -> (f64, f64) {
+    first(client, url, deployment, rows).await;
+    second(url, deployment).await
 }
 
 /// A hundred models, each changed by one version, from version 1 to 101.
