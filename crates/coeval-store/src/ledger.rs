@@ -224,15 +224,20 @@ impl Ledger {
         versions
     }
 
-    /// Returns what the last finished run counted for a model.
+    /// Returns what the last finished run that did something for a model counted in all of its steps. Acts on a schema have no count
+    /// of records, and leave that of the others as it is.
     pub fn tally(&self, model: &str) -> Option<Tally> {
         self.entries.iter().rev().find_map(|entry| match &entry.happened {
             Happened::Finished { run, tallies, .. } => {
-                let started = self.started(run)?;
-                let at = started.steps.iter().position(|step| step.model() == model)?;
-                tallies.get(at).copied()
+                let steps = self.started(run)?.steps.iter().zip(tallies);
+                let of_model = steps.filter(|(step, _)| step.model() == model).map(|(_, tally)| *tally);
+                let add = |sum: Tally, next: Tally| {
+                    let total = sum.total.zip(next.total).map(|(a, b)| a + b).or(sum.total).or(next.total);
+                    Tally { total, ..sum.plus(next) }
+                };
+                of_model.reduce(add)
             }
-            _ => None,
+            Happened::Started(_) | Happened::Adopted { .. } | Happened::Undoing { .. } | Happened::Undone { .. } => None,
         })
     }
 }
@@ -240,4 +245,32 @@ impl Ledger {
 /// Whether a rollback only takes versions away from clients.
 fn is_warm(steps: &[Step]) -> bool {
     !steps.is_empty() && steps.iter().all(|step| matches!(step, Step::DropViews { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::Policy;
+
+    #[test]
+    fn the_tally_of_a_model_is_that_of_all_its_steps() {
+        let add = |model: &str| Step::DropNotNull { model: model.to_owned(), column: "a".to_owned() };
+        let started = Started {
+            run: "r".to_owned(),
+            action: Action::Migrate,
+            from: 1,
+            to: 2,
+            steps: vec![add("order"), add("order"), add("item"), add("order")],
+            policy: Policy::Quarantine,
+            versions: Vec::new(),
+        };
+        let counted = |seen, total| Tally { seen, written: seen, total, ..Tally::default() };
+        let tallies = vec![Tally::default(), counted(7, Some(7)), counted(100, None), counted(3, None)];
+        let entry = |number, happened| Entry { number, at: String::new(), by: "test".to_owned(), happened };
+        let happened = [Happened::Started(started), Happened::Finished { run: "r".to_owned(), tallies }];
+        let ledger = Ledger::new((1..).zip(happened).map(|(number, happened)| entry(number, happened)).collect()).unwrap();
+        assert_eq!(ledger.tally("order"), Some(counted(10, Some(7))));
+        assert_eq!(ledger.tally("item"), Some(counted(100, None)));
+        assert_eq!(ledger.tally("unknown"), None);
+    }
 }
