@@ -66,11 +66,34 @@ impl Act for Keeping {
     }
 }
 
+/// The name under which a run that is undone notes that its versions were there for clients.
+const OFFERED: &str = "offered";
+
+/// Renders the note that a run offered its versions before it was undone.
+pub(crate) fn note_offered(job: &Job<'_>) -> String {
+    format!(
+        "INSERT INTO coeval.cursor (deployment, run, step, counts, done) VALUES ({}, {}, {}, '{{}}', true) ON CONFLICT DO NOTHING",
+        text(job.backend.state().deployment()),
+        text(job.work.run),
+        text(OFFERED)
+    )
+}
+
+async fn was_offered(job: &Job<'_>) -> Result<bool> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM coeval.cursor WHERE deployment = {} AND run = {} AND step = {})",
+        text(job.backend.state().deployment()),
+        text(job.work.run),
+        text(OFFERED)
+    );
+    Ok(job.ask::<bool>(&sql).await?.unwrap_or_default())
+}
+
 /// Keeps what could not be computed again of columns that are about to be dropped. A run that is undone has made them, so that
-/// nothing of them is anybody's.
+/// nothing of them is anybody's; unless it died when its versions were offered and it was not noted yet that it is over.
 pub(crate) async fn archive(job: &Job<'_>, from: u32, to: u32, columns: &[String]) -> Result<Tally> {
     let none = Tally { total: Some(0), ..Tally::default() };
-    if job.work.undo {
+    if job.work.undo && !was_offered(job).await? {
         return Ok(none);
     }
     let layout = job.layout()?;

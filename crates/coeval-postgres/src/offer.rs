@@ -8,6 +8,7 @@ use coeval_sql::{fit, ident};
 use coeval_store::{Error, Result};
 use tokio_postgres::types::Type;
 
+use crate::archive;
 use crate::constraint::is_required;
 use crate::error::During;
 use crate::execute::Job;
@@ -40,6 +41,11 @@ fn copy_schema(job: &Job<'_>, version: u32) -> String {
 async fn schema_exists(job: &Job<'_>, schema: &str) -> Result<bool> {
     let sql = format!("SELECT pg_catalog.to_regnamespace({}) IS NOT NULL", text(schema));
     Ok(job.ask::<bool>(&sql).await?.unwrap_or_default())
+}
+
+/// Returns whether a version is there for clients.
+pub(crate) async fn is_offered(job: &Job<'_>, version: u32) -> Result<bool> {
+    schema_exists(job, &schema(job, version)).await
 }
 
 /// Returns who else than its owner has which rights on a table or view.
@@ -227,6 +233,9 @@ pub(crate) async fn drop(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
         if schema_exists(job, &schema(job, version)).await? {
             statements.extend(withdraw(job, version, from)?);
         }
+    }
+    if job.work.undo && !statements.is_empty() {
+        statements.push(archive::note_offered(job));
     }
     job.transact(&statements).await?;
     for layout in staying(job, to, from) {

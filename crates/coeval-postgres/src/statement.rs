@@ -95,6 +95,7 @@ pub(crate) async fn transact_parts(state: &State, group: &Group<'_>, parts: &[Pa
     let patience = state.database().patience();
     let begin = Instant::now();
     let mut lock_timeout = patience.lock_timeout;
+    let mut last: Option<Seen> = None;
     for attempt in 1.. {
         work.go_on()?;
         let (reason, seen) = match try_once(state, group, parts, work, lock_timeout).await {
@@ -104,6 +105,11 @@ pub(crate) async fn transact_parts(state: &State, group: &Group<'_>, parts: &[Pa
         };
         let pause = pause(patience.lock_timeout, attempt);
         if begin.elapsed() + pause >= patience.total {
+            // An attempt may be over before anybody looked; who was in the way before is most likely in the way now.
+            let (reason, seen) = match last {
+                Some(last) if seen.wait().is_none() => (format!("{reason}; before, {}", last.reason()), last),
+                _ => (reason, seen),
+            };
             return Err(gave_up(group.what, begin.elapsed(), attempt, &reason, &seen));
         }
         work.observer.event(Event::Retry { what: group.what.to_owned(), reason, attempt, wait: pause });
@@ -111,6 +117,9 @@ pub(crate) async fn transact_parts(state: &State, group: &Group<'_>, parts: &[Pa
         // The server ends its own tidying up only for who waits until it looks for deadlocks.
         let tidying = seen.wait().is_some_and(|wait| wait.blockers.iter().all(|blocker| blocker.autovacuum));
         lock_timeout = if tidying { patience.lock_timeout.max(Duration::from_millis(1500)) } else { patience.lock_timeout };
+        if seen.wait().is_some() {
+            last = Some(seen);
+        }
     }
     Err(Error::failed(group.what, "it was tried too often"))
 }
@@ -173,6 +182,8 @@ async fn try_once(
         lock::hold(state, &transaction, lock.fence()).await.map_err(Failed::Final)?;
     }
     let (target, first) = (Target::Process(pid), (lock_timeout / 4).max(Duration::from_millis(5)));
+    // Whoever looks is connected beforehand: the wait may be over sooner than a connection is made. If it cannot be, looking says so.
+    drop(database.control().await);
     let watch = Watch { what: group.what, database, work, target, first, patience: None, seen: Mutex::default() };
     let run = async {
         for part in parts {

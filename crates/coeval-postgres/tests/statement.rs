@@ -39,6 +39,15 @@ async fn has_price(client: &Client) -> bool {
     count(client, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'public.item'::regclass AND attname = 'price'").await == 1
 }
 
+/// Waits until something is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_so().await {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{what} never came about");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_somebody_holds_for_a_while_is_waited_for_and_its_holder_named() {
     let (state, other, url) = shop(&[]).await;
@@ -48,40 +57,38 @@ async fn a_lock_that_somebody_holds_for_a_while_is_waited_for_and_its_holder_nam
     let (statements, work) = (adding_a_column(), bench.work(None));
     let group = group(&statements);
     let reader = session(&url).await;
+    let told = format!("item is locked by session {pid} (reporting, user coeval, idle in transaction for ");
     let letting_go = async {
-        // Readers go on meanwhile: none waits for longer than an attempt does.
-        let (begin, mut worst) = (Instant::now(), Duration::ZERO);
-        while begin.elapsed() < Duration::from_secs(1) {
-            let start = Instant::now();
+        // Readers go on while the lock is asked for again and again: each wait is over long before the holder lets go.
+        let mut reads = 0;
+        until("the holder's name", async || {
             reader.query("SELECT count(*) FROM public.item", &[]).await.unwrap();
-            worst = worst.max(start.elapsed());
-            sleep(Duration::from_millis(10)).await;
-        }
+            reads += 1;
+            reads >= 20 && bench.told.retries().iter().filter(|retry| retry.contains(&told)).count() >= 2
+        })
+        .await;
+        assert!(!has_price(&reader).await);
         other.batch_execute("COMMIT").await.unwrap();
-        worst
     };
-    let (done, worst) = futures::join!(transact(&state, &group, &work), letting_go);
+    let (done, ()) = futures::join!(transact(&state, &group, &work), letting_go);
     done.unwrap();
     assert!(has_price(&reader).await);
-    assert!(worst < Duration::from_millis(600), "a reader waited for {worst:?}");
-    let retries = bench.told.retries();
-    assert!(!retries.is_empty());
-    for retry in &retries {
-        let told = format!("item is locked by session {pid} (reporting, user coeval, idle in transaction for ");
-        assert!(retry.contains(&told) && retry.contains("SELECT count(*) FROM public.item"), "{retry}");
+    for retry in bench.told.retries() {
+        // Where the machine is busy, an attempt may be over before anybody looked.
+        let unseen = retry.contains("nobody was seen to hold it");
+        assert!(unseen || retry.contains(&told) && retry.contains("SELECT count(*) FROM public.item"), "{retry}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_is_never_let_go_is_given_up_and_its_holder_named() {
-    let (state, other, url) = shop(&[("lock_timeout", "0.1"), ("lock_patience", "1.5")]).await;
+    // On a busy machine an attempt may be over before anybody looked, so that there are several.
+    let (state, other, url) = shop(&[("lock_patience", "6")]).await;
     let pid: i32 = other.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
     other.batch_execute("BEGIN; UPDATE public.item SET name = 'x' WHERE id = 1").await.unwrap();
     let bench = Bench::new();
-    let begin = Instant::now();
     let statements = adding_a_column();
     let error = transact(&state, &group(&statements), &bench.work(None)).await.unwrap_err();
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     let Error::Failed { what, reason, help } = error else { panic!("{error:?}") };
     assert_eq!(what, "adding a column to item");
     assert!(reason.contains("gave up after") && reason.contains(&format!("session {pid} (reporting")), "{reason}");
@@ -91,18 +98,27 @@ async fn a_lock_that_is_never_let_go_is_given_up_and_its_holder_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadlock_ends_in_another_attempt() {
-    // The wait is longer than it should be, so that the server finds the deadlock; the other one does not look for it.
-    let (state, other, url) = shop(&[("lock_timeout", "5")]).await;
+    // The server looks for deadlocks before the wait is over, which it should not; the other one does not look.
+    let (_, other, url) = shop(&[]).await;
+    let hasty = format!("{url}?options=-c%20deadlock_timeout=100ms");
+    let state = State::new(open_with(&hasty, &[("lock_timeout", "5")]).unwrap(), "shop");
     let bench = Bench::new();
+    // Both wait for each other for certain: the second lock is asked for when the other one waits for the first.
+    let waits = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_catalog.pg_locks
+                     WHERE relation = 'public.item'::regclass AND NOT granted AND pid <> pg_catalog.pg_backend_pid())
+                 AND EXISTS (SELECT FROM pg_catalog.pg_locks WHERE relation = 'public.purchase'::regclass)
+                 LOOP PERFORM pg_catalog.pg_sleep(0.01); END LOOP; END $$";
     let statements = [
         "LOCK TABLE public.item IN ACCESS EXCLUSIVE MODE".to_owned(),
-        "SELECT pg_catalog.pg_sleep(0.5)".to_owned(),
+        waits.to_owned(),
         "LOCK TABLE public.purchase IN ACCESS EXCLUSIVE MODE".to_owned(),
         "ALTER TABLE public.item ADD COLUMN price int".to_owned(),
     ];
     other.batch_execute("SET deadlock_timeout = '1min'; BEGIN; LOCK TABLE public.purchase").await.unwrap();
     let crossing = async {
-        sleep(Duration::from_millis(200)).await;
+        let held =
+            "SELECT count(*) FROM pg_locks WHERE relation = 'public.item'::regclass AND granted AND mode = 'AccessExclusiveLock'";
+        until("the first lock", async || count(&other, held).await == 1).await;
         other.batch_execute("LOCK TABLE public.item; COMMIT").await.unwrap();
     };
     let (group, work) = (group(&statements), bench.work(None));
@@ -131,15 +147,15 @@ async fn what_the_server_refuses_is_said_with_the_statement_and_undone() {
 async fn a_statement_is_ended_when_the_work_is_to_stop() {
     let (state, _, _) = shop(&[]).await;
     let bench = Bench::new();
-    let statements = ["SELECT pg_catalog.pg_sleep(60)".to_owned()];
+    // Longer than any test may take: it ends only if it is ended.
+    let statements = ["SELECT pg_catalog.pg_sleep(3600)".to_owned()];
     let stopping = async {
         sleep(Duration::from_millis(300)).await;
         bench.stop.stop();
     };
-    let (begin, group, work) = (Instant::now(), group(&statements), bench.work(None));
+    let (group, work) = (group(&statements), bench.work(None));
     let (outcome, ()) = futures::join!(transact(&state, &group, &work), stopping);
     assert!(matches!(outcome, Err(Error::Stopped)), "{outcome:?}");
-    assert!(begin.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! stays would keep (rule R3), with fingerprints of what it belongs to.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use coeval_core::Value;
 use coeval_core::json;
@@ -16,7 +17,7 @@ use crate::batch::{Batch, run};
 use crate::layout::{Layout, era_between};
 use crate::row::{self, Row};
 use crate::statement::Session;
-use crate::{catalog, execute};
+use crate::{catalog, execute, state};
 
 /// Archives columns of a model's table.
 pub(crate) async fn archive(
@@ -27,8 +28,8 @@ pub(crate) async fn archive(
     columns: &[String],
     work: &Work<'_>,
 ) -> Result<Tally> {
-    // Nobody wrote at the versions of a run that never finished; and a trial keeps nothing.
-    if work.undo || work.mode != Mode::Write {
+    // Nobody wrote at versions that never were offered; and a trial keeps nothing.
+    if work.mode != Mode::Write || work.undo && !was_offered(store, work).await? {
         return Ok(Tally::default());
     }
     let catalog = store.retired.catalog(&store.catalog, store.ledger().await?.oldest());
@@ -53,6 +54,21 @@ pub(crate) async fn archive(
         })
     };
     run(store, work, "archiving", fresh).await
+}
+
+/// The name under which a run that is undone notes that its versions were there for clients: it died when it had offered them, and
+/// it was not noted yet that it is over.
+const OFFERED: &str = "offered";
+
+/// Notes that a run offered its versions before it was undone.
+pub(crate) fn note_offered(session: &Session<'_>, deployment: &str, run: &str) -> Result<()> {
+    state::note(session, deployment, (run, OFFERED), None, &Tally::default(), true)
+}
+
+async fn was_offered(store: &Sqlite, work: &Work<'_>) -> Result<bool> {
+    let (deployment, run) = (Arc::clone(&store.deployment), work.run.to_owned());
+    let noted = move |session: &Session<'_>| Ok(state::cursor(session, &deployment, &run, OFFERED)?.done);
+    Ok(store.database.read("reading how far a run was", noted).await?.unwrap_or_default())
 }
 
 /// Keeps of a record what no column holds any more; `stays` says which columns stay.

@@ -17,6 +17,8 @@ use crate::statement::{Absent, ForeignKeys, How, Session};
 
 /// For how long one part keeps other writers waiting.
 const TIME: Duration = Duration::from_millis(200);
+/// With how many rows it begins, and how many a part has at most.
+const SIZES: (u64, u64) = (500, 100_000);
 
 /// What is done with one row.
 pub(crate) type Each<'e> = &'e dyn Fn(&Session<'_>, &Row, &BTreeSet<usize>) -> Result<Tally>;
@@ -78,7 +80,10 @@ where
     A: Fn(&Session<'_>, &Batch) -> Result<Tally> + Send + Sync + 'static,
 {
     let act = Arc::new(act);
-    let mut limit = 500;
+    let rate = work.pace.rate.filter(|rate| *rate > 0.0);
+    // A part has no more rows than a second may have.
+    let most = rate.map_or(SIZES.1, |rate| whole(rate).clamp(1, SIZES.1));
+    let mut limit = SIZES.0.min(most);
     loop {
         work.go_on()?;
         let how =
@@ -105,18 +110,30 @@ where
             return if sum.failed > 0 { Err(Error::Records { count: sum.failed }) } else { Ok(sum) };
         }
         if took < TIME / 2 {
-            limit = (limit * 2).min(100_000);
+            limit = (limit * 2).min(most);
         }
-        if let Some(rate) = work.pace.rate.filter(|rate| *rate > 0.0) {
-            // Counted in this process, over the whole step.
-            #[allow(clippy::cast_precision_loss, reason = "a pace need not be exact")]
-            let due = Duration::from_secs_f64(tally.seen as f64 / rate);
-            tokio::time::sleep(due.saturating_sub(took).min(Duration::from_secs(60))).await;
-        } else {
-            // Others get their turn.
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        // Where there is no hurry to keep back, others get their turn.
+        let due = rate.map_or(Duration::ZERO, |rate| {
+            Duration::from_secs_f64(f64::from(u32::try_from(tally.seen).unwrap_or(u32::MAX)) / rate)
+        });
+        rest(work, due.saturating_sub(took).max(Duration::from_millis(2))).await?;
     }
+}
+
+/// A number of rows, cut off.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within bounds")]
+fn whole(count: f64) -> u64 {
+    count.clamp(0.0, 1e9) as u64
+}
+
+/// Rests, unless the work is to stop.
+async fn rest(work: &Work<'_>, pause: Duration) -> Result<()> {
+    let end = Instant::now() + pause;
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        tokio::time::sleep(left.min(Duration::from_millis(100))).await;
+        work.go_on()?;
+    }
+    Ok(())
 }
 
 /// A record that is in the way, or cannot be shown.

@@ -72,7 +72,15 @@ pub(crate) async fn execute(store: &Sqlite, step: &Step, work: &Work<'_>) -> Res
     };
     let how = How { doing: step.to_string(), absent: Absent::Create, foreign_keys: keys, observer: work.observer };
     let (catalog, own) = (Arc::clone(&store.catalog), step.clone());
-    let act = move |session: &Session<'_>| act(session, &catalog, &own, span);
+    let undone = work.undo.then(|| (Arc::clone(&store.deployment), work.run.to_owned()));
+    let act = move |session: &Session<'_>| {
+        if let (Step::DropViews { from, .. }, Some((deployment, run))) = (&own, &undone)
+            && is_offered(session, &catalog, *from)?
+        {
+            archive::note_offered(session, deployment, run)?;
+        }
+        act(session, &catalog, &own, span)
+    };
     let failures = store.transaction(&how, work.lock.map(coeval_store::lock::Lock::fence), act).await?;
     if failures.is_empty() {
         return Ok(Tally::default());
@@ -302,6 +310,19 @@ fn views(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> R
         }
     }
     Ok(())
+}
+
+/// Whether a version is there for clients.
+fn is_offered(session: &Session<'_>, catalog: &Catalog, version: u32) -> Result<bool> {
+    for entry in &catalog.models {
+        for era in entry.eras.iter().filter(|era| era.contains(version)) {
+            let layout = Layout::new(catalog, entry, era, last(era, version))?;
+            if writing::is_offered(session, &layout, version)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The key of a row as people read it, as an expression.

@@ -16,6 +16,12 @@ fn text(session: &Session<'_>, name: &str) -> Result<Option<String>> {
     session.row(sql, [name], |row| row.get(0))
 }
 
+/// Returns whether the view of a version is there.
+pub(crate) fn is_offered(session: &Session<'_>, layout: &Layout<'_>, version: u32) -> Result<bool> {
+    let view = layout.table.views.iter().find(|view| view.version == version);
+    view.map_or(Ok(false), |view| Ok(text(session, &Names::view(view))?.is_some()))
+}
+
 /// Makes the views of versions that are not there.
 pub(crate) fn offer(session: &Session<'_>, layout: &Layout<'_>, after: u32, up_to: u32) -> Result<()> {
     let present = layout.present(session)?;
