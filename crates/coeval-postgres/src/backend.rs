@@ -113,6 +113,10 @@ impl Backend for PostgresBackend {
         script::script(self, step).await
     }
 
+    async fn remarks(&self, step: &Step) -> Result<Vec<String>> {
+        script::remarks(self, step).await
+    }
+
     async fn drift(&self) -> Result<Vec<Drift>> {
         drift::find(self).await
     }
