@@ -1,6 +1,7 @@
 //! The statements of steps, for people to read before anything runs.
 
 use coeval_plan::Step;
+use coeval_plan::table::Held;
 use coeval_sql::{ident, postgres};
 use coeval_store::{Backend as _, Error, Result};
 
@@ -130,7 +131,8 @@ pub(crate) async fn remarks(backend: &PostgresBackend, step: &Step) -> Result<Ve
             let one = |streamed: &postgres::Streamed| {
                 format!("streams `{}` through coeval: {}", table.columns[streamed.column].name, streamed.reason)
             };
-            Ok(streamed.iter().map(one).collect())
+            let shown = |streamed: &&postgres::Streamed| !matches!(table.columns[streamed.column].held, Held::Failed { .. });
+            Ok(streamed.iter().filter(shown).map(one).collect())
         }
         Step::RebuildTriggers { to, .. } => {
             let table = layout.table(last(layout, *to))?;

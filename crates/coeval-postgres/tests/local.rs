@@ -41,8 +41,8 @@ const PERSON: Versions<'static> = (
         (
             3,
             &[
-                r#"{"transform": {"up": {"domain": "coalesce(split_part(contact, '@', 2), '')", "user": "coalesce(split_part(contact, '@', 1), '')"}, "down": {"contact": "upper(\"user\") || '@' || domain"}, "schemas": {"domain": {"type": "string", "required": true}, "user": {"type": "string", "required": true}}}}"#,
-                r#"{"transform": {"up": {"tags[].name": "upper(tags[].label)"}, "down": {"tags[].label": "lower(tags[].name)"}, "schemas": {"tags[].name": "string"}}}"#,
+                r#"{"transform": {"up": {"domain": "split_part(contact, '@', 2)", "user": "split_part(contact, '@', 1)"}, "down": {"contact": "upper(\"user\") || '@' || domain"}, "schemas": {"domain": "string", "user": "string"}}}"#,
+                r#"{"transform": {"up": {"tags[].name": "upper(label)"}, "down": {"tags[].label": "lower(name)"}, "schemas": {"tags[].name": "string"}}}"#,
                 r#"{"add_property": {"path": "tags[].seen", "schema": "boolean"}}"#,
             ],
         ),
@@ -205,14 +205,15 @@ async fn a_plan_says_what_streams_and_why() {
             format!("rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `contact` follows from: {reason}"),
             format!("rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `email` follows from: {reason}"),
             format!("rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `handle` follows from: {reason}"),
-            format!("backfill `contact`, `handle`, `size_v2` of `person`: streams `contact` through coeval: {reason}"),
-            format!("backfill `contact`, `handle`, `size_v2` of `person`: streams `handle` through coeval: {reason}"),
+            format!("backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `contact` through coeval: {reason}"),
+            format!("backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `handle` through coeval: {reason}"),
         ]
     );
     assert!(plan.steps.iter().any(|planned| matches!(planned.step, Step::Backfill { .. })));
 }
 
 /// Stops when it is told of progress.
+#[derive(Debug)]
 struct Stopping(Stop);
 
 impl Observer for Stopping {
