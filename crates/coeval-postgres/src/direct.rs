@@ -16,7 +16,7 @@ use coeval_store::{Backend as _, Error, Result};
 
 use crate::backend::PostgresBackend;
 use crate::error::{During, tell};
-use crate::records::{Attempt, Writing, changed, check, fit, without_id, writing_error};
+use crate::records::{Attempt, Writing, check, fit, without_id, writing_error};
 use crate::row::{Lens, Row};
 use crate::stream;
 
@@ -65,7 +65,7 @@ pub(crate) async fn write(
     if let Some(whole) = whole.as_ref().filter(|whole| !whole.row.hidden.is_empty() && !matches!(change, Change::Put(_))) {
         return Err(Error::Refused(lens.quarantined(&whole.row)).into());
     }
-    let new = changed(lens, change, old.as_ref(), without_id(lens, value), &called)?;
+    let new = writing.changed(change, old.as_ref(), without_id(lens, value), &called)?;
     let unchanged = |row: &Row| Written { key: row.key.clone(), state: row.state.clone(), created: false, changed: false };
     let (whole, new) = match (whole, new) {
         (Some(whole), None) => return Ok(unchanged(&whole.row)),
@@ -103,7 +103,7 @@ async fn present(writing: &Writing<'_>, wide: &Lens<'_>) -> Result<BTreeSet<usiz
 
 impl Direct<'_> {
     async fn find(&self, key: &Key) -> Result<Option<Whole>> {
-        let Writing { lens, transaction, what } = self.writing;
+        let Writing { lens, transaction, what, .. } = self.writing;
         let own = lens.selected();
         let all = stream::selected(&self.wide.table, &self.present);
         let table = &lens.layout.names.table;
@@ -119,12 +119,12 @@ impl Direct<'_> {
         let given = BTreeMap::new();
         let known = Known { values: &whole.values, columns: &self.present, kept: None, given: &given };
         let state = self.wide.table.state(&known, &self.wide.view)?;
-        Ok(self.wide.layout.era.history.sealed(&state, self.wide.shape)?)
+        Ok(self.writing.history.sealed(&state, self.writing.shape())?)
     }
 
     /// What the columns hold when a record is stored so, by their places.
     fn columns(&self, new: &Stored) -> Result<BTreeMap<usize, String>> {
-        let state = self.wide.layout.era.history.state(new)?;
+        let state = self.writing.history.state(new)?;
         let mut out = BTreeMap::new();
         for at in self.present.iter().filter(|at| self.wide.table.columns[**at].held != Held::Id) {
             let value = self.wide.table.held(&state, *at)?;
@@ -190,7 +190,7 @@ impl Direct<'_> {
 
     /// Executes a statement that returns, in a place, whether the marker is gone: it must never stay.
     async fn execute(&self, sql: &str, place: usize) -> Result<tokio_postgres::Row, Attempt> {
-        let Writing { lens, transaction, what } = self.writing;
+        let Writing { lens, transaction, what, .. } = self.writing;
         let rows = transaction.query_typed(sql, &[]).await.map_err(|error| writing_error(lens, what, &error))?;
         let Some(row) = rows.into_iter().next() else {
             return Err(Error::failed(*what, "the record is not there any more").into());

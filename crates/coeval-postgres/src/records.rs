@@ -1,6 +1,7 @@
 //! Records at a version. New rows come through the version's view; what changes in a row shows by itself who wrote it.
 
 use async_trait::async_trait;
+use coeval_core::history::History;
 use coeval_core::lens::{Refused, Stored};
 use coeval_core::patch::Patch;
 use coeval_core::schema::Violation;
@@ -44,11 +45,13 @@ impl PostgresBackend {
         expect: &Expect,
         local: bool,
     ) -> Result<Written, Attempt> {
+        let living = self.living();
+        let history = &living.era(&lens.layout.entry.name, lens.at)?.history;
         let what = format!("writing a record of `{}`", lens.layout.entry.name);
         let mut client = self.state().database().client().await?;
         let transaction = client.transaction().await.during(&what)?;
         transaction.batch_execute(SETTINGS).await.during(&what)?;
-        let writing = Writing { lens, transaction: &transaction, what: &what };
+        let writing = Writing { lens, history, transaction: &transaction, what: &what };
         let written = if local {
             // Nobody changes the triggers any more: what they refuse now is what is computed here.
             let alone = format!("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; SAVEPOINT plainly", lens.layout.names.table);
@@ -107,6 +110,8 @@ pub(crate) fn writing_error(lens: &Lens<'_>, what: &str, error: &tokio_postgres:
 /// A write in its transaction.
 pub(crate) struct Writing<'w> {
     pub(crate) lens: &'w Lens<'w>,
+    /// Without what was retired.
+    pub(crate) history: &'w History,
     pub(crate) transaction: &'w Transaction<'w>,
     pub(crate) what: &'w str,
 }
@@ -125,6 +130,30 @@ impl Writing<'_> {
         }
     }
 
+    /// The version in whose shape records are stored.
+    pub(crate) fn shape(&self) -> u32 {
+        if self.history.is_retired(self.lens.shape) { self.lens.at } else { self.lens.shape }
+    }
+
+    /// What a record becomes; `None` where nothing changes.
+    pub(crate) fn changed(&self, change: &Change, old: Option<&Stored>, value: Value, called: &str) -> Result<Option<Stored>> {
+        let (history, shape) = (self.history, self.shape());
+        let new = match (change, old) {
+            (Change::Put(_), None) => history.create(shape, value).map(Some),
+            (Change::Put(_), Some(old)) => history.put(old, shape, &value),
+            (Change::MergePatch(_), Some(old)) => history.merge_patch(old, shape, &value),
+            (Change::JsonPatch(_), Some(old)) => {
+                let patch =
+                    Patch::from_value(&value).map_err(|e| Error::Refused(Refused::Patch(format!("{}: {}", e.at, e.message))))?;
+                history.json_patch(old, shape, &patch)
+            }
+            (Change::MergePatch(_) | Change::JsonPatch(_), None) => {
+                return Err(Error::Unknown { message: format!("there is no record {called} to patch"), help: None });
+            }
+        };
+        new.map_err(Error::Refused)
+    }
+
     async fn write(&self, key: Option<&Key>, change: &Change, value: &Value, expect: &Expect) -> Result<Written, Attempt> {
         let lens = self.lens;
         let row = match key {
@@ -135,7 +164,7 @@ impl Writing<'_> {
         check(expect, &lens.layout.entry.name, &called, row.as_ref())?;
         let (row, old) = match row {
             Some(row) if row.hidden.is_empty() => {
-                let stored = Stored::plain(lens.shape, row.document.clone());
+                let stored = Stored::plain(self.shape(), row.document.clone());
                 (Some(row), Some(stored))
             }
             // A record that the version cannot show is healed by a whole document, and cannot be patched.
@@ -144,7 +173,7 @@ impl Writing<'_> {
             None => (None, None),
         };
         let value = without_id(lens, value);
-        let new = changed(lens, change, old.as_ref(), value, &called)?;
+        let new = self.changed(change, old.as_ref(), value, &called)?;
         let unchanged = |row: &Row| Written { key: row.key.clone(), state: row.state.clone(), created: false, changed: false };
         let (row, new) = match (row, new) {
             (Some(row), None) => return Ok(unchanged(&row)),
@@ -223,25 +252,6 @@ impl Writing<'_> {
     }
 }
 
-/// What a record becomes; `None` where nothing changes.
-pub(crate) fn changed(lens: &Lens<'_>, change: &Change, old: Option<&Stored>, value: Value, called: &str) -> Result<Option<Stored>> {
-    let history = &lens.layout.era.history;
-    let new = match (change, old) {
-        (Change::Put(_), None) => history.create(lens.shape, value).map(Some),
-        (Change::Put(_), Some(old)) => history.put(old, lens.shape, &value),
-        (Change::MergePatch(_), Some(old)) => history.merge_patch(old, lens.shape, &value),
-        (Change::JsonPatch(_), Some(old)) => {
-            let patch =
-                Patch::from_value(&value).map_err(|e| Error::Refused(Refused::Patch(format!("{}: {}", e.at, e.message))))?;
-            history.json_patch(old, lens.shape, &patch)
-        }
-        (Change::MergePatch(_) | Change::JsonPatch(_), None) => {
-            return Err(Error::Unknown { message: format!("there is no record {called} to patch"), help: None });
-        }
-    };
-    new.map_err(Error::Refused)
-}
-
 /// The document that is stored, if it has a place in the table under its key.
 pub(crate) fn fit<'s>(lens: &Lens<'_>, new: &'s Stored, key: Option<&Key>) -> Result<&'s Object> {
     let Value::Object(document) = &new.document else { return Err(lens.refuse("", "it is no object".to_owned())) };
@@ -289,7 +299,8 @@ impl Records for PostgresBackend {
         let mut client = self.state().database().client().await?;
         let transaction = client.transaction().await.during(&what)?;
         transaction.batch_execute(SETTINGS).await.during(&what)?;
-        let reading = Writing { lens: &lens, transaction: &transaction, what: &what };
+        let history = &lens.layout.era.history;
+        let reading = Writing { lens: &lens, history, transaction: &transaction, what: &what };
         let row = match reading.find(key, "").await {
             // What can be no key is nobody's.
             Err(Error::BadRecord { .. }) => None,
@@ -331,7 +342,8 @@ impl Records for PostgresBackend {
         let mut client = self.state().database().client().await?;
         let transaction = client.transaction().await.during(&what)?;
         transaction.batch_execute(SETTINGS).await.during(&what)?;
-        let reading = Writing { lens: &lens, transaction: &transaction, what: &what };
+        let history = &lens.layout.era.history;
+        let reading = Writing { lens: &lens, history, transaction: &transaction, what: &what };
         let row = match reading.find(key, "FOR UPDATE").await {
             Err(Error::BadRecord { .. }) => None,
             row => row?,

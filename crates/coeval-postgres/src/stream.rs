@@ -55,7 +55,12 @@ fn parsed(said: Option<String>, name: &str) -> Result<Option<Value>> {
 ///
 /// # Errors
 /// A value that no column of the type can hold.
-pub(crate) fn typed(layout: &Layout<'_>, table: &Table<'_>, at: usize, value: Option<&Value>) -> std::result::Result<String, Unfit> {
+pub(crate) fn typed(
+    layout: &Layout<'_>,
+    table: &Table<'_>,
+    at: usize,
+    value: Option<&Value>,
+) -> std::result::Result<String, Unfit> {
     let column = &table.columns[at];
     let json = column.is_json();
     let keys = |model: &str| layout.key_type(model);

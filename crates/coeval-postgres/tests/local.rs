@@ -104,7 +104,14 @@ async fn records_are_as_they_are_in_memory() {
         for backend in both {
             coeval_engine::migrate(backend, Some(to), false, &How::quietly()).await.unwrap_or_else(|e| panic!("to {to}: {e:?}"));
             if to == 1 {
-                put(backend, 1, 1, r#"{"id":1,"name":"ÄNNE","email":"Änne@x.org","size":1.25,"tags":[{"label":"Red","n":1},{"n":2}]}"#).await.unwrap();
+                put(
+                    backend,
+                    1,
+                    1,
+                    r#"{"id":1,"name":"ÄNNE","email":"Änne@x.org","size":1.25,"tags":[{"label":"Red","n":1},{"n":2}]}"#,
+                )
+                .await
+                .unwrap();
                 put(backend, 2, 1, r#"{"id":2,"name":"bo","tags":[]}"#).await.unwrap();
                 put(backend, 3, 1, r#"{"id":3,"name":"Cy","email":"c@y"}"#).await.unwrap();
             }
@@ -122,7 +129,9 @@ async fn records_are_as_they_are_in_memory() {
         patch(backend, 1, 1, r#"{"tags":[{"label":"red","n":9},{"label":"two","n":2}]}"#).await.unwrap();
         patch(backend, 3, 1, r#"{"name":"Cyril"}"#).await.unwrap();
         patch(backend, 4, 1, r#"{"name":"DIANA","size":3.5}"#).await.unwrap();
-        put(backend, 6, 3, r#"{"id":6,"name":"Flo","handle":"f","size":1,"domain":"D","user":"U","tags":[{"name":"A"}]}"#).await.unwrap();
+        put(backend, 6, 3, r#"{"id":6,"name":"Flo","handle":"f","size":1,"domain":"D","user":"U","tags":[{"name":"A"}]}"#)
+            .await
+            .unwrap();
         put(backend, 5, 1, r#"{"id":5,"name":"Ed"}"#).await.unwrap();
     }
     agree(&memory, &postgres, 1..=3).await;
@@ -154,9 +163,13 @@ async fn plain_writes_are_refused_only_where_something_has_to_be_computed() {
     let backend = open(&url, &[PERSON], 2);
     migrate(&backend, 1).await;
     let client = session(&url).await;
-    ask(&client, "INSERT INTO shop_v1.person (id, name, email, size) VALUES (1, 'Ann', 'Ann@x', 1), (2, 'Bob', NULL, NULL)").await;
+    ask(&client, "INSERT INTO shop_v1.person (id, name, email, size) VALUES (1, 'Ann', 'Ann@x', 1), (2, 'Bob', NULL, NULL)")
+        .await;
     migrate(&backend, 2).await;
-    assert_eq!(ask(&client, "SELECT id, contact, handle, size FROM shop_v2.person ORDER BY id").await, "1|ANN@X|ann|100\n2|∅|bob|∅");
+    assert_eq!(
+        ask(&client, "SELECT id, contact, handle, size FROM shop_v2.person ORDER BY id").await,
+        "1|ANN@X|ann|100\n2|∅|bob|∅"
+    );
     for sql in [
         "INSERT INTO shop_v1.person (id, name) VALUES (3, 'Cy')",
         "INSERT INTO shop_v2.person (id, name, handle, contact) VALUES (3, 'Cy', 'cy', 'CY@X')",
@@ -202,11 +215,21 @@ async fn a_plan_says_what_streams_and_why() {
     assert_eq!(
         said,
         [
-            format!("rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `contact` follows from: {reason}"),
-            format!("rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `email` follows from: {reason}"),
-            format!("rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `handle` follows from: {reason}"),
-            format!("backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `contact` through coeval: {reason}"),
-            format!("backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `handle` through coeval: {reason}"),
+            format!(
+                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `contact` follows from: {reason}"
+            ),
+            format!(
+                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `email` follows from: {reason}"
+            ),
+            format!(
+                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `handle` follows from: {reason}"
+            ),
+            format!(
+                "backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `contact` through coeval: {reason}"
+            ),
+            format!(
+                "backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `handle` through coeval: {reason}"
+            ),
         ]
     );
     assert!(plan.steps.iter().any(|planned| matches!(planned.step, Step::Backfill { .. })));
@@ -230,7 +253,8 @@ async fn a_backfill_that_is_stopped_goes_on_where_it_was() {
     let backend = open(&url, &[PERSON], 2);
     migrate(&backend, 1).await;
     let client = session(&url).await;
-    ask(&client, "INSERT INTO shop_v1.person (id, name, email) SELECT g, 'N' || g, 'A' || g FROM generate_series(1, 2500) g").await;
+    ask(&client, "INSERT INTO shop_v1.person (id, name, email) SELECT g, 'N' || g, 'A' || g FROM generate_series(1, 2500) g")
+        .await;
     let stop = Stop::default();
     let stopping = Stopping(stop.clone());
     let how = How { observer: &stopping, stop, pace: Pace { rate: Some(1000.0), ..Pace::default() }, ..How::quietly() };
@@ -249,7 +273,8 @@ async fn what_is_written_while_a_backfill_streams_is_not_lost() {
     let backend = Arc::new(open(&url, &[PERSON], 2));
     migrate(&backend, 1).await;
     let client = session(&url).await;
-    ask(&client, "INSERT INTO shop_v1.person (id, name, email) SELECT g, 'N' || g, 'A' || g FROM generate_series(1, 3000) g").await;
+    ask(&client, "INSERT INTO shop_v1.person (id, name, email) SELECT g, 'N' || g, 'A' || g FROM generate_series(1, 3000) g")
+        .await;
     let done = Arc::new(AtomicBool::new(false));
     let writers = (0..3_i64).map(|nth| {
         let (url, done) = (url.clone(), Arc::clone(&done));

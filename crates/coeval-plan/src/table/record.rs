@@ -182,11 +182,8 @@ impl Table<'_> {
                 let Some(lineage) = scope.nodes[node].lineage else { continue };
                 let Some(spot) = self.homes(node).iter().find(|spot| spot.column == *at) else { continue };
                 let Some(Value::Object(object)) = inner(known.values[*at].as_ref(), &spot.path) else { continue };
-                let declared: Vec<&str> = scope
-                    .children(Some(node), time)
-                    .iter()
-                    .map(|child| scope.nodes[*child].place(time).name.as_str())
-                    .collect();
+                let declared: Vec<&str> =
+                    scope.children(Some(node), time).iter().map(|child| scope.nodes[*child].place(time).name.as_str()).collect();
                 for (name, value) in object.iter().filter(|(name, _)| !declared.contains(&name.as_str())) {
                     match state.extras.iter_mut().find(|(home, _)| *home == Some(lineage)) {
                         Some((_, object)) if object.get(name).is_some() => {}

@@ -26,7 +26,7 @@ pub struct Fill {
     pub helpers: Vec<String>,
     /// The columns that the database cannot compute, which the engine does.
     pub streamed: Vec<Streamed>,
-    /// What was kept of the nodes that these hold, with the node: JSON where it belongs to what there is, else NULL.
+    /// What was kept of the nodes that these follow from, with the node: JSON where it belongs to what there is, else NULL.
     pub kept: Vec<(NodeId, String)>,
     /// The same of whole columns of lists or maps.
     pub whole: Vec<(usize, String)>,
@@ -163,8 +163,9 @@ fn render(
     let (mut kept_nodes, mut whole) = (Vec::new(), Vec::new());
     if let Some(kept) = &kept {
         // Elements are kept with the column that they lie in.
-        let nodes = blind.0.keys().filter(|node| table.scope().nodes[**node].elements.is_none());
-        kept_nodes = nodes.filter_map(|node| Some((*node, kept.entry_of(&compute, *node, &given)?))).collect();
+        let nodes = order.hidden.iter().map(|hidden| hidden.node).filter(|node| wanted.contains(node));
+        let nodes = nodes.filter(|node| table.scope().nodes[*node].elements.is_none() && !streamed.is_empty());
+        kept_nodes = nodes.filter_map(|node| Some((node, kept.entry_of(&compute, node, &given)?))).collect();
         let listed = streamed.iter().filter(|streamed| is_listed(table, streamed.column));
         whole = listed.map(|streamed| (streamed.column, kept.whole(&compute, streamed.column, "NULL", &given))).collect();
     }
