@@ -26,12 +26,14 @@ pub struct PostgresBackend {
     state: State,
     catalog: Arc<Catalog>,
     known: Mutex<Ledger>,
+    /// The catalog with the versions before one retired, as it was last needed.
+    living: Mutex<Option<(u32, Arc<Catalog>)>>,
 }
 
 impl PostgresBackend {
     /// Takes a database, with the models of a manifest. Nothing is asked yet.
     pub fn new(state: State, catalog: Arc<Catalog>) -> Self {
-        Self { state, catalog, known: Mutex::default() }
+        Self { state, catalog, known: Mutex::default(), living: Mutex::default() }
     }
 
     /// Returns what is noted beside the records.
@@ -42,6 +44,23 @@ impl PostgresBackend {
     /// The oldest version that was not retired, as far as the history was read.
     fn oldest(&self) -> u32 {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).oldest()
+    }
+
+    /// Returns the catalog without the versions that were retired, once the history was read: these refuse nothing any more.
+    pub(crate) fn living(&self) -> Arc<Catalog> {
+        let oldest = self.oldest();
+        if oldest <= 1 {
+            return Arc::clone(&self.catalog);
+        }
+        let mut living = self.living.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*living {
+            Some((before, catalog)) if *before == oldest => Arc::clone(catalog),
+            Some(_) | None => {
+                let made = Arc::new(self.catalog.retire(oldest));
+                *living = Some((oldest, Arc::clone(&made)));
+                made
+            }
+        }
     }
 
     /// Returns where the records of a model at a version lie, once the history was read.
@@ -111,6 +130,10 @@ impl Backend for PostgresBackend {
 
     async fn script(&self, step: &Step) -> Result<Vec<String>> {
         script::script(self, step).await
+    }
+
+    async fn remarks(&self, step: &Step) -> Result<Vec<String>> {
+        script::remarks(self, step).await
     }
 
     async fn drift(&self) -> Result<Vec<Drift>> {

@@ -12,6 +12,7 @@ use crate::error::During;
 use crate::execute::Job;
 use crate::layout::{Layout, view_up_to};
 use crate::row::Lens;
+use crate::stream::Stream;
 use crate::table::{create_schema, key, local, text, unfit};
 use crate::walk::{Act, KeyColumns, Range, SETTINGS, Walk};
 
@@ -23,6 +24,8 @@ struct Filling<'l> {
     table: String,
     key: KeyColumns,
     fill: Option<Fill>,
+    /// What the database cannot compute of it.
+    stream: Option<Stream<'l>>,
     /// What brings back what was kept, with the condition on the archive, `a`.
     restores: Vec<(Fill, String)>,
     /// Conditions on `t` that say that a row is in the way, with whether it is only hidden, and the reason, as SQL.
@@ -47,12 +50,21 @@ impl<'l> Filling<'l> {
         })?;
         let fill = postgres::fill(table, view, &at, names, &keys).map_err(local(job))?;
         let key = key(table, layout);
+        let streamed = fill.iter().flat_map(|fill| &fill.streamed).cloned().collect::<Vec<_>>();
+        let mut stream = None;
+        if !streamed.is_empty() {
+            let own = layout.table(table.views.last().map_or(from, |view| view.version))?;
+            stream = Some(Stream::new(layout, own, view, (&names.table, &key), &streamed));
+        }
         let mut restores = Vec::new();
         for base in bases {
             let Some(kept) = view_up_to(table, *base) else { continue };
             if let Some(fill) = postgres::restore(table, view, &at, kept, names, &keys).map_err(local(job))? {
-                restores
-                    .push((fill, format!("{} AND a.base = {base}", archived(job.backend.state().deployment(), layout, &key))));
+                let archived = format!("{} AND a.base = {base}", archived(job.backend.state().deployment(), layout, &key));
+                if let Some(stream) = &mut stream {
+                    stream.restore(archived.clone(), &fill);
+                }
+                restores.push((fill, archived));
             }
         }
         let mut wrong = Vec::new();
@@ -81,7 +93,7 @@ impl<'l> Filling<'l> {
         }
         let lens = Lens::new(layout.clone(), view.version, view.version)?;
         let to = table.views.last().map_or(from, |view| view.version);
-        Ok(Self { lens, to, table: names.table.clone(), key, fill, restores, wrong })
+        Ok(Self { lens, to, table: names.table.clone(), key, fill, stream, restores, wrong })
     }
 }
 
@@ -114,6 +126,10 @@ impl Act for Filling<'_> {
         Some((&self.lens, self.to))
     }
 
+    fn stream(&self) -> Option<&Stream<'_>> {
+        self.stream.as_ref()
+    }
+
     fn first(&self) -> Vec<String> {
         Vec::new()
     }
@@ -121,12 +137,12 @@ impl Act for Filling<'_> {
     fn statements(&self, range: &Range) -> Vec<String> {
         let condition = range.condition(&self.key);
         let mut out = Vec::new();
-        out.push(match &self.fill {
+        out.push(match self.fill.as_ref().filter(|fill| !fill.set.is_empty()) {
             Some(fill) => format!("UPDATE {} AS t SET {} WHERE {condition}", self.table, fill.set),
             // Nothing is computed; the rows are counted.
             None => format!("SELECT FROM {} AS t WHERE {condition}", self.table),
         });
-        for (fill, archived) in &self.restores {
+        for (fill, archived) in self.restores.iter().filter(|(fill, _)| !fill.set.is_empty()) {
             out.push(format!(
                 "UPDATE {} AS t SET {} FROM coeval.archive AS a WHERE {archived} AND {condition}",
                 self.table, fill.set

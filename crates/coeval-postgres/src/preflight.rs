@@ -60,7 +60,9 @@ async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
         let columns: Vec<usize> = all.iter().copied().filter(hidden).collect();
         if let Some(fill) = postgres::fill(&table, view, &columns, &names, &keys).map_err(local(job))? {
             statements.extend(fill.helpers);
-            statements.push(format!("EXPLAIN UPDATE {TRIAL} AS t SET {}", fill.set));
+            if !fill.set.is_empty() {
+                statements.push(format!("EXPLAIN UPDATE {TRIAL} AS t SET {}", fill.set));
+            }
         }
         postgres::view_defaults(&table, view, &keys).map_err(unfit(job))?;
     }

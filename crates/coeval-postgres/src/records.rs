@@ -1,11 +1,13 @@
 //! Records at a version. New rows come through the version's view; what changes in a row shows by itself who wrote it.
 
 use async_trait::async_trait;
+use coeval_core::history::History;
 use coeval_core::lens::{Refused, Stored};
 use coeval_core::patch::Patch;
 use coeval_core::schema::Violation;
 use coeval_core::{Object, Value, json};
 use coeval_sql::ident;
+use coeval_sql::postgres::LOCAL;
 use coeval_store::records::{Change, Expect, Found, Key, Page, Records, Revision, State, Written};
 use coeval_store::{Backend as _, Error, Result};
 use deadpool_postgres::Transaction;
@@ -13,6 +15,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::backend::PostgresBackend;
 use crate::backfill::archived;
+use crate::direct;
 use crate::error::{During, tell};
 use crate::row::{Lens, Row};
 use crate::statement::is_passing;
@@ -40,21 +43,40 @@ impl PostgresBackend {
         change: &Change,
         value: &Value,
         expect: &Expect,
+        local: bool,
     ) -> Result<Written, Attempt> {
+        let living = self.living();
+        let history = &living.era(&lens.layout.entry.name, lens.at)?.history;
         let what = format!("writing a record of `{}`", lens.layout.entry.name);
         let mut client = self.state().database().client().await?;
         let transaction = client.transaction().await.during(&what)?;
         transaction.batch_execute(SETTINGS).await.during(&what)?;
-        let writing = Writing { lens, transaction: &transaction, what: &what };
-        let written = writing.write(key, change, value, expect).await?;
+        let writing = Writing { lens, history, transaction: &transaction, what: &what };
+        let written = if local {
+            // Nobody changes the triggers any more: what they refuse now is what is computed here.
+            let alone = format!("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; SAVEPOINT plainly", lens.layout.names.table);
+            transaction.batch_execute(&alone).await.map_err(|error| writing_error(lens, &what, &error))?;
+            match writing.write(key, change, value, expect).await {
+                Err(Attempt::Local(_)) => {
+                    transaction.batch_execute("ROLLBACK TO SAVEPOINT plainly").await.during(&what)?;
+                    let wide = self.wide(lens).await?;
+                    direct::write(&writing, &wide, key, change, value, expect).await?
+                }
+                done => done?,
+            }
+        } else {
+            writing.write(key, change, value, expect).await?
+        };
         transaction.commit().await.map_err(|error| writing_error(lens, &what, &error))?;
         Ok(written)
     }
 }
 
 /// Why a write did not go well.
-enum Attempt {
+pub(crate) enum Attempt {
     Again(Error),
+    /// The database cannot compute what follows.
+    Local(Error),
     Final(Error),
 }
 
@@ -65,7 +87,7 @@ impl From<Error> for Attempt {
 }
 
 /// What the database said about a write.
-fn writing_error(lens: &Lens<'_>, what: &str, error: &tokio_postgres::Error) -> Attempt {
+pub(crate) fn writing_error(lens: &Lens<'_>, what: &str, error: &tokio_postgres::Error) -> Attempt {
     if is_passing(error) {
         return Attempt::Again(tell(what, error));
     }
@@ -80,18 +102,22 @@ fn writing_error(lens: &Lens<'_>, what: &str, error: &tokio_postgres::Error) -> 
     let shown = lens.view.entries.iter().find(|(_, at)| lens.table.columns[*at].name == column);
     let path = shown.map_or_else(|| column.to_owned(), |(name, _)| name.clone());
     let violations = vec![Violation { path, message: said.message().to_owned() }];
-    Attempt::Final(Error::Refused(Refused::Rejected { version: lens.at, violations }))
+    let refused = Error::Refused(Refused::Rejected { version: lens.at, violations });
+    let local = error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) && said.message().starts_with(LOCAL);
+    if local { Attempt::Local(refused) } else { Attempt::Final(refused) }
 }
 
 /// A write in its transaction.
-struct Writing<'w> {
-    lens: &'w Lens<'w>,
-    transaction: &'w Transaction<'w>,
-    what: &'w str,
+pub(crate) struct Writing<'w> {
+    pub(crate) lens: &'w Lens<'w>,
+    /// Without what was retired.
+    pub(crate) history: &'w History,
+    pub(crate) transaction: &'w Transaction<'w>,
+    pub(crate) what: &'w str,
 }
 
 impl Writing<'_> {
-    async fn find(&self, key: &Key, clause: &str) -> Result<Option<Row>> {
+    pub(crate) async fn find(&self, key: &Key, clause: &str) -> Result<Option<Row>> {
         let lens = self.lens;
         let sql =
             format!("SELECT {} FROM {} AS t WHERE {} {clause}", lens.selected(), lens.layout.names.table, lens.key_is(key)?);
@@ -104,6 +130,30 @@ impl Writing<'_> {
         }
     }
 
+    /// The version in whose shape records are stored.
+    pub(crate) fn shape(&self) -> u32 {
+        if self.history.is_retired(self.lens.shape) { self.lens.at } else { self.lens.shape }
+    }
+
+    /// What a record becomes; `None` where nothing changes.
+    pub(crate) fn changed(&self, change: &Change, old: Option<&Stored>, value: Value, called: &str) -> Result<Option<Stored>> {
+        let (history, shape) = (self.history, self.shape());
+        let new = match (change, old) {
+            (Change::Put(_), None) => history.create(shape, value).map(Some),
+            (Change::Put(_), Some(old)) => history.put(old, shape, &value),
+            (Change::MergePatch(_), Some(old)) => history.merge_patch(old, shape, &value),
+            (Change::JsonPatch(_), Some(old)) => {
+                let patch =
+                    Patch::from_value(&value).map_err(|e| Error::Refused(Refused::Patch(format!("{}: {}", e.at, e.message))))?;
+                history.json_patch(old, shape, &patch)
+            }
+            (Change::MergePatch(_) | Change::JsonPatch(_), None) => {
+                return Err(Error::Unknown { message: format!("there is no record {called} to patch"), help: None });
+            }
+        };
+        new.map_err(Error::Refused)
+    }
+
     async fn write(&self, key: Option<&Key>, change: &Change, value: &Value, expect: &Expect) -> Result<Written, Attempt> {
         let lens = self.lens;
         let row = match key {
@@ -112,10 +162,9 @@ impl Writing<'_> {
         };
         let called = key.map_or_else(|| "the record".to_owned(), Key::to_string);
         check(expect, &lens.layout.entry.name, &called, row.as_ref())?;
-        let history = &lens.layout.era.history;
         let (row, old) = match row {
             Some(row) if row.hidden.is_empty() => {
-                let stored = Stored::plain(lens.shape, row.document.clone());
+                let stored = Stored::plain(self.shape(), row.document.clone());
                 (Some(row), Some(stored))
             }
             // A record that the version cannot show is healed by a whole document, and cannot be patched.
@@ -124,36 +173,14 @@ impl Writing<'_> {
             None => (None, None),
         };
         let value = without_id(lens, value);
-        let new = match (change, &old) {
-            (Change::Put(_), None) => Some(history.create(lens.shape, value).map_err(Error::Refused)?),
-            (Change::Put(_), Some(old)) => history.put(old, lens.shape, &value).map_err(Error::Refused)?,
-            (Change::MergePatch(_), Some(old)) => history.merge_patch(old, lens.shape, &value).map_err(Error::Refused)?,
-            (Change::JsonPatch(_), Some(old)) => {
-                let patch =
-                    Patch::from_value(&value).map_err(|e| Error::Refused(Refused::Patch(format!("{}: {}", e.at, e.message))))?;
-                history.json_patch(old, lens.shape, &patch).map_err(Error::Refused)?
-            }
-            (Change::MergePatch(_) | Change::JsonPatch(_), None) => {
-                return Err(Error::Unknown { message: format!("there is no record {called} to patch"), help: None }.into());
-            }
-        };
+        let new = self.changed(change, old.as_ref(), value, &called)?;
         let unchanged = |row: &Row| Written { key: row.key.clone(), state: row.state.clone(), created: false, changed: false };
         let (row, new) = match (row, new) {
             (Some(row), None) => return Ok(unchanged(&row)),
             (row, Some(new)) => (row, new),
             (None, None) => return Err(Error::failed(self.what, "a new record changes nothing").into()),
         };
-        let Value::Object(document) = &new.document else { return Err(lens.refuse("", "it is no object".to_owned()).into()) };
-        if let Some((name, _)) =
-            document.iter().find(|(name, _)| !lens.view.entries.iter().any(|(known, _)| known.as_str() == name.as_str()))
-        {
-            return Err(lens.refuse(name, "a table has no place for a property that is not declared".to_owned()).into());
-        }
-        let keyed = Key::of(lens.model, &new.document).filter(|_| !lens.model.key.is_empty());
-        if let (Some(key), Some(other)) = (key, keyed.filter(|other| key.is_some_and(|key| key != other))) {
-            let reason = format!("the document's key is {other}; a record's key does not change");
-            return Err(Error::BadRecord { key: key.to_string(), reason }.into());
-        }
+        let document = fit(lens, &new, key)?;
         let Some(row) = row else {
             let key = self.insert(document, key).await?;
             let made = self.find(&key, "").await?;
@@ -225,8 +252,24 @@ impl Writing<'_> {
     }
 }
 
+/// The document that is stored, if it has a place in the table under its key.
+pub(crate) fn fit<'s>(lens: &Lens<'_>, new: &'s Stored, key: Option<&Key>) -> Result<&'s Object> {
+    let Value::Object(document) = &new.document else { return Err(lens.refuse("", "it is no object".to_owned())) };
+    if let Some((name, _)) =
+        document.iter().find(|(name, _)| !lens.view.entries.iter().any(|(known, _)| known.as_str() == name.as_str()))
+    {
+        return Err(lens.refuse(name, "a table has no place for a property that is not declared".to_owned()));
+    }
+    let keyed = Key::of(lens.model, &new.document).filter(|_| !lens.model.key.is_empty());
+    if let (Some(key), Some(other)) = (key, keyed.filter(|other| key.is_some_and(|key| key != other))) {
+        let reason = format!("the document's key is {other}; a record's key does not change");
+        return Err(Error::BadRecord { key: key.to_string(), reason });
+    }
+    Ok(document)
+}
+
 /// A document without the key that a model without a key has.
-fn without_id(lens: &Lens<'_>, value: &Value) -> Value {
+pub(crate) fn without_id(lens: &Lens<'_>, value: &Value) -> Value {
     let mut value = value.clone();
     if let (Value::Object(object), true) = (&mut value, lens.model.key.is_empty()) {
         object.remove(coeval_plan::table::ID);
@@ -234,7 +277,7 @@ fn without_id(lens: &Lens<'_>, value: &Value) -> Value {
     value
 }
 
-fn check(expect: &Expect, model: &str, key: &str, row: Option<&Row>) -> Result<()> {
+pub(crate) fn check(expect: &Expect, model: &str, key: &str, row: Option<&Row>) -> Result<()> {
     let holds = match expect {
         Expect::Anything => true,
         Expect::Absent => row.is_none(),
@@ -256,7 +299,8 @@ impl Records for PostgresBackend {
         let mut client = self.state().database().client().await?;
         let transaction = client.transaction().await.during(&what)?;
         transaction.batch_execute(SETTINGS).await.during(&what)?;
-        let reading = Writing { lens: &lens, transaction: &transaction, what: &what };
+        let history = &lens.layout.era.history;
+        let reading = Writing { lens: &lens, history, transaction: &transaction, what: &what };
         let row = match reading.find(key, "").await {
             // What can be no key is nobody's.
             Err(Error::BadRecord { .. }) => None,
@@ -279,14 +323,15 @@ impl Records for PostgresBackend {
         if key.is_none() && !(lens.model.key.is_empty() && matches!(change, Change::Put(_))) {
             return Err(bad("say which record: the document does not hold its key".to_owned()));
         }
-        let mut attempt = 0;
+        let (mut attempt, mut local) = (0, false);
         loop {
             attempt += 1;
-            match self.try_write(&lens, key.as_ref(), change, &value, expect).await {
+            match self.try_write(&lens, key.as_ref(), change, &value, expect, local).await {
                 Ok(written) => return Ok(written),
                 Err(Attempt::Final(error)) => return Err(error),
-                Err(Attempt::Again(error)) if attempt >= ATTEMPTS => return Err(error),
+                Err(Attempt::Again(error) | Attempt::Local(error)) if attempt >= ATTEMPTS => return Err(error),
                 Err(Attempt::Again(_)) => {}
+                Err(Attempt::Local(_)) => local = true,
             }
         }
     }
@@ -297,7 +342,8 @@ impl Records for PostgresBackend {
         let mut client = self.state().database().client().await?;
         let transaction = client.transaction().await.during(&what)?;
         transaction.batch_execute(SETTINGS).await.during(&what)?;
-        let reading = Writing { lens: &lens, transaction: &transaction, what: &what };
+        let history = &lens.layout.era.history;
+        let reading = Writing { lens: &lens, history, transaction: &transaction, what: &what };
         let row = match reading.find(key, "FOR UPDATE").await {
             Err(Error::BadRecord { .. }) => None,
             row => row?,

@@ -1,6 +1,7 @@
 //! The statements of steps, for people to read before anything runs.
 
 use coeval_plan::Step;
+use coeval_plan::table::Held;
 use coeval_sql::{ident, postgres};
 use coeval_store::{Backend as _, Error, Result};
 
@@ -71,8 +72,10 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
             let at: Vec<usize> = (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)).collect();
             let view = table.views.iter().rev().find(|view| view.version <= *from);
             match view.map(|view| postgres::fill(&table, view, &at, names, &keys)).transpose().map_err(local)?.flatten() {
-                Some(fill) => vec![format!("UPDATE {} AS t SET {} WHERE …a batch of keys…", names.table, fill.set)],
-                None => Vec::new(),
+                Some(fill) if !fill.set.is_empty() => {
+                    vec![format!("UPDATE {} AS t SET {} WHERE …a batch of keys…", names.table, fill.set)]
+                }
+                Some(_) | None => Vec::new(),
             }
         }
         Step::AddCheck { column, .. } => match find(&column.name).and_then(|at| postgres::column_check(&table.columns[at])) {
@@ -107,6 +110,64 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
         | Step::Standalone { .. } => Vec::new(),
         Step::Sql { up, .. } => vec![up.clone()],
     })
+}
+
+/// Returns what of a step the database cannot compute, and what that means.
+pub(crate) async fn remarks(backend: &PostgresBackend, step: &Step) -> Result<Vec<String>> {
+    let ledger = backend.ledger().await?;
+    let head = backend.catalog().head();
+    let layouts = backend.layouts();
+    let found = layouts.iter().rev().find(|layout| layout.entry.name == step.model() && layout.era.first <= head);
+    let Some(layout) = found else { return Ok(Vec::new()) };
+    let keys = |model: &str| layout.key_type(model);
+    let local = |e: coeval_sql::Local| Error::failed(step.to_string(), e.reason);
+    match step {
+        Step::Backfill { from, to, columns, .. } => {
+            let table = layout.table(last(layout, *to))?;
+            let at: Vec<usize> = (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)).collect();
+            let view = table.views.iter().rev().find(|view| view.version <= *from);
+            let fill = view.map(|view| postgres::fill(&table, view, &at, &layout.names, &keys)).transpose().map_err(local)?;
+            let streamed = fill.flatten().map(|fill| fill.streamed).unwrap_or_default();
+            let one = |streamed: &postgres::Streamed| {
+                format!("streams `{}` through coeval: {}", table.columns[streamed.column].name, streamed.reason)
+            };
+            let shown = |streamed: &&postgres::Streamed| !matches!(table.columns[streamed.column].held, Held::Failed { .. });
+            Ok(streamed.iter().filter(shown).map(one).collect())
+        }
+        Step::RebuildTriggers { to, .. } => {
+            let table = layout.table(last(layout, *to))?;
+            let live: Vec<u32> =
+                table.views.iter().map(|view| view.version).filter(|version| *version >= ledger.oldest()).collect();
+            let triggers = postgres::triggers(&table, &live, &live, &layout.names, &keys).map_err(local)?;
+            let refused = triggers.map(|triggers| triggers.local).unwrap_or_default();
+            let one =
+                |(name, reason): &(String, String)| format!("refuses writes in plain SQL that `{name}` follows from: {reason}");
+            Ok(refused.iter().map(one).collect())
+        }
+        Step::MoveRecords { .. }
+        | Step::ForgetRecords { .. }
+        | Step::CreateTable { .. }
+        | Step::SetTableAside { .. }
+        | Step::AddColumn { .. }
+        | Step::DropColumn { .. }
+        | Step::Archive { .. }
+        | Step::AddCheck { .. }
+        | Step::DropCheck { .. }
+        | Step::SetNotNull { .. }
+        | Step::DropNotNull { .. }
+        | Step::CreateIndex { .. }
+        | Step::DropIndex { .. }
+        | Step::AddForeignKey { .. }
+        | Step::DropForeignKey { .. }
+        | Step::WatchColumns { .. }
+        | Step::CreateViews { .. }
+        | Step::DropViews { .. }
+        | Step::RetireViews { .. }
+        | Step::ForgetColumn { .. }
+        | Step::ForgetTable { .. }
+        | Step::Sql { .. }
+        | Step::Standalone { .. } => Ok(Vec::new()),
+    }
 }
 
 /// The newest version of an era up to one.

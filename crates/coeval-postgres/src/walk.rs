@@ -1,5 +1,6 @@
 //! Going through a table in batches by its key, each in a transaction of its own together with the note how far it is.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use coeval_core::json::{self, Style};
@@ -13,12 +14,14 @@ use deadpool_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use crate::broken::Broken;
 use crate::error::{During, tell, words};
 use crate::execute::Job;
 use crate::layout::Layout;
 use crate::lock;
 use crate::row::Lens;
 use crate::statement::{is_passing, pause, rest};
+use crate::stream::Stream;
 
 /// How long a batch should take.
 const TARGET: Duration = Duration::from_millis(300);
@@ -68,6 +71,9 @@ pub(crate) trait Act: Sync {
 
     /// The same for a single row where the others failed; `None` where there is nothing else to try.
     fn otherwise(&self, range: &Range) -> Option<Vec<String>>;
+
+    /// What the database cannot compute, after the statements; `None` where it can.
+    fn stream(&self) -> Option<&Stream<'_>>;
 
     /// What a version to come makes of rows: what the core says why it cannot show them. `None` where nothing is converted.
     fn why(&self) -> Option<(&Lens<'_>, u32)>;
@@ -166,11 +172,11 @@ impl<A: Act> Walk<'_, A> {
         transaction.batch_execute("SAVEPOINT attempt").await.during(&what)?;
         let (tally, failures) = match self.execute(transaction, &range).await {
             Ok(done) => done,
-            Err(error) if is_data(&error) => {
+            Err(error) if error.of_data().is_some() => {
                 transaction.batch_execute("ROLLBACK TO SAVEPOINT attempt").await.during(&what)?;
                 self.narrow(transaction, &range).await?
             }
-            Err(error) => return Err(tell(&what, &error)),
+            Err(error) => return Err(error.tell(&what)),
         };
         Ok((tally, self.explain(transaction, failures).await?))
     }
@@ -242,13 +248,14 @@ impl<A: Act> Walk<'_, A> {
         } else {
             match self.execute(&transaction, &range).await {
                 Ok(done) => done,
-                Err(error) if is_passing(&error) => return Ok(Batch::Again(again(&error))),
-                Err(error) if is_data(&error) => {
+                Err(error) if error.of_data().is_some() => {
                     transaction.rollback().await.during(&what)?;
                     std::mem::drop(client);
                     return Box::pin(self.batch(place, size, true)).await;
                 }
-                Err(error) => return Err(tell(&what, &error)),
+                Err(error) => {
+                    return error.passing().map_or_else(|| Err(error.tell(&what)), |reason| Ok(Batch::Again(reason)));
+                }
             }
         };
         let failures = self.explain(&transaction, failures).await?;
@@ -266,7 +273,7 @@ impl<A: Act> Walk<'_, A> {
         &self,
         transaction: &Transaction<'_>,
         range: &Range,
-    ) -> std::result::Result<(Tally, Vec<(Key, Failure)>), tokio_postgres::Error> {
+    ) -> std::result::Result<(Tally, Vec<(Key, Failure)>), Broken> {
         let mut written = 0;
         for (nth, statement) in self.act.statements(range).into_iter().enumerate() {
             let rows = transaction.execute_typed(&statement, &[]).await?;
@@ -275,10 +282,20 @@ impl<A: Act> Walk<'_, A> {
             }
         }
         let mut tally = Tally { seen: written, written, ..Tally::default() };
-        let mut failures = Vec::new();
+        let mut failures: Vec<(Key, Failure)> = Vec::new();
+        if let Some(stream) = self.act.stream() {
+            for (key, reason) in stream.run(transaction, range).await? {
+                (tally.failed, tally.written) = (tally.failed + 1, tally.written.saturating_sub(1));
+                failures.push(self.failure(key, "rejected", reason));
+            }
+        }
         if let Some(wrong) = self.act.wrong(range) {
+            let told: BTreeSet<Vec<String>> = failures.iter().map(|(key, _)| key.0.clone()).collect();
             for row in transaction.query_typed(&wrong, &[]).await? {
                 let (key, quarantined, reason): (Vec<String>, bool, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                if told.contains(&key) {
+                    continue;
+                }
                 let kind = if quarantined { "quarantined" } else { "rejected" };
                 if quarantined {
                     tally.quarantined += 1;
@@ -332,9 +349,12 @@ impl<A: Act> Walk<'_, A> {
                 Err(error) => error,
             };
             transaction.batch_execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part").await.during(&what)?;
-            if !is_data(&error) {
-                return Err(tell(&what, &error));
-            }
+            let Some(said) = error.of_data().map(|error| match error.as_db_error() {
+                Some(said) => said.message().to_owned(),
+                None => error.to_string(),
+            }) else {
+                return Err(error.tell(&what));
+            };
             if end - begin > 1 {
                 let middle = begin + (end - begin) / 2;
                 open.push((middle, end));
@@ -349,8 +369,7 @@ impl<A: Act> Walk<'_, A> {
                 continue;
             }
             (tally.seen, tally.failed) = (tally.seen + 1, tally.failed + 1);
-            let reason = error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
-            failures.push(self.failure(keys[begin].clone(), "rejected", reason));
+            failures.push(self.failure(keys[begin].clone(), "rejected", said));
         }
         tally.total = None;
         Ok((tally, failures))

@@ -1,15 +1,13 @@
 //! Rows of a base table as total states of records, and back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::history::NodeId;
 use coeval_core::json;
-use coeval_core::lens::{Cell, State, Stored, recomputed};
+use coeval_core::lens::State;
 use coeval_core::number::Number;
 use coeval_core::schema::Type;
-use coeval_core::value::Object;
-use coeval_plan::table::{Column, Held};
+use coeval_plan::table::{Column, Held, Known};
 use coeval_sql::{Dialect, ident, literal};
 use coeval_store::records::Key;
 use coeval_store::{Error, Result};
@@ -169,26 +167,7 @@ pub(crate) fn key_of(layout: &Layout<'_>, row: &Row) -> Key {
 
 /// What a version shows of a row: its document, whether or not it is hidden.
 pub(crate) fn document(layout: &Layout<'_>, row: &Row, version: u32) -> Result<Value> {
-    let view = layout.view(version)?;
-    let model = layout.table.model(view);
-    let mut out = Object::new();
-    for (name, at) in &view.entries {
-        let column = &layout.table.columns[*at];
-        if column.held == Held::Id && model.is_none_or(|model| model.properties.get(name).is_none()) {
-            continue;
-        }
-        match &row.values[*at] {
-            Some(value) => drop(out.insert(name.as_str(), value.clone())),
-            None if !column.is_json() => {
-                let property = model.and_then(|model| model.properties.get(name));
-                if property.is_some_and(|property| property.required && property.nullable) {
-                    out.insert(name.as_str(), Value::Null);
-                }
-            }
-            None => {}
-        }
-    }
-    Ok(Value::Object(out))
+    Ok(layout.table.document(&row.values, layout.view(version)?))
 }
 
 /// Why a version cannot show a row; `None` where it can.
@@ -204,29 +183,6 @@ pub(crate) fn hidden(layout: &Layout<'_>, row: &Row, version: u32) -> Result<Opt
     }))
 }
 
-/// What a row says about a node, in the columns given.
-fn cell(layout: &Layout<'_>, row: &Row, known: &BTreeSet<usize>, node: NodeId) -> Option<Cell> {
-    let failed = layout.table.columns.iter().position(|column| column.held == Held::Failed { node });
-    if failed.is_some_and(|at| known.contains(&at) && row.values[at] == Some(Value::Bool(true))) {
-        return Some(Cell::Bad("a conversion failed when the record was written".into()));
-    }
-    let spot = layout.table.homes(node).iter().find(|spot| known.contains(&spot.column))?;
-    let column = &layout.table.columns[spot.column];
-    let mut value = row.values[spot.column].as_ref();
-    for name in &spot.path {
-        value = value.and_then(|value| value.as_object()?.get(name));
-    }
-    let is_object = layout.table.scope().nodes[node].lineage.is_some();
-    Some(match value {
-        Some(Value::Object(_)) if is_object => Cell::Value(Value::Object(Object::new())),
-        Some(value) => Cell::Value(value.clone()),
-        None if spot.path.is_empty() && !column.is_json() && column.property.required && column.property.nullable => {
-            Cell::Value(Value::Null)
-        }
-        None => Cell::Absent,
-    })
-}
-
 /// The total state of a record: what the columns given say, and what follows from it. `kept` is what an archive has of the record
 /// as `version` shows it.
 ///
@@ -239,87 +195,9 @@ pub(crate) fn state(
     version: u32,
     kept: Option<&Value>,
 ) -> Result<State> {
-    let history = &layout.era.history;
-    let shape = layout.era.shape(version).unwrap_or(version);
-    let document = document(layout, row, version)?;
-    let mut state = match kept {
-        None => history.born(shape, &document)?,
-        Some(kept) => {
-            let mut with = document.clone();
-            if let Value::Object(object) = &mut with {
-                object.insert(coeval_core::lens::META, kept.clone());
-            }
-            history.state(&Stored::from_value(with, shape)?)?
-        }
-    };
-    let scope = layout.table.scope();
-    let mut fixed = BTreeSet::new();
-    let mut changed = false;
-    for node in 0..scope.nodes.len() {
-        // Elements have states of their own, which a column of one shape does not tell.
-        if scope.nodes[node].elements.is_some() {
-            continue;
-        }
-        if let Some(cell) = cell(layout, row, known, node) {
-            fixed.insert(node);
-            if !cell.same(&state.cells[node]) {
-                changed = true;
-            }
-            state.cells[node] = cell;
-        }
-    }
-    extras(layout, row, known, &mut state);
-    // What no column holds follows from what the columns do hold.
-    let time = history.moment(shape).unwrap_or_default();
-    let order = scope.order(time);
-    let mut rounds = if changed { order.hidden.len() } else { 0 };
-    while rounds > 0 {
-        rounds -= 1;
-        let again = recomputed(scope, time, &state, &Value::Null);
-        let mut moved = false;
-        for hidden in order.hidden.iter().filter(|hidden| !fixed.contains(&hidden.node)) {
-            if let Some(cell) = again[hidden.node].clone()
-                && !cell.same(&state.cells[hidden.node])
-            {
-                // What the archive has is not computed.
-                if kept.is_some() && hidden.sticky {
-                    continue;
-                }
-                state.cells[hidden.node] = cell;
-                moved = true;
-            }
-        }
-        if !moved || kept.is_some() {
-            break;
-        }
-    }
-    Ok(state)
-}
-
-/// What is not declared in objects that the version does not show as they are.
-fn extras(layout: &Layout<'_>, row: &Row, known: &BTreeSet<usize>, state: &mut State) {
-    let scope = layout.table.scope();
-    for at in known {
-        let Held::Shown { time, .. } = layout.table.columns[*at].held else { continue };
-        for node in 0..scope.nodes.len() {
-            let Some(lineage) = scope.nodes[node].lineage else { continue };
-            let Some(spot) = layout.table.homes(node).iter().find(|spot| spot.column == *at) else { continue };
-            let mut value = row.values[*at].as_ref();
-            for name in &spot.path {
-                value = value.and_then(|value| value.as_object()?.get(name));
-            }
-            let Some(Value::Object(object)) = value else { continue };
-            let declared: Vec<&str> =
-                scope.children(Some(node), time).iter().map(|child| scope.nodes[*child].place(time).name.as_str()).collect();
-            for (name, value) in object.iter().filter(|(name, _)| !declared.contains(&name.as_str())) {
-                match state.extras.iter_mut().find(|(home, _)| *home == Some(lineage)) {
-                    Some((_, object)) if object.get(name).is_some() => {}
-                    Some((_, object)) => object.push(name.clone(), value.clone()),
-                    None => state.extras.push((Some(lineage), [(name.clone(), value.clone())].into_iter().collect())),
-                }
-            }
-        }
-    }
+    let given = BTreeMap::new();
+    let known = Known { values: &row.values, columns: known, kept, given: &given };
+    Ok(layout.table.state(&known, layout.view(version)?)?)
 }
 
 /// What a column holds of a state, as a literal.
@@ -327,25 +205,5 @@ fn extras(layout: &Layout<'_>, row: &Row, known: &BTreeSet<usize>, state: &mut S
 /// # Errors
 /// A value that no column of the type can hold.
 pub(crate) fn column_of(layout: &Layout<'_>, state: &State, at: usize) -> Result<String> {
-    let column = &layout.table.columns[at];
-    let native = |node: NodeId| match &state.cells[node] {
-        Cell::Value(Value::Null) if !column.is_json() => None,
-        Cell::Value(value) => Some(value.clone()),
-        Cell::Absent | Cell::Bad(_) | Cell::Elements(_) => None,
-    };
-    let value = match column.held {
-        Held::Id => None,
-        Held::Failed { node } => matches!(state.cells[node], Cell::Bad(_)).then_some(Value::Bool(true)),
-        Held::Hidden { node } => native(node),
-        Held::Shown { node, .. } if !column.is_json() => native(node),
-        Held::Shown { .. } => {
-            // As the version that brought it shows it.
-            let shape = layout.era.shape(column.since).unwrap_or(column.since);
-            let shown = layout.era.history.sealed(state, shape)?;
-            let view = layout.view(column.since)?;
-            let name = view.entries.iter().find(|(_, column)| *column == at).map(|(name, _)| name.as_str());
-            name.and_then(|name| shown.document.as_object()?.get(name).cloned())
-        }
-    };
-    encode(value.as_ref(), column)
+    encode(layout.table.held(state, at)?.as_ref(), &layout.table.columns[at])
 }

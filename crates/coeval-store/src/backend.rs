@@ -118,6 +118,14 @@ pub trait Backend: Debug + Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Returns what people should know of how the store does a step, in words; none where the step says it all.
+    ///
+    /// # Errors
+    /// What cannot be rendered.
+    async fn remarks(&self, _step: &Step) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Compares the schema of the store with what the versions that it came to make of it; nothing where it has no schema.
     ///
     /// # Errors

@@ -40,7 +40,11 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
             let ledger = store.backend.ledger().await.map_err(|e| store::refused(&e, &store.name))?;
             let plan = plan(store.backend.catalog(), store.backend.capabilities(), &ledger, Goal::Migrate { to, scan: false });
             let plan = plan.map_err(|refusal| store::failed(&refusal, &store.name))?;
-            let mut scripts = Vec::new();
+            let (mut scripts, mut remarks) = (Vec::new(), Vec::new());
+            for planned in plan.iter().flat_map(|plan| &plan.steps) {
+                remarks.push(store.backend.remarks(&planned.step).await.map_err(|e| store::refused(&e, &store.name))?);
+            }
+            let remarks = remarks.as_slice();
             for planned in plan.iter().flat_map(|plan| &plan.steps).filter(|_| args.sql) {
                 let script = match &planned.step {
                     Step::Standalone { up, .. } => coeval_plan::standalone::written(up),
@@ -48,15 +52,18 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
                 };
                 scripts.push(script);
             }
-            show(&workspace.manifest, store, plan.as_ref(), &scripts, ui)?;
-            values.push(value(store, plan.as_ref(), &scripts));
+            show(&workspace.manifest, store, plan.as_ref(), (remarks, &scripts), ui)?;
+            values.push(value(store, plan.as_ref(), (remarks, &scripts)));
         }
         ui.field("backends", Value::List(values));
         Ok(Outcome::Done)
     })
 }
 
-fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, scripts: &[Vec<String>], ui: &Ui) -> Result<()> {
+/// What is said of each step, and its statements.
+type Told<'t> = (&'t [Vec<String>], &'t [Vec<String>]);
+
+fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, (remarks, scripts): Told<'_>, ui: &Ui) -> Result<()> {
     let shown = format!("{} ({})", store.name, store.backend.name());
     let Some(plan) = plan else { return ui.say(&format!("{shown}: nothing to do")) };
     let from = if plan.from == 0 { String::new() } else { format!("from version {} ", plan.from) };
@@ -77,6 +84,9 @@ fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, scripts: &[Vec<
         }
         if let Some(class) = &planned.class {
             ui.say(&format!("             {class}"))?;
+        }
+        for remark in remarks.get(at).into_iter().flatten() {
+            ui.say(&format!("             {remark}"))?;
         }
         for statement in scripts.get(at).into_iter().flatten() {
             for line in statement.lines() {
@@ -112,7 +122,7 @@ fn effect(store: &Store, planned: &Planned) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-fn value(store: &Store, plan: Option<&Plan>, scripts: &[Vec<String>]) -> Value {
+fn value(store: &Store, plan: Option<&Plan>, (remarks, scripts): Told<'_>) -> Value {
     let mut out = Object::new();
     out.insert("backend", store.name.as_str().into());
     out.insert("store", store.backend.name().as_str().into());
@@ -125,6 +135,9 @@ fn value(store: &Store, plan: Option<&Plan>, scripts: &[Vec<String>]) -> Value {
         out.insert("phase", planned.phase.name().into());
         out.insert("model", planned.step.model().into());
         out.insert("what", planned.step.to_string().as_str().into());
+        if let Some(remarks) = remarks.get(at).filter(|remarks| !remarks.is_empty()) {
+            out.insert("remarks", Value::List(remarks.iter().map(|remark| remark.as_str().into()).collect()));
+        }
         if let Some(script) = scripts.get(at) {
             out.insert("sql", Value::List(script.iter().map(|statement| statement.as_str().into()).collect()));
         }

@@ -65,9 +65,10 @@ impl Column {
         }
     }
 
-    /// Returns whether every row has a value in it, once all were filled.
+    /// Returns whether every row has a value in it, once all were filled. What no version shows may lie in an object that is not there.
     pub fn is_never_null(&self) -> bool {
-        self.property.required && !self.property.nullable && self.property.ty != Type::Json
+        let hidden = matches!(self.held, Held::Hidden { .. });
+        self.property.required && !self.property.nullable && self.property.ty != Type::Json && !hidden
     }
 }
 

@@ -14,6 +14,7 @@ mod constant;
 mod face;
 mod name;
 mod place;
+mod record;
 mod total;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ pub use column::{Column, Held, MARKER};
 pub use face::{elements_signature, is_json};
 pub use name::fit;
 pub use place::Spot;
+pub use record::Known;
 
 /// Why a model cannot lie in a table, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,6 +148,17 @@ impl<'h> Table<'h> {
     /// Returns where a node's value lies in the columns of a view.
     pub fn spot(&self, view: &View, node: NodeId) -> Option<&Spot> {
         self.homes(node).iter().find(|spot| view.entries.iter().any(|(_, column)| *column == spot.column))
+    }
+
+    /// Returns the nodes whose values lie in a column.
+    pub fn nodes_in(&self, column: usize) -> Vec<NodeId> {
+        let mut nodes = Vec::new();
+        match self.columns[column].held {
+            Held::Shown { node, time } => self.scope().tree(node, time).nodes(&mut nodes),
+            Held::Hidden { node } => nodes.push(node),
+            Held::Failed { .. } | Held::Id => {}
+        }
+        nodes
     }
 
     /// Returns the columns that hold the key, in the key's order.

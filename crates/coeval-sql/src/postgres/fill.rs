@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use coeval_core::history::NodeId;
+use coeval_core::history::{Gate, Hidden, NodeId};
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
@@ -18,12 +18,29 @@ use crate::types::KeyType;
 /// What a backfill sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fill {
-    /// The assignments of the UPDATE, after `SET`; the table is called `t`.
+    /// The assignments of the UPDATE, after `SET`; the table is called `t`. Empty where the database computes nothing.
     pub set: String,
     /// The columns that are set.
     pub columns: Vec<usize>,
     /// Functions that it calls, complete statements.
     pub helpers: Vec<String>,
+    /// The columns that the database cannot compute, which the engine does.
+    pub streamed: Vec<Streamed>,
+    /// What was kept of the nodes that these follow from, with the node: JSON where it belongs to what there is, else NULL.
+    pub kept: Vec<(NodeId, String)>,
+    /// The same of whole columns of lists or maps.
+    pub whole: Vec<(usize, String)>,
+}
+
+/// A column that the database cannot compute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streamed {
+    /// The column.
+    pub column: usize,
+    /// The property at which computing ends.
+    pub property: String,
+    /// What of it the database has no equal of.
+    pub reason: String,
 }
 
 /// Renders the computation of columns from those that the versions up to `from` have; `None` where there is nothing to compute.
@@ -62,9 +79,12 @@ fn render(
     let compute = Compute::new(table, Dialect::Postgres, names, keys).among(&known);
     let order = table.order(from);
     let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
+    let mut blind = Blind::default();
     for node in 0..table.scope().nodes.len() {
-        if let Some(value) = compute.of_row(node, from, "t")? {
-            values.insert(node, value);
+        match compute.of_row(node, from, "t") {
+            Ok(Some(value)) => drop(values.insert(node, value)),
+            Ok(None) => {}
+            Err(local) => drop(blind.0.insert(node, local)),
         }
     }
     // What is computed is given a name where something else reads it.
@@ -78,7 +98,17 @@ fn render(
         .filter(|hidden| wanted.contains(&hidden.node) && !values.contains_key(&hidden.node))
         .collect::<Vec<_>>()
     {
-        let mut computed = compute.calc(&order, hidden, &Given(values.clone()))?;
+        if blind.0.contains_key(&hidden.node) {
+            continue;
+        }
+        let done = blind.behind(hidden).map_or_else(|| compute.calc(&order, hidden, &Given(values.clone())), Err);
+        let mut computed = match done {
+            Ok(computed) => computed,
+            Err(local) => {
+                blind.0.insert(hidden.node, local);
+                continue;
+            }
+        };
         if let Some(kept) = &kept {
             computed = kept.instead(&compute, hidden.node, computed, &Given(values.clone()));
         }
@@ -98,16 +128,26 @@ fn render(
         }
     }
     let given = Given(values.clone());
-    let mut sets = Vec::new();
+    let (mut sets, mut streamed) = (Vec::new(), Vec::new());
     for at in columns {
         let column = &table.columns[*at];
+        if let Some(local) = blind.of(table, *at) {
+            streamed.push(local);
+            continue;
+        }
         let value = match column.held {
             Held::Id => None,
             Held::Failed { node } => failed.get(&node).cloned(),
             // It began as everywhere; what was kept of it is all that there is to set.
             Held::Shown { .. } if column.constant.is_some() && kept.is_none() => None,
             Held::Shown { .. } | Held::Hidden { .. } => {
-                let value = compute.kept(*at, &given, &Writer { view: from, new: "t", old: None })?;
+                let value = match compute.kept(*at, &given, &Writer { view: from, new: "t", old: None }) {
+                    Ok(value) => value,
+                    Err(local) => {
+                        streamed.push(Streamed { column: *at, property: column.name.clone(), reason: local.reason });
+                        continue;
+                    }
+                };
                 match (&kept, value) {
                     (Some(kept), Some(value)) if is_listed(table, *at) => Some(kept.whole(&compute, *at, &value, &given)),
                     (_, value) => value,
@@ -117,12 +157,21 @@ fn render(
         let Some(value) = value else { continue };
         sets.push((*at, value));
     }
-    if sets.is_empty() {
+    if sets.is_empty() && streamed.is_empty() {
         return Ok(None);
+    }
+    let (mut kept_nodes, mut whole) = (Vec::new(), Vec::new());
+    if let Some(kept) = &kept {
+        // Elements are kept with the column that they lie in.
+        let nodes = order.hidden.iter().map(|hidden| hidden.node).filter(|node| wanted.contains(node));
+        let nodes = nodes.filter(|node| table.scope().nodes[*node].elements.is_none() && !streamed.is_empty());
+        kept_nodes = nodes.filter_map(|node| Some((node, kept.entry_of(&compute, node, &given)?))).collect();
+        let listed = streamed.iter().filter(|streamed| is_listed(table, streamed.column));
+        whole = listed.map(|streamed| (streamed.column, kept.whole(&compute, streamed.column, "NULL", &given))).collect();
     }
     let columns: Vec<usize> = sets.iter().map(|(at, _)| *at).collect();
     let name = |at: usize| ident(&table.columns[at].name);
-    let set = if levels.is_empty() {
+    let set = if levels.is_empty() || sets.is_empty() {
         sets.iter().map(|(at, value)| format!("{} = {value}", name(*at))).collect::<Vec<_>>().join(", ")
     } else {
         // Each level sees the ones before it. OFFSET 0 keeps the planner from copying an expression to everywhere it is read.
@@ -136,7 +185,29 @@ fn render(
         format!("({}) = (SELECT {} FROM {from})", names.join(", "), values.join(", "))
     };
     let helpers = called(compute.helping()?, &[&set]);
-    Ok(Some(Fill { set, columns, helpers }))
+    Ok(Some(Fill { set, columns, helpers, streamed, kept: kept_nodes, whole }))
+}
+
+/// The nodes that the database cannot compute, each with the reason.
+#[derive(Debug, Default)]
+pub(super) struct Blind(pub(super) BTreeMap<NodeId, Local>);
+
+impl Blind {
+    /// Why a node cannot be computed that follows from others.
+    pub(super) fn behind(&self, hidden: &Hidden) -> Option<Local> {
+        let mut deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+        deps.find_map(|dep| self.0.get(&dep).cloned())
+    }
+
+    fn of(&self, table: &Table<'_>, at: usize) -> Option<Streamed> {
+        let nodes = match table.columns[at].held {
+            Held::Failed { node } => vec![node],
+            Held::Shown { .. } | Held::Hidden { .. } | Held::Id => table.nodes_in(at),
+        };
+        let (node, local) = nodes.iter().find_map(|node| Some((node, self.0.get(node)?)))?;
+        let property = table.scope().nodes[*node].key.split('@').next().unwrap_or_default().to_owned();
+        Some(Streamed { column: at, property, reason: local.reason.clone() })
+    }
 }
 
 /// The functions of some that texts call, and those that these call. Later ones may call earlier ones.

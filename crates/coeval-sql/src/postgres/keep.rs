@@ -12,7 +12,7 @@ use coeval_core::history::{Gate, Hidden, NodeId, Order};
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
-use super::fill::{called, wanted};
+use super::fill::{Blind, called, wanted};
 use crate::compute::stored::Writer;
 use crate::compute::{Compute, Computed, Given, Values, json};
 use crate::dialect::Dialect;
@@ -44,9 +44,12 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
     let compute = Compute::new(table, D, names, keys).among(&stays);
     let order = table.order(to);
     let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
+    let mut blind = Blind::default();
     for node in 0..table.scope().nodes.len() {
-        if let Some(value) = compute.of_row(node, to, "t")? {
-            values.insert(node, value);
+        match compute.of_row(node, to, "t") {
+            Ok(Some(value)) => drop(values.insert(node, value)),
+            Ok(None) => {}
+            Err(local) => drop(blind.0.insert(node, local)),
         }
     }
     let kept = Kept::new(table, to);
@@ -59,31 +62,49 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
         .collect::<Vec<_>>()
     {
         let given = Given(values.clone());
-        let computed = compute.calc(&order, hidden, &given)?;
+        let behind = blind.behind(hidden).or_else(|| blind.0.get(&hidden.node).cloned());
+        let computed = behind.map_or_else(|| compute.calc(&order, hidden, &given), Err);
         let Some(spot) = table.homes(hidden.node).first() else {
             // A link of a chain: nothing of it is stored, so that nothing of it is kept.
-            values.insert(hidden.node, typed(&compute, hidden.node, &computed.sql));
+            match computed {
+                Ok(computed) => drop(values.insert(hidden.node, typed(&compute, hidden.node, &computed.sql))),
+                Err(local) => drop(blind.0.insert(hidden.node, local)),
+            }
             continue;
         };
         let actual = compute.stored(hidden.node, spot.column, &spot.path, "t");
         let bad = table.columns.iter().find(|column| column.held == Held::Failed { node: hidden.node });
         let bad = bad.map(|column| format!("t.{}", ident(&column.name)));
         let ty = type_of(&compute, hidden.node);
-        let mut differs = different(&actual, &computed.sql, &ty);
-        if let Some(bad) = &bad {
-            let now = computed.failed.as_deref().unwrap_or("FALSE");
-            differs = format!("(({bad} IS TRUE) <> ({now}) OR {differs})");
-        }
+        let differs = match &computed {
+            Ok(computed) => {
+                let differs = different(&actual, &computed.sql, &ty);
+                match &bad {
+                    Some(bad) => {
+                        let now = computed.failed.as_deref().unwrap_or("FALSE");
+                        format!("(({bad} IS TRUE) <> ({now}) OR {differs})")
+                    }
+                    None => differs,
+                }
+            }
+            // Whether it could be computed again is not told here: it is kept in any case.
+            Err(_) => "TRUE".to_owned(),
+        };
         let entry = kept.entry(&compute, hidden, &actual, bad.as_deref(), &given);
         members.push((kept.name(hidden.node), differs, entry));
         values.insert(hidden.node, actual);
     }
     let given = Given(values);
     for at in columns.iter().copied().filter(|at| is_listed(table, *at)) {
-        let Some(value) = compute.kept(at, &given, &Writer { view: to, new: "t", old: None })? else { continue };
         let actual = format!("t.{}", ident(&table.columns[at].name));
-        let entry = object(&[("v", Some(actual.clone())), ("of", Some(kept.fingerprint_of_column(&compute, at, &given)))]);
-        members.push((whole_name(table, at), different(&actual, &value, "pg_catalog.jsonb"), entry));
+        let unknown = table.nodes_in(at).iter().any(|node| blind.0.contains_key(node));
+        let differs = match compute.kept(at, &given, &Writer { view: to, new: "t", old: None }) {
+            Ok(None) => continue,
+            Ok(Some(value)) if !unknown => different(&actual, &value, "pg_catalog.jsonb"),
+            Ok(Some(_)) | Err(_) => "TRUE".to_owned(),
+        };
+        let entry = object(&[("v", Some(actual)), ("of", Some(kept.fingerprint_of_column(&compute, at, &given)))]);
+        members.push((whole_name(table, at), differs, entry));
     }
     if members.is_empty() {
         return Ok(None);
@@ -232,6 +253,15 @@ impl<'t, 'h> Kept<'t, 'h> {
             conditions.push(format!("({entry} -> 'in' IS NULL OR {})", json::is_object(&values.value(edge), D)));
         }
         conditions.join(" AND ")
+    }
+
+    /// What was kept of a node, where that belongs to what there is, else NULL; `None` where nothing is ever kept of it.
+    pub(super) fn entry_of(&self, compute: &Compute<'_, '_>, node: NodeId, values: &Given) -> Option<String> {
+        let hidden = self.hidden(node).filter(|_| !self.table.homes(node).is_empty())?;
+        let name = self.name(node);
+        let fingerprint = (!hidden.sticky).then(|| self.fingerprint(compute, &[node], values));
+        let belongs = Self::belongs(&name, fingerprint, Self::edge(hidden), values);
+        Some(format!("CASE WHEN {belongs} THEN a.kept -> {} END", string(&name, D)))
     }
 
     /// What a node's value is: what was kept, where that belongs to what there is, else what is computed.

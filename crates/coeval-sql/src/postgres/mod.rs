@@ -2,14 +2,16 @@
 
 mod fill;
 mod keep;
+mod make;
 mod names;
 mod table;
 mod trigger;
 mod view;
 
-pub use fill::{Fill, fill, restore};
+pub use fill::{Fill, Streamed, fill, restore};
 pub use keep::{Keep, keep};
+pub use make::{create_triggers, drop_functions, drop_helpers, drop_triggers};
 pub use names::Names;
 pub use table::{add_column, column_check, column_default, create_table, is_hiding};
-pub use trigger::{Triggers, create_triggers, drop_functions, drop_helpers, drop_triggers, triggers};
+pub use trigger::{LOCAL, Triggers, triggers};
 pub use view::{copy_view, create_view, drop_copy, drop_view, view_defaults};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use coeval_core::history::{Gate, Hidden, History, NodeId, Order, Time};
+use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
 use coeval_plan::table::{Cluster, Held, MARKER, Table, View};
 
 use super::Names;
@@ -18,7 +18,7 @@ use crate::compute::{Compute, Given, Values, json};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::group::{Group, groups};
-use crate::name::ident;
+use crate::name::{ident, string};
 use crate::types::{KeyType, column_type};
 
 /// The triggers of a table, and the functions that they call.
@@ -34,6 +34,9 @@ pub struct Triggers {
     pub watched: Vec<String>,
     /// How many values a write computes at most, over all clusters.
     pub assignments: usize,
+    /// What the database cannot compute: the properties, each with the reason. A write that would need it is refused with the code
+    /// 0A000 and [`LOCAL`], unless whoever writes has computed everything: on the base table, with a negative marker.
+    pub local: Vec<(String, String)>,
 }
 
 /// Renders the triggers of a table for the versions that are live; `None` where views need none. `watched` are the versions that
@@ -49,7 +52,7 @@ pub fn triggers(
     keys: KeyType<'_>,
 ) -> Result<Option<Triggers>, Local> {
     let compute = Compute::new(table, Dialect::Postgres, names, keys);
-    let (mut variables, mut insert, mut update) = (Variables::new(), String::new(), String::new());
+    let (mut frame, mut insert, mut update) = (Frame::default(), String::new(), String::new());
     let mut columns = BTreeSet::new();
     let mut assignments = 0;
     // A row without the marker comes from any of the versions before the first that has one. They differ only in what they hide
@@ -68,23 +71,29 @@ pub fn triggers(
         columns.extend(groups.iter().flat_map(|group| group.columns.iter().copied()).filter(is_watched));
         assignments += cluster.nodes.len();
         let part = Part { compute, cluster };
-        insert.push_str(&part.insert(&crate::group::groups(table, cluster, &telling), &mut variables)?);
-        update.push_str(&part.update(&groups, &mut variables)?);
+        insert.push_str(&part.insert(&crate::group::groups(table, cluster, &telling), &mut frame)?);
+        update.push_str(&part.update(&groups, &mut frame)?);
     }
     if insert.is_empty() {
         return Ok(None);
     }
-    let declare: String = variables.iter().fold(String::new(), |mut text, (name, ty)| {
+    let declare: String = frame.variables.iter().fold(String::new(), |mut text, (name, ty)| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name} {ty};");
         text
     });
+    let clear = format!("  NEW.{} := NULL;\n", ident(MARKER));
+    // What the engine has computed, all of it, is not computed here. Only the base table has the marker: no client of a view can set it.
+    let given = if frame.local.is_empty() {
+        String::new()
+    } else {
+        format!("  IF NEW.{} < 0 THEN\n  {clear}    RETURN NEW;\n  END IF;\n", ident(MARKER))
+    };
     let function = |name: &str, body: &str, end: &str| {
         format!(
-            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $coeval$\nDECLARE\n{declare}BEGIN\n{body}{end}  RETURN NEW;\nEND\n$coeval$"
+            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $coeval$\nDECLARE\n{declare}BEGIN\n{given}{body}{end}  RETURN NEW;\nEND\n$coeval$"
         )
     };
-    let clear = format!("  NEW.{} := NULL;\n", ident(MARKER));
     Ok(Some(Triggers {
         // Those that a computation of versions to come would call are not made.
         helpers: called(compute.helping()?, &[&insert, &update]),
@@ -92,11 +101,24 @@ pub fn triggers(
         update: function(&names.update(), &update, ""),
         watched: columns.iter().map(|column| ident(&table.columns[*column].name)).collect(),
         assignments,
+        local: frame.local.into_iter().collect(),
     }))
 }
 
-/// The variables of a function, with their types.
-type Variables = BTreeMap<String, String>;
+/// What the functions have beside the row.
+#[derive(Debug, Default)]
+struct Frame {
+    /// The variables, with their types.
+    variables: BTreeMap<String, String>,
+    /// What they refuse to compute: the names of the properties, each with the reason.
+    local: BTreeMap<String, String>,
+}
+
+/// What a write is refused with that would need something computed which the database cannot.
+pub const LOCAL: &str = "PostgreSQL cannot compute";
+
+/// What to do about it.
+const HINT: &str = "Write this record with coeval, which computes it.";
 
 /// The code of one cluster.
 #[derive(Clone, Copy)]
@@ -160,7 +182,7 @@ impl Part<'_, '_> {
         }
     }
 
-    fn declare(&self, node: NodeId, variables: &mut Variables) {
+    fn declare(&self, node: NodeId, frame: &mut Frame) {
         if self.compute.direct(node).is_some() {
             return;
         }
@@ -170,7 +192,7 @@ impl Part<'_, '_> {
             let node = &self.table().scope().nodes[node];
             column_type(&node.property(node.born).ty, self.compute.keys, Dialect::Postgres)
         };
-        variables.insert(format!("n{node}"), ty);
+        frame.variables.insert(format!("n{node}"), ty);
     }
 
     /// New values: columns of the row, or variables.
@@ -179,18 +201,38 @@ impl Part<'_, '_> {
     }
 
     /// Puts what the version wrote into variables.
-    fn take(&self, group: &Group<'_>, variables: &mut Variables) -> String {
+    fn take(&self, group: &Group<'_>, frame: &mut Frame) -> String {
         let mut out = String::new();
         for node in group.shown.iter().filter(|node| self.compute.direct(**node).is_none()) {
             let Some(spot) = self.table().spot(group.view, *node) else { continue };
-            self.declare(*node, variables);
+            self.declare(*node, frame);
             let _ = writeln!(out, "    n{node} := {};", self.compute.stored(*node, spot.column, &spot.path, "NEW"));
         }
         out
     }
 
-    /// Puts the values of nodes into the columns that the version does not show.
-    fn put(&self, group: &Group<'_>, failed: &BTreeMap<NodeId, String>, dirty: Option<&Dirty>) -> Result<String, Local> {
+    /// Refuses a write that would need a node to be computed, which the database cannot do.
+    fn cannot(&self, node: NodeId, local: &Local, when: &Truth, frame: &mut Frame) -> String {
+        let name = self.table().scope().nodes[node].key.split('@').next().unwrap_or_default().to_owned();
+        let message = string(&format!("{LOCAL} `{name}`: {}", local.reason), Dialect::Postgres);
+        frame.local.entry(name).or_insert_with(|| local.reason.clone());
+        let raise = format!("RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = {message}, HINT = '{HINT}';");
+        match when {
+            Truth::Never => String::new(),
+            Truth::Always => format!("    {raise}\n"),
+            Truth::When(condition) => format!("    IF ({condition}) THEN\n      {raise}\n    END IF;\n"),
+        }
+    }
+
+    /// Puts the values of nodes into the columns that the version does not show. Of the nodes in `blind` the values are not known.
+    fn put(
+        &self,
+        group: &Group<'_>,
+        failed: &BTreeMap<NodeId, String>,
+        dirty: Option<&Dirty>,
+        blind: &BTreeMap<NodeId, Local>,
+        frame: &mut Frame,
+    ) -> String {
         let mut out = String::new();
         let given = self.values();
         let after = dirty.map(|dirty| After(self, group.view, dirty));
@@ -204,7 +246,16 @@ impl Part<'_, '_> {
                         continue;
                     }
                     let writer = Writer { view: group.view, new: "NEW", old: dirty.map(|_| "OLD") };
-                    self.compute.kept(at, values, &writer)?
+                    let nodes = self.table().nodes_in(at);
+                    let unknown = nodes.iter().find_map(|node| blind.get(node));
+                    match unknown.map_or_else(|| self.compute.kept(at, values, &writer), |local| Err(local.clone())) {
+                        Ok(value) => value,
+                        Err(local) => {
+                            let when = dirty.map_or(Truth::Always, |dirty| dirty.any(nodes.into_iter()));
+                            out.push_str(&self.cannot(node, &local, &when, frame));
+                            None
+                        }
+                    }
                 }
                 Held::Failed { node } => failed.get(&node).cloned(),
                 Held::Id => None,
@@ -213,7 +264,7 @@ impl Part<'_, '_> {
                 let _ = writeln!(out, "    {target} := {value};");
             }
         }
-        Ok(out)
+        out
     }
 
     /// The hidden nodes of the cluster, in order.
@@ -233,34 +284,37 @@ impl Part<'_, '_> {
     }
 
     /// R1: what a birth at the groups' versions computes. The marker is searched by halves.
-    fn insert(&self, groups: &[Group<'_>], variables: &mut Variables) -> Result<String, Local> {
+    fn insert(&self, groups: &[Group<'_>], frame: &mut Frame) -> Result<String, Local> {
         match groups {
             [] => Ok(String::new()),
             [group] => {
-                let mut out = self.take(group, variables);
+                let mut out = self.take(group, frame);
                 let (order, hidden) = self.hidden(group);
                 let values = self.values();
                 let mut failed = BTreeMap::new();
                 for at in hidden {
                     let node = order.hidden[at].node;
-                    self.declare(node, variables);
+                    self.declare(node, frame);
                     // Rows without a marker come from several versions: a column is as one of them wrote it, or as it begins.
                     let column = self.compute.direct(node).map(|at| &self.table().columns[at]);
                     if !group.view.marked && column.is_some_and(|column| column.constant.is_some()) {
                         continue;
                     }
-                    let computed = self.compute.calc(&order, &order.hidden[at], &values)?;
+                    let computed = match self.compute.calc(&order, &order.hidden[at], &values) {
+                        Ok(computed) => computed,
+                        Err(local) => return Ok(self.cannot(node, &local, &Truth::Always, frame)),
+                    };
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
                     failed.extend(computed.failed.map(|failed| (node, failed)));
                 }
-                out.push_str(&self.put(group, &failed, None)?);
+                out.push_str(&self.put(group, &failed, None, &BTreeMap::new(), frame));
                 Ok(out)
             }
             groups => {
                 let (older, newer) = groups.split_at(groups.len() / 2);
                 let version = newer[0].view.version;
-                let newer = self.insert(newer, variables)?;
-                let older = self.insert(older, variables)?;
+                let newer = self.insert(newer, frame)?;
+                let older = self.insert(older, frame)?;
                 Ok(format!("  IF NEW.{} >= {version} THEN\n{newer}  ELSE\n{older}  END IF;\n", ident(MARKER)))
             }
         }
@@ -274,7 +328,7 @@ impl Part<'_, '_> {
         if changed.is_empty() { "FALSE".to_owned() } else { changed.join(" OR ") }
     }
 
-    fn update(&self, groups: &[Group<'_>], variables: &mut Variables) -> Result<String, Local> {
+    fn update(&self, groups: &[Group<'_>], frame: &mut Frame) -> Result<String, Local> {
         let groups: Vec<&Group<'_>> = groups.iter().rev().filter(|group| !group.columns.is_empty()).collect();
         let shares = |a: &Group<'_>, b: &Group<'_>| a.columns.iter().any(|column| b.columns.contains(column));
         let overlap = groups.iter().enumerate().any(|(at, a)| groups[..at].iter().any(|b| shares(a, b)));
@@ -285,11 +339,11 @@ impl Part<'_, '_> {
             for group in &groups {
                 let others: Vec<usize> = all.iter().copied().filter(|column| !group.columns.contains(column)).collect();
                 let condition = format!("({}) AND NOT ({})", self.changed(&group.columns), self.changed(&others));
-                branches.push((condition, self.rewrite(group, variables)?));
+                branches.push((condition, self.rewrite(group, frame)?));
             }
         }
         for group in &groups {
-            branches.push((self.changed(&group.columns), self.rewrite(group, variables)?));
+            branches.push((self.changed(&group.columns), self.rewrite(group, frame)?));
         }
         let mut out = String::new();
         for (at, (condition, body)) in branches.iter().enumerate() {
@@ -302,22 +356,40 @@ impl Part<'_, '_> {
     }
 
     /// R2: what a write at the group's versions recomputes.
-    fn rewrite(&self, group: &Group<'_>, variables: &mut Variables) -> Result<String, Local> {
-        let mut out = self.take(group, variables);
+    fn rewrite(&self, group: &Group<'_>, frame: &mut Frame) -> Result<String, Local> {
+        let mut out = self.take(group, frame);
         let (order, hidden) = self.hidden(group);
-        let mut dirty = Dirty::new(self, group, variables, &mut out);
+        let mut dirty = Dirty::new(self, group, frame, &mut out);
+        let mut blind = BTreeMap::new();
         for at in &hidden {
             let node = order.hidden[*at].node;
-            self.declare(node, variables);
+            self.declare(node, frame);
             if self.compute.direct(node).is_none() && !self.table().homes(node).is_empty() {
-                let _ = writeln!(out, "    n{node} := {};", self.read(node, group.view, "OLD")?);
+                match self.read(node, group.view, "OLD") {
+                    Ok(old) => drop(writeln!(out, "    n{node} := {old};")),
+                    Err(local) => drop(blind.insert(node, local)),
+                }
             }
         }
         let mut failed = BTreeMap::new();
         for at in hidden {
-            self.recompute(group, &order.hidden[at], &mut dirty, variables, &mut out, &mut failed)?;
+            let hidden = &order.hidden[at];
+            let unknown = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+            let unknown = std::iter::once(hidden.node).chain(unknown).find_map(|node| blind.get(&node).cloned());
+            let done = match unknown {
+                Some(local) => Err(local),
+                None => self.recompute(group, hidden, &mut dirty, frame, &mut out, &mut failed),
+            };
+            if let Err(local) = done {
+                let touched = dirty.by(hidden);
+                out.push_str(&self.cannot(hidden.node, &local, &touched, frame));
+                dirty.0.insert(hidden.node, touched);
+                if self.table().homes(hidden.node).is_empty() {
+                    blind.insert(hidden.node, local);
+                }
+            }
         }
-        let put = self.put(group, &failed, Some(&dirty))?;
+        let put = self.put(group, &failed, Some(&dirty), &blind, frame);
         out.push_str(&put);
         if out.is_empty() {
             out.push_str("    NULL;\n");
@@ -330,7 +402,7 @@ impl Part<'_, '_> {
         group: &Group<'_>,
         hidden: &Hidden,
         dirty: &mut Dirty,
-        variables: &mut Variables,
+        frame: &mut Frame,
         out: &mut String,
         failed: &mut BTreeMap<NodeId, String>,
     ) -> Result<(), Local> {
@@ -338,7 +410,7 @@ impl Part<'_, '_> {
         let slot = self.slot(node);
         let order = &self.table().order(group.view);
         let values = After(self, group.view, dirty);
-        let touched = dirty.any(hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)));
+        let touched = dirty.by(hidden);
         let computed = self.compute.calc(order, hidden, &values)?;
         if !hidden.sticky {
             match &touched {
@@ -362,7 +434,7 @@ impl Part<'_, '_> {
         let old = Before(self, group.view);
         let before = self.compute.calc(order, hidden, &old)?;
         let flag = format!("d{node}");
-        variables.insert(flag.clone(), "pg_catalog.bool".to_owned());
+        frame.variables.insert(flag.clone(), "pg_catalog.bool".to_owned());
         let deleted = hidden.gate.as_ref().and_then(|gate| gate.edge).map(|edge| {
             let is = |values: &dyn Values| json::is_object(&values.value(edge), Dialect::Postgres);
             format!("{} AND NOT {}", is(&old), is(&values))
@@ -411,7 +483,7 @@ struct Dirty(BTreeMap<NodeId, Truth>);
 
 impl Dirty {
     /// The shown nodes: those whose values differ.
-    fn new(part: &Part<'_, '_>, group: &Group<'_>, variables: &mut Variables, out: &mut String) -> Self {
+    fn new(part: &Part<'_, '_>, group: &Group<'_>, frame: &mut Frame, out: &mut String) -> Self {
         if group.shown.len() == 1 {
             return Self(group.shown.iter().map(|only| (*only, Truth::Always)).collect());
         }
@@ -421,10 +493,15 @@ impl Dirty {
             let flag = format!("d{node}");
             let old = part.compute.stored(*node, spot.column, &spot.path, "OLD");
             let _ = writeln!(out, "    {flag} := {} IS DISTINCT FROM ({old});", part.slot(*node));
-            variables.insert(flag.clone(), "pg_catalog.bool".to_owned());
+            frame.variables.insert(flag.clone(), "pg_catalog.bool".to_owned());
             known.insert(*node, Truth::When(flag));
         }
         Self(known)
+    }
+
+    /// Whether something changed that a node follows from.
+    fn by(&self, hidden: &Hidden) -> Truth {
+        self.any(hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)))
     }
 
     fn any(&self, nodes: impl Iterator<Item = NodeId>) -> Truth {
@@ -441,63 +518,3 @@ impl Dirty {
         if conditions.is_empty() { Truth::Never } else { Truth::When(conditions.into_iter().collect::<Vec<_>>().join(" OR ")) }
     }
 }
-
-/// Renders the creation of the triggers, or of the one for updates with other columns. The functions are there.
-///
-/// With `others`, triggers of other people change rows before they are updated, columns that the statement does not name among them:
-/// then it is the values that tell whether a watched column changed.
-pub fn create_triggers(triggers: &Triggers, names: &Names, others: bool) -> Vec<String> {
-    let (table, insert, update) = (&names.table, names.insert(), names.update());
-    let mut out =
-        vec![format!("CREATE OR REPLACE TRIGGER {INSERT} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {insert}()")];
-    let changed = |column: &String| format!("NEW.{column} IS DISTINCT FROM OLD.{column}");
-    out.push(match triggers.watched.as_slice() {
-        [] => format!("DROP TRIGGER IF EXISTS {UPDATE} ON {table}"),
-        watched if others => {
-            let changed: Vec<String> = watched.iter().map(changed).collect();
-            format!(
-                "CREATE OR REPLACE TRIGGER {UPDATE} BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {update}()",
-                changed.join(" OR ")
-            )
-        }
-        watched => format!(
-            "CREATE OR REPLACE TRIGGER {UPDATE} BEFORE UPDATE OF {} ON {table} FOR EACH ROW EXECUTE FUNCTION {update}()",
-            watched.join(", ")
-        ),
-    });
-    out
-}
-
-/// Renders the drop of the triggers and their functions, but not of the functions that these call.
-pub fn drop_triggers(names: &Names) -> Vec<String> {
-    let mut out = vec![
-        format!("DROP TRIGGER IF EXISTS {INSERT} ON {}", names.table),
-        format!("DROP TRIGGER IF EXISTS {UPDATE} ON {}", names.table),
-    ];
-    out.extend(drop_functions(names));
-    out
-}
-
-/// Renders the drop of the functions of the triggers, of a table that is gone.
-pub fn drop_functions(names: &Names) -> Vec<String> {
-    vec![format!("DROP FUNCTION IF EXISTS {}()", names.insert()), format!("DROP FUNCTION IF EXISTS {}()", names.update())]
-}
-
-/// Renders the drop of the functions that triggers called before and do not call any more.
-pub fn drop_helpers(history: &History, triggers: Option<&Triggers>, names: &Names) -> Vec<String> {
-    let mut out = Vec::new();
-    for (id, recipe) in history.scope().recipes.iter().enumerate() {
-        for at in 0..recipe.targets.len() {
-            let name = names.guard(id, at);
-            let called = |helper: &String| helper.contains(&format!("FUNCTION {name}("));
-            if !triggers.is_some_and(|triggers| triggers.helpers.iter().any(called)) {
-                out.push(format!("DROP FUNCTION IF EXISTS {name}"));
-            }
-        }
-    }
-    out
-}
-
-/// Triggers fire in the order of their names: after those of other people, whose changes they have to see.
-const INSERT: &str = "zz_coeval_insert";
-const UPDATE: &str = "zz_coeval_update";

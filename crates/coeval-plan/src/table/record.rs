@@ -1,0 +1,255 @@
+//! Rows of a table as total states of records, and back: for what a database cannot compute, and the core does.
+//!
+//! A row is the values of its columns by their places in the table, `None` for NULL. What no column holds follows from what the
+//! columns do hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coeval_core::history::{NodeId, Scope, Time};
+use coeval_core::lens::{Cell, Elements, META, Refused, State, Stored, recomputed};
+use coeval_core::value::{Object, Value};
+
+use super::{Held, Table, View};
+
+/// What is known of a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'r> {
+    /// The values, by the columns' places.
+    pub values: &'r [Option<Value>],
+    /// The columns whose values count.
+    pub columns: &'r BTreeSet<usize>,
+    /// What an archive has of the record as the version shows it.
+    pub kept: Option<&'r Value>,
+    /// What nodes hold that is not computed, whatever the columns say.
+    pub given: &'r BTreeMap<NodeId, Cell>,
+}
+
+impl Table<'_> {
+    /// The version that gave the model the shape it has at a version.
+    fn shape(&self, version: u32) -> u32 {
+        self.history.versions().rev().find(|known| *known <= version).unwrap_or(version)
+    }
+
+    /// Returns what a version shows of a row: its document, whether or not the version can show it.
+    pub fn document(&self, values: &[Option<Value>], view: &View) -> Value {
+        let model = self.model(view);
+        let mut out = Object::new();
+        for (name, at) in &view.entries {
+            let column = &self.columns[*at];
+            if column.held == Held::Id && model.is_none_or(|model| model.properties.get(name).is_none()) {
+                continue;
+            }
+            match &values[*at] {
+                Some(value) => drop(out.insert(name.as_str(), value.clone())),
+                None if !column.is_json() => {
+                    let property = model.and_then(|model| model.properties.get(name));
+                    if property.is_some_and(|property| property.required && property.nullable) {
+                        out.insert(name.as_str(), Value::Null);
+                    }
+                }
+                None => {}
+            }
+        }
+        Value::Object(out)
+    }
+
+    /// Returns the total state of a record: what its row says, and what follows from that for a reader at a version.
+    ///
+    /// # Errors
+    /// A version that does not exist, and what was kept and cannot be read.
+    pub fn state(&self, known: &Known<'_>, view: &View) -> Result<State, Refused> {
+        let shape = self.shape(view.version);
+        let mut document = self.document(known.values, view);
+        let mut state = match known.kept {
+            None => self.history.born(shape, &document)?,
+            Some(kept) => {
+                if let Value::Object(object) = &mut document {
+                    object.insert(META, kept.clone());
+                }
+                self.history.state(&Stored::from_value(document, shape)?)?
+            }
+        };
+        let (mut fixed, mut changed) = (BTreeSet::new(), false);
+        for node in 0..self.scope().nodes.len() {
+            let given = known.given.get(&node).cloned();
+            // Elements have states of their own, which a column of one shape does not tell.
+            let told = || self.cell(known, node).filter(|_| self.scope().nodes[node].elements.is_none());
+            if let Some(cell) = given.or_else(told) {
+                fixed.insert(node);
+                changed |= !cell.same(&state.cells[node]);
+                state.cells[node] = cell;
+            }
+        }
+        if known.kept.is_none() {
+            changed |= self.merge(known, view, &mut state)?;
+        }
+        self.extras(known, &mut state);
+        if changed {
+            self.settle(known, view, &fixed, &mut state);
+        }
+        Ok(state)
+    }
+
+    /// What no column holds follows from what the columns do hold.
+    fn settle(&self, known: &Known<'_>, view: &View, fixed: &BTreeSet<NodeId>, state: &mut State) {
+        let order = self.order(view);
+        for _ in 0..order.hidden.len() {
+            let again = recomputed(self.scope(), view.time, state, &Value::Null);
+            let mut moved = false;
+            for hidden in order.hidden.iter().filter(|hidden| !fixed.contains(&hidden.node)) {
+                let elements = self.scope().nodes[hidden.node].elements.is_some() && self.lies(known, hidden.node);
+                // What the archive has is not computed, nor are elements that columns hold.
+                if elements || known.kept.is_some() && hidden.sticky {
+                    continue;
+                }
+                if let Some(cell) = again[hidden.node].clone().filter(|cell| !cell.same(&state.cells[hidden.node])) {
+                    state.cells[hidden.node] = cell;
+                    moved = true;
+                }
+            }
+            if !moved || known.kept.is_some() {
+                break;
+            }
+        }
+    }
+
+    /// The oldest view that shows a column, and the column's name there.
+    fn shows(&self, at: usize) -> Option<(&View, &str)> {
+        self.views.iter().find_map(|view| {
+            let entry = view.entries.iter().find(|(_, column)| *column == at);
+            entry.map(|(name, _)| (view, name.as_str()))
+        })
+    }
+
+    fn lies(&self, known: &Known<'_>, node: NodeId) -> bool {
+        self.homes(node).iter().any(|spot| known.columns.contains(&spot.column))
+    }
+
+    /// What a row says about a node, in the columns that count.
+    fn cell(&self, known: &Known<'_>, node: NodeId) -> Option<Cell> {
+        let failed = self.columns.iter().position(|column| column.held == Held::Failed { node });
+        if failed.is_some_and(|at| known.columns.contains(&at) && known.values[at] == Some(Value::Bool(true))) {
+            return Some(Cell::Bad("a conversion failed when the record was written".into()));
+        }
+        let spot = self.homes(node).iter().find(|spot| known.columns.contains(&spot.column))?;
+        let column = &self.columns[spot.column];
+        let value = inner(known.values[spot.column].as_ref(), &spot.path);
+        let is_object = self.scope().nodes[node].lineage.is_some();
+        Some(match value {
+            Some(Value::Object(_)) if is_object => Cell::Value(Value::Object(Object::new())),
+            Some(value) => Cell::Value(value.clone()),
+            None if spot.path.is_empty() && !column.is_json() && column.property.required && column.property.nullable => {
+                Cell::Value(Value::Null)
+            }
+            None => Cell::Absent,
+        })
+    }
+
+    /// Adds to the elements of lists and maps what columns say that have them in the shapes of other versions; whether any does.
+    fn merge(&self, known: &Known<'_>, view: &View, state: &mut State) -> Result<bool, Refused> {
+        let mut merged = false;
+        for at in known.columns {
+            let nodes = (0..self.scope().nodes.len()).filter(|node| self.scope().nodes[*node].elements.is_some());
+            let nodes: Vec<NodeId> = nodes.filter(|node| self.homes(*node).iter().any(|spot| spot.column == *at)).collect();
+            let shown = view.entries.iter().any(|(_, own)| own == at);
+            let Some((other, _)) = self.shows(*at).filter(|_| !nodes.is_empty() && !shown) else { continue };
+            let time = other.time;
+            let other = self.history.born(self.shape(other.version), &self.document(known.values, other))?;
+            for node in nodes {
+                let Some(elements) = &self.scope().nodes[node].elements else { continue };
+                let own = state.cells[node].clone();
+                state.cells[node] = match (own, &other.cells[node]) {
+                    (Cell::Elements(mut own), Cell::Elements(other)) => {
+                        merge(elements, time, &mut own, other);
+                        Cell::Elements(own)
+                    }
+                    // The version does not show it at all.
+                    (_, told) if self.spot(view, node).is_none() => told.clone(),
+                    (own, _) => own,
+                };
+                merged = true;
+            }
+        }
+        Ok(merged)
+    }
+
+    /// What is not declared in objects that the version does not show as they are.
+    fn extras(&self, known: &Known<'_>, state: &mut State) {
+        let scope = self.scope();
+        for at in known.columns {
+            let Held::Shown { time, .. } = self.columns[*at].held else { continue };
+            for node in 0..scope.nodes.len() {
+                let Some(lineage) = scope.nodes[node].lineage else { continue };
+                let Some(spot) = self.homes(node).iter().find(|spot| spot.column == *at) else { continue };
+                let Some(Value::Object(object)) = inner(known.values[*at].as_ref(), &spot.path) else { continue };
+                let declared: Vec<&str> =
+                    scope.children(Some(node), time).iter().map(|child| scope.nodes[*child].place(time).name.as_str()).collect();
+                for (name, value) in object.iter().filter(|(name, _)| !declared.contains(&name.as_str())) {
+                    match state.extras.iter_mut().find(|(home, _)| *home == Some(lineage)) {
+                        Some((_, object)) if object.get(name).is_some() => {}
+                        Some((_, object)) => object.push(name.clone(), value.clone()),
+                        None => state.extras.push((Some(lineage), [(name.clone(), value.clone())].into_iter().collect())),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns what a column holds of a state; `None` for NULL.
+    ///
+    /// # Errors
+    /// A version that does not exist.
+    pub fn held(&self, state: &State, at: usize) -> Result<Option<Value>, Refused> {
+        let column = &self.columns[at];
+        let native = |node: NodeId| match &state.cells[node] {
+            Cell::Value(Value::Null) if !column.is_json() => None,
+            Cell::Value(value) => Some(value.clone()),
+            Cell::Absent | Cell::Bad(_) | Cell::Elements(_) => None,
+        };
+        Ok(match column.held {
+            Held::Id => None,
+            Held::Failed { node } => matches!(state.cells[node], Cell::Bad(_)).then_some(Value::Bool(true)),
+            Held::Hidden { node } => native(node),
+            Held::Shown { node, .. } if !column.is_json() => native(node),
+            Held::Shown { .. } => {
+                // As the oldest version has it that shows it.
+                let Some((view, name)) = self.shows(at) else { return Ok(None) };
+                let shown = self.history.sealed(state, self.shape(view.version))?;
+                shown.document.as_object().and_then(|object| object.get(name)).cloned()
+            }
+        })
+    }
+}
+
+/// The value at the end of names that lead into objects.
+fn inner<'v>(value: Option<&'v Value>, path: &[String]) -> Option<&'v Value> {
+    path.iter().fold(value, |value, name| value.and_then(|value| value.as_object()?.get(name)))
+}
+
+/// Adds to elements what the same ones hold that are known at another moment.
+fn merge(scope: &Scope, time: Time, own: &mut Elements, other: &Elements) {
+    match (own, other) {
+        (Elements::List(own), Elements::List(other)) if own.len() == other.len() => {
+            for (own, other) in own.iter_mut().zip(other) {
+                merge_one(scope, time, own, other);
+            }
+        }
+        (Elements::Map(own), Elements::Map(other)) => {
+            for (key, own) in own {
+                if let Some((_, other)) = other.iter().find(|(known, _)| known == key) {
+                    merge_one(scope, time, own, other);
+                }
+            }
+        }
+        (Elements::List(_), _) | (Elements::Map(_), Elements::List(_)) => {}
+    }
+}
+
+fn merge_one(scope: &Scope, time: Time, own: &mut State, other: &State) {
+    for node in &scope.order(time).shown {
+        match (&mut own.cells[*node], &other.cells[*node], &scope.nodes[*node].elements) {
+            (Cell::Elements(own), Cell::Elements(other), Some(within)) => merge(within, time, own, other),
+            (own, told, _) => own.clone_from(told),
+        }
+    }
+}

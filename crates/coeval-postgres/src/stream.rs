@@ -1,0 +1,257 @@
+//! Columns that the database cannot compute: rows come out, locked, the core computes, and the values go back, all in the transaction
+//! of a batch. Nobody's write is lost, since nobody else writes these rows meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coeval_core::Value;
+use coeval_core::history::NodeId;
+use coeval_core::json;
+use coeval_core::lens::Cell;
+use coeval_core::schema::Type;
+use coeval_plan::table::{Held, Known, Table, View};
+use coeval_sql::postgres::{Fill, Streamed};
+use coeval_sql::{Dialect, Unfit, column_type, ident, literal, string, to_json};
+use coeval_store::{Error, Result};
+use deadpool_postgres::Transaction;
+
+use crate::broken::Broken;
+use crate::layout::Layout;
+use crate::walk::{KeyColumns, Range};
+
+/// How many rows go back in one statement.
+const ROWS: usize = 1_000;
+
+/// Renders what is asked of columns of a row of `t`: each as the text of a JSON value, NULL where it is NULL.
+pub(crate) fn selected(table: &Table<'_>, columns: &BTreeSet<usize>) -> String {
+    let one = |at: &usize| {
+        let column = &table.columns[*at];
+        let own = format!("t.{}", ident(&column.name));
+        let json = if column.is_json() { None } else { to_json(&own, &column.property.ty, Dialect::Postgres) };
+        format!("({})::text", json.unwrap_or(own))
+    };
+    columns.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Reads columns that were selected, from a place in the answer on.
+pub(crate) fn values(
+    table: &Table<'_>,
+    columns: &BTreeSet<usize>,
+    row: &tokio_postgres::Row,
+    place: usize,
+) -> std::result::Result<Vec<Option<Value>>, Broken> {
+    let mut out = vec![None; table.columns.len()];
+    for (nth, at) in columns.iter().enumerate() {
+        out[*at] = parsed(row.try_get(place + nth)?, &table.columns[*at].name)?;
+    }
+    Ok(out)
+}
+
+fn parsed(said: Option<String>, name: &str) -> Result<Option<Value>> {
+    let bad = |error: json::JsonError| Error::BadRecord { key: name.to_owned(), reason: error.message };
+    said.map(|said| json::parse(said.as_bytes()).map_err(bad)).transpose()
+}
+
+/// Renders a value of a column, with the column's type.
+///
+/// # Errors
+/// A value that no column of the type can hold.
+pub(crate) fn typed(
+    layout: &Layout<'_>,
+    table: &Table<'_>,
+    at: usize,
+    value: Option<&Value>,
+) -> std::result::Result<String, Unfit> {
+    let column = &table.columns[at];
+    let json = column.is_json();
+    let keys = |model: &str| layout.key_type(model);
+    let ty = if json { "pg_catalog.jsonb".to_owned() } else { column_type(&column.property.ty, &keys, Dialect::Postgres) };
+    let of = if json { &Type::Json } else { &column.property.ty };
+    let text = match value {
+        None => "NULL".to_owned(),
+        Some(Value::Null) if json => "'null'".to_owned(),
+        Some(value) => literal(value, of, Dialect::Postgres)?,
+    };
+    Ok(format!("{text}::{ty}"))
+}
+
+/// What was kept of rows when the columns were dropped.
+#[derive(Debug)]
+struct Kept {
+    /// The condition that a row of the archive, `a`, is one of `t`.
+    archived: String,
+    nodes: Vec<(NodeId, String)>,
+    whole: Vec<(usize, String)>,
+}
+
+/// The same of one row.
+#[derive(Debug, Default)]
+struct Given {
+    nodes: BTreeMap<NodeId, Cell>,
+    whole: BTreeMap<usize, Value>,
+}
+
+/// Columns that the core computes for rows of a table.
+pub(crate) struct Stream<'l> {
+    layout: Layout<'l>,
+    table: Table<'l>,
+    view: View,
+    name: String,
+    key: KeyColumns,
+    columns: BTreeSet<usize>,
+    known: BTreeSet<usize>,
+    kept: Vec<Kept>,
+}
+
+impl<'l> Stream<'l> {
+    /// Computes columns of the table `name` from those that `absent` are not among, as a version has them.
+    pub(crate) fn new(
+        layout: &Layout<'l>,
+        table: Table<'l>,
+        view: &View,
+        (name, key): (&str, &KeyColumns),
+        streamed: &[Streamed],
+    ) -> Self {
+        let columns: BTreeSet<usize> = streamed.iter().map(|streamed| streamed.column).collect();
+        let known = (0..table.columns.len()).filter(|at| !table.is_gone(*at) && !columns.contains(at)).collect();
+        let (layout, view, name, key) = (layout.clone(), view.clone(), name.to_owned(), key.clone());
+        Self { layout, table, view, name, key, columns, known, kept: Vec::new() }
+    }
+
+    /// Brings back what was kept, where it belongs to what there is.
+    pub(crate) fn restore(&mut self, archived: String, fill: &Fill) {
+        if !fill.kept.is_empty() || !fill.whole.is_empty() {
+            self.kept.push(Kept { archived, nodes: fill.kept.clone(), whole: fill.whole.clone() });
+        }
+    }
+
+    fn texts(&self) -> String {
+        let texts: Vec<String> = self.key.iter().map(|(column, _)| format!("t.{column}::text")).collect();
+        format!("ARRAY[{}]", texts.join(", "))
+    }
+
+    async fn given(
+        &self,
+        transaction: &Transaction<'_>,
+        condition: &str,
+    ) -> std::result::Result<BTreeMap<Vec<String>, Given>, Broken> {
+        let mut out: BTreeMap<Vec<String>, Given> = BTreeMap::new();
+        for kept in &self.kept {
+            let asked = kept.nodes.iter().map(|(_, sql)| sql).chain(kept.whole.iter().map(|(_, sql)| sql));
+            let asked: Vec<String> = asked.map(|sql| format!("({sql})::text")).collect();
+            let sql = format!(
+                "SELECT {}, {} FROM {} AS t, coeval.archive AS a WHERE {} AND {condition}",
+                self.texts(),
+                asked.join(", "),
+                self.name,
+                kept.archived
+            );
+            for row in transaction.query_typed(&sql, &[]).await? {
+                let given = out.entry(row.try_get(0)?).or_default();
+                for (nth, (node, _)) in kept.nodes.iter().enumerate() {
+                    if let Some(entry) = parsed(row.try_get(1 + nth)?, "coeval.archive")? {
+                        given.nodes.insert(*node, cell(&entry));
+                    }
+                }
+                for (nth, (at, _)) in kept.whole.iter().enumerate() {
+                    if let Some(value) = parsed(row.try_get(1 + kept.nodes.len() + nth)?, "coeval.archive")? {
+                        given.whole.insert(*at, value);
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Computes the columns of the rows of a range; returns the rows that have no values, with the reason.
+    pub(crate) async fn run(
+        &self,
+        transaction: &Transaction<'_>,
+        range: &Range,
+    ) -> std::result::Result<Vec<(Vec<String>, String)>, Broken> {
+        let condition = range.condition(&self.key);
+        let mut given = self.given(transaction, &condition).await?;
+        let all: BTreeSet<usize> = self.known.union(&self.columns).copied().collect();
+        let sql = format!(
+            "SELECT {}, {} FROM {} AS t WHERE {condition} ORDER BY {} FOR UPDATE OF t",
+            self.texts(),
+            selected(&self.table, &all),
+            self.name,
+            self.key.iter().map(|(column, _)| format!("t.{column}")).collect::<Vec<_>>().join(", ")
+        );
+        let (mut rows, mut failed) = (Vec::new(), Vec::new());
+        for row in transaction.query_typed(&sql, &[]).await? {
+            let key: Vec<String> = row.try_get(0)?;
+            let values = values(&self.table, &all, &row, 1)?;
+            match self.computed(&values, &given.remove(&key).unwrap_or_default())? {
+                Ok(Some(new)) => rows.push(self.line(&key, &new)),
+                Ok(None) => {}
+                Err(reason) => failed.push((key, reason)),
+            }
+        }
+        for rows in rows.chunks(ROWS) {
+            transaction.batch_execute(&self.update(rows)).await?;
+        }
+        Ok(failed)
+    }
+
+    /// The new values of a row's columns; `None` where they are as they should be, the inner error where there are none.
+    fn computed(&self, values: &[Option<Value>], given: &Given) -> Result<std::result::Result<Option<Vec<String>>, String>> {
+        let known = Known { values, columns: &self.known, kept: None, given: &given.nodes };
+        let state = self.table.state(&known, &self.view).map_err(Error::Refused)?;
+        let (mut new, mut changed) = (Vec::new(), false);
+        for at in &self.columns {
+            for node in self.table.nodes_in(*at) {
+                let Cell::Bad(reason) = &state.cells[node] else { continue };
+                let hides = self.table.columns.iter().any(|column| column.held == Held::Failed { node });
+                if !hides {
+                    let name = self.table.scope().nodes[node].key.split('@').next().unwrap_or_default();
+                    return Ok(Err(format!("{name}: {reason}")));
+                }
+            }
+            let value = match given.whole.get(at) {
+                Some(value) => Some(value.clone()),
+                None => self.table.held(&state, *at).map_err(Error::Refused)?,
+            };
+            let text = match typed(&self.layout, &self.table, *at, value.as_ref()) {
+                Ok(text) => text,
+                Err(unfit) => return Ok(Err(format!("{}: {unfit}", self.table.columns[*at].name))),
+            };
+            changed |= typed(&self.layout, &self.table, *at, values[*at].as_ref()).ok().as_ref() != Some(&text);
+            new.push(text);
+        }
+        Ok(Ok(changed.then_some(new)))
+    }
+
+    fn line(&self, key: &[String], new: &[String]) -> String {
+        let key = key.iter().zip(&self.key).map(|(part, (_, ty))| format!("{}::{ty}", string(part, Dialect::Postgres)));
+        format!("({})", key.chain(new.iter().cloned()).collect::<Vec<_>>().join(", "))
+    }
+
+    fn update(&self, rows: &[String]) -> String {
+        let keys: Vec<String> = (0..self.key.len()).map(|nth| format!("k{nth}")).collect();
+        let news: Vec<String> = self.columns.iter().map(|at| format!("c{at}")).collect();
+        let set = |at: &usize| format!("{} = v.c{at}", ident(&self.table.columns[*at].name));
+        let sets: Vec<String> = self.columns.iter().map(set).collect();
+        let same: Vec<String> = self.key.iter().zip(&keys).map(|((column, _), key)| format!("t.{column} = v.{key}")).collect();
+        format!(
+            "UPDATE {} AS t SET {} FROM (VALUES {}) AS v ({}) WHERE {}",
+            self.name,
+            sets.join(", "),
+            rows.join(", "),
+            keys.into_iter().chain(news).collect::<Vec<_>>().join(", "),
+            same.join(" AND ")
+        )
+    }
+}
+
+/// What an archive says about a node.
+fn cell(entry: &Value) -> Cell {
+    let member = |name: &str| entry.as_object().and_then(|object| object.get(name));
+    if member("bad").is_some() {
+        return Cell::Bad("a conversion failed when the record was written".into());
+    }
+    match member("v").and_then(Value::as_list).and_then(|list| list.first()) {
+        Some(value) => Cell::Value(value.clone()),
+        None => Cell::Absent,
+    }
+}

@@ -1,0 +1,371 @@
+//! Expressions that PostgreSQL cannot compute: backfills stream them through the engine, writes in plain SQL that would need them are
+//! refused, and records that are written with coeval are as they are everywhere.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it would")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use coeval_core::{Value, json};
+use coeval_engine::{Goal, How};
+use coeval_postgres::PostgresBackend;
+use coeval_store::event::{Event, Observer};
+use coeval_store::memory::MemoryBackend;
+use coeval_store::records::{Change, Expect, Key};
+use coeval_store::work::{Pace, Stop};
+use coeval_store::{Backend, Error, Step};
+use common::shop::{Versions, catalog, migrate, open, rollback};
+use common::{Told, fresh, session};
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+/// 2 converts letters, which PostgreSQL does by the database's locale, and follows them; 3 converts what 2 made, and items of a list.
+const PERSON: Versions<'static> = (
+    r#"{"type": "model", "name": "person", "key": ["id"], "properties": {
+        "id": {"type": "integer", "required": true},
+        "name": {"type": "string", "required": true},
+        "email": "string",
+        "size": "number",
+        "note": "string",
+        "tags": {"type": "array", "items": {"type": "object", "properties": {"label": "string", "n": "integer"}}}}}"#,
+    &[
+        (
+            2,
+            &[
+                r#"{"transform": {"up": {"contact": "upper(email)"}, "down": {"email": "lower(contact)"}, "schemas": {"contact": "string"}}}"#,
+                r#"{"add_property": {"path": "handle", "schema": {"type": "string", "required": true}, "value": "lower(name)"}}"#,
+                r#"{"retype_property": {"path": "size", "schema": "integer", "up": "cast(round(size * 100) as integer)", "down": "cast(size as number) / 100"}}"#,
+            ],
+        ),
+        (
+            3,
+            &[
+                r#"{"transform": {"up": {"domain": "split_part(contact, '@', 2)", "user": "split_part(contact, '@', 1)"}, "down": {"contact": "upper(\"user\") || '@' || domain"}, "schemas": {"domain": "string", "user": "string"}}}"#,
+                r#"{"transform": {"up": {"tags[].name": "upper(label)"}, "down": {"tags[].label": "lower(name)"}, "schemas": {"tags[].name": "string"}}}"#,
+                r#"{"add_property": {"path": "tags[].seen", "schema": "boolean"}}"#,
+            ],
+        ),
+    ],
+);
+
+/// Returns what a query says: a row a line, columns parted by `|`.
+async fn ask(client: &Client, sql: &str) -> String {
+    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
+}
+
+/// Says with which code and message a statement is refused.
+async fn refused(client: &Client, sql: &str) -> (String, String) {
+    let error = client.simple_query(sql).await.err().unwrap_or_else(|| panic!("{sql} is taken"));
+    let said = error.as_db_error().unwrap_or_else(|| panic!("{sql}: {error:?}"));
+    (said.code().code().to_owned(), said.message().to_owned())
+}
+
+fn key(id: i64) -> Key {
+    Key(vec![id.to_string()])
+}
+
+async fn put(backend: &dyn Backend, id: i64, at: u32, document: &str) -> Result<(), Error> {
+    let change = Change::Put(document.to_owned());
+    backend.records().write("person", Some(&key(id)), at, &change, &Expect::Anything).await.map(drop)
+}
+
+async fn patch(backend: &dyn Backend, id: i64, at: u32, document: &str) -> Result<(), Error> {
+    let change = Change::MergePatch(document.to_owned());
+    backend.records().write("person", Some(&key(id)), at, &change, &Expect::Anything).await.map(drop)
+}
+
+async fn get(backend: &dyn Backend, id: i64, at: u32) -> Result<Value, String> {
+    let found = backend.records().get("person", &key(id), at).await.map_err(|e| e.to_string())?;
+    Ok(found.map_or(Value::Null, |found| json::parse(found.text.as_bytes()).unwrap()))
+}
+
+/// The two stores show the same records at all versions.
+async fn agree(memory: &dyn Backend, postgres: &dyn Backend, versions: std::ops::RangeInclusive<u32>) {
+    for at in versions {
+        for id in 1..=6 {
+            assert_eq!(get(postgres, id, at).await, get(memory, id, at).await, "record {id} at version {at}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_as_they_are_in_memory() {
+    let url = fresh().await;
+    let memory = MemoryBackend::new(Arc::new(catalog(&[PERSON], 3)));
+    let postgres = open(&url, &[PERSON], 3);
+    let both: [&dyn Backend; 2] = [&memory, &postgres];
+    for to in 1..=3 {
+        for backend in both {
+            coeval_engine::migrate(backend, Some(to), false, &How::quietly()).await.unwrap_or_else(|e| panic!("to {to}: {e:?}"));
+            if to == 1 {
+                put(
+                    backend,
+                    1,
+                    1,
+                    r#"{"id":1,"name":"ÄNNE","email":"Änne@x.org","size":1.25,"tags":[{"label":"Red","n":1},{"n":2}]}"#,
+                )
+                .await
+                .unwrap();
+                put(backend, 2, 1, r#"{"id":2,"name":"bo","tags":[]}"#).await.unwrap();
+                put(backend, 3, 1, r#"{"id":3,"name":"Cy","email":"c@y"}"#).await.unwrap();
+            }
+            if to == 2 {
+                put(backend, 4, 1, r#"{"id":4,"name":"Di","email":"Di@x","size":2}"#).await.unwrap();
+                put(backend, 5, 2, r#"{"id":5,"name":"Ed","contact":"ED@X","handle":"own","size":7}"#).await.unwrap();
+                patch(backend, 3, 2, r#"{"contact":"C@Z","handle":"c"}"#).await.unwrap();
+                patch(backend, 2, 1, r#"{"email":"bO@q"}"#).await.unwrap();
+            }
+        }
+        agree(&memory, &postgres, 1..=to).await;
+    }
+    for backend in both {
+        patch(backend, 1, 3, r#"{"tags":[{"name":"RED","n":1,"seen":true},{"n":2,"name":"TWO","seen":false}]}"#).await.unwrap();
+        patch(backend, 1, 1, r#"{"tags":[{"label":"red","n":9},{"label":"two","n":2}]}"#).await.unwrap();
+        patch(backend, 3, 1, r#"{"name":"Cyril"}"#).await.unwrap();
+        patch(backend, 4, 1, r#"{"name":"DIANA","size":3.5}"#).await.unwrap();
+        put(backend, 6, 3, r#"{"id":6,"name":"Flo","handle":"f","size":1,"domain":"D","user":"U","tags":[{"name":"A"}]}"#)
+            .await
+            .unwrap();
+        put(backend, 5, 1, r#"{"id":5,"name":"Ed"}"#).await.unwrap();
+    }
+    agree(&memory, &postgres, 1..=3).await;
+    // And back, and there again: what only the newer versions knew is kept.
+    for to in [1, 3] {
+        for backend in both {
+            let done = if to == 1 {
+                coeval_engine::rollback(backend, Some(1), &How::quietly()).await
+            } else {
+                patch(backend, 3, 1, r#"{"email":"new@x"}"#).await.unwrap();
+                coeval_engine::migrate(backend, Some(3), false, &How::quietly()).await
+            };
+            done.unwrap_or_else(|e| panic!("to {to}: {e:?}"));
+        }
+        agree(&memory, &postgres, 1..=to).await;
+    }
+    let client = session(&url).await;
+    assert_eq!(
+        ask(&client, "SELECT id, name, email, size::float8 FROM shop_v1.person ORDER BY id").await.lines().next().unwrap(),
+        "1|ÄNNE|Änne@x.org|1.25"
+    );
+    assert_eq!(ask(&client, "SELECT handle FROM shop_v2.person WHERE id = 1").await, "änne");
+    assert_eq!(ask(&client, "SELECT count(*) FROM shop.person WHERE _w IS NOT NULL").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_writes_are_refused_only_where_something_has_to_be_computed() {
+    let url = fresh().await;
+    let backend = open(&url, &[PERSON], 2);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, "INSERT INTO shop_v1.person (id, name, email, size) VALUES (1, 'Ann', 'Ann@x', 1), (2, 'Bob', NULL, NULL)")
+        .await;
+    migrate(&backend, 2).await;
+    assert_eq!(
+        ask(&client, "SELECT id, contact, handle, size FROM shop_v2.person ORDER BY id").await,
+        "1|ANN@X|ann|100\n2|∅|bob|∅"
+    );
+    for sql in [
+        "INSERT INTO shop_v1.person (id, name) VALUES (3, 'Cy')",
+        "INSERT INTO shop_v2.person (id, name, handle, contact) VALUES (3, 'Cy', 'cy', 'CY@X')",
+        "UPDATE shop_v1.person SET email = 'a@b' WHERE id = 1",
+        "UPDATE shop_v2.person SET contact = 'A@B' WHERE id = 1",
+        "UPDATE shop_v1.person SET name = 'Anna' WHERE id = 1",
+    ] {
+        let (code, message) = refused(&client, sql).await;
+        assert_eq!(code, "0A000", "{sql}");
+        assert!(message.starts_with("PostgreSQL cannot compute `"), "{message}");
+    }
+    // What does not touch what is computed from passes, and so does what leaves it as it is.
+    for sql in [
+        "UPDATE shop_v1.person SET note = 'n', size = 2.5 WHERE id = 1",
+        "UPDATE shop_v1.person SET email = email, name = name WHERE id = 1",
+        "UPDATE shop_v2.person SET handle = 'own', size = 300 WHERE id = 1",
+        "DELETE FROM shop_v1.person WHERE id = 2",
+    ] {
+        ask(&client, sql).await;
+    }
+    assert_eq!(ask(&client, "SELECT name, email, size::float8, note FROM shop_v1.person").await, "Ann|Ann@x|3|n");
+    assert_eq!(ask(&client, "SELECT contact, handle, size FROM shop_v2.person").await, "ANN@X|own|300");
+    // The marker cannot be written through a view.
+    let (code, _) = refused(&client, "UPDATE shop_v1.person SET _w = -1, email = 'x'").await;
+    assert_eq!(code, "42703");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_what_streams_and_why() {
+    let url = fresh().await;
+    let backend = open(&url, &[PERSON], 2);
+    migrate(&backend, 1).await;
+    let ledger = backend.ledger().await.unwrap();
+    let goal = Goal::Migrate { to: Some(2), scan: false };
+    let plan = coeval_engine::plan(backend.catalog(), backend.capabilities(), &ledger, goal).unwrap().unwrap();
+    let mut said = Vec::new();
+    for planned in &plan.steps {
+        for remark in backend.remarks(&planned.step).await.unwrap() {
+            said.push(format!("{}: {remark}", planned.step));
+        }
+    }
+    let reason = "PostgreSQL changes the case of letters by the database's locale";
+    assert_eq!(
+        said,
+        [
+            format!(
+                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `contact` follows from: {reason}"
+            ),
+            format!(
+                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `email` follows from: {reason}"
+            ),
+            format!(
+                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `handle` follows from: {reason}"
+            ),
+            format!(
+                "backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `contact` through coeval: {reason}"
+            ),
+            format!(
+                "backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `handle` through coeval: {reason}"
+            ),
+        ]
+    );
+    assert!(plan.steps.iter().any(|planned| matches!(planned.step, Step::Backfill { .. })));
+}
+
+/// Stops when it is told of progress.
+#[derive(Debug)]
+struct Stopping(Stop);
+
+impl Observer for Stopping {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Progress(_)) {
+            self.0.stop();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_that_is_stopped_goes_on_where_it_was() {
+    let url = fresh().await;
+    let backend = open(&url, &[PERSON], 2);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, "INSERT INTO shop_v1.person (id, name, email) SELECT g, 'N' || g, 'A' || g FROM generate_series(1, 2500) g")
+        .await;
+    let stop = Stop::default();
+    let stopping = Stopping(stop.clone());
+    let how = How { observer: &stopping, stop, pace: Pace { rate: Some(1000.0), ..Pace::default() }, ..How::quietly() };
+    coeval_engine::migrate(&backend, Some(2), false, &how).await.unwrap_err();
+    let filled = "SELECT count(*) FROM shop.person WHERE contact IS NOT NULL";
+    assert_eq!(ask(&client, filled).await, "1000");
+    migrate(&backend, 2).await;
+    let wrong = "SELECT count(*) FROM shop_v2.person AS b JOIN shop_v1.person AS a USING (id)
+                 WHERE b.contact IS DISTINCT FROM upper(a.email) OR b.handle IS DISTINCT FROM lower(a.name)";
+    assert_eq!((ask(&client, filled).await.as_str(), ask(&client, wrong).await.as_str()), ("2500", "0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_a_backfill_streams_is_not_lost() {
+    let url = fresh().await;
+    let backend = Arc::new(open(&url, &[PERSON], 2));
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, "INSERT INTO shop_v1.person (id, name, email) SELECT g, 'N' || g, 'A' || g FROM generate_series(1, 3000) g")
+        .await;
+    let done = Arc::new(AtomicBool::new(false));
+    let writers = (0..3_i64).map(|nth| {
+        let (url, done) = (url.clone(), Arc::clone(&done));
+        tokio::spawn(async move {
+            let backend = open(&url, &[PERSON], 2);
+            let plain = session(&url).await;
+            let (mut round, mut wrote) = (0, std::collections::BTreeMap::new());
+            while !done.load(Ordering::Relaxed) {
+                round += 1;
+                // A number of its own for each writer.
+                let id = (round * 97 % 1000) * 3 + nth;
+                if id == 0 {
+                    continue;
+                }
+                let email = format!("W{nth}x{round}");
+                patch(&backend, id, 1, &format!(r#"{{"email":"{email}"}}"#)).await.unwrap_or_else(|e| panic!("{id}: {e:?}"));
+                wrote.insert(id, email);
+                plain.batch_execute(&format!("UPDATE shop_v1.person SET note = 'r{round}' WHERE id = {id}")).await.unwrap();
+            }
+            wrote
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let how = How { pace: Pace { rate: Some(1500.0), ..Pace::default() }, ..How::quietly() };
+    coeval_engine::migrate(backend.as_ref(), Some(2), false, &how).await.unwrap();
+    done.store(true, Ordering::Relaxed);
+    let mut count = 0;
+    for writer in writers {
+        for (id, email) in writer.await.unwrap() {
+            count += 1;
+            assert_eq!(ask(&client, &format!("SELECT email FROM shop_v1.person WHERE id = {id}")).await, email);
+        }
+    }
+    assert!(count > 10, "only {count} records were written");
+    let wrong = "SELECT count(*) FROM shop_v2.person AS b JOIN shop_v1.person AS a USING (id) WHERE b.contact IS DISTINCT FROM upper(a.email)";
+    assert_eq!(ask(&client, wrong).await, "0");
+}
+
+/// `code` is read as a number after its letters were made small; what is none has no value.
+fn parts(policy: &'static str) -> PostgresParts {
+    let operation = format!(
+        r#"{{"transform": {{"up": {{"number": "cast(lower(code) as integer)"}}, "down": {{"code": "cast(number as string)"}}, "schemas": {{"number": {{"type": "integer", "required": true}}}}{policy}}}}}"#
+    );
+    PostgresParts { operation }
+}
+
+struct PostgresParts {
+    operation: String,
+}
+
+impl PostgresParts {
+    fn open(&self, url: &str) -> PostgresBackend {
+        const PART: &str = r#"{"type": "model", "name": "part", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "code": {"type": "string", "required": true}}}"#;
+        open(url, &[(PART, &[(2, &[&self.operation])])], 2)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_computed_are_named_or_hidden() {
+    let url = fresh().await;
+    let backend = parts("").open(&url);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, "INSERT INTO shop_v1.part SELECT g, CASE WHEN g IN (7, 1205) THEN 'x' || g ELSE g::text END FROM generate_series(1, 1300) g").await;
+    let told = Told::default();
+    let how = How { observer: &told, ..How::quietly() };
+    coeval_engine::migrate(&backend, Some(2), false, &how).await.unwrap_err();
+    let named = told.failures();
+    assert_eq!(named.iter().map(|failure| failure.key.as_str()).collect::<Vec<_>>(), ["7", "1205"], "{named:?}");
+    assert!(named.iter().all(|failure| failure.kind == "rejected" && failure.reason.contains("x")), "{named:?}");
+    assert_eq!(ask(&client, "SELECT count(*) FROM shop_v1.part").await, "1300");
+
+    let url = fresh().await;
+    let backend = parts(r#", "on_fail": "quarantine""#).open(&url);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, "INSERT INTO shop_v1.part VALUES (1, '1'), (2, 'x')").await;
+    migrate(&backend, 2).await;
+    assert_eq!(ask(&client, "SELECT id, number FROM shop_v2.part").await, "1|1");
+    assert_eq!(ask(&client, "SELECT id, code FROM shop_v1.part ORDER BY id").await, "1|1\n2|x");
+    let change = Change::Put(r#"{"id":2,"number":5}"#.to_owned());
+    backend.records().write("part", Some(&key(2)), 2, &change, &Expect::Anything).await.unwrap();
+    assert_eq!(ask(&client, "SELECT id, number FROM shop_v2.part ORDER BY id").await, "1|1\n2|5");
+
+    let url = fresh().await;
+    let backend = parts(r#", "on_fail": {"fallback": 0}"#).open(&url);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, "INSERT INTO shop_v1.part VALUES (1, '1'), (2, 'x')").await;
+    migrate(&backend, 2).await;
+    assert_eq!(ask(&client, "SELECT id, number FROM shop_v2.part ORDER BY id").await, "1|1\n2|0");
+    rollback(&backend, 1).await;
+    assert_eq!(ask(&client, "SELECT id, code FROM shop_v1.part ORDER BY id").await, "1|1\n2|x");
+}
