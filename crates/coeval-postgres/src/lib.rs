@@ -7,6 +7,7 @@
 //! one transaction.
 
 mod address;
+mod adopted;
 mod archive;
 mod backend;
 mod backfill;
@@ -17,6 +18,7 @@ mod database;
 mod drift;
 mod error;
 mod execute;
+mod facts;
 mod index;
 mod inspect;
 mod layout;

@@ -4,26 +4,9 @@
 
 mod common;
 
-use std::process::Command;
-
+use common::dump::{dump, similar};
 use common::shop::{ITEM, Versions, migrate, open, rollback};
 use common::{fresh, session};
-
-/// Returns what `pg_dump` says of a database's schema, without what coeval notes beside the records.
-fn dump(url: &str) -> String {
-    let programs =
-        std::fs::read_dir("/usr/lib/postgresql").map(|found| found.flatten().map(|f| f.path().join("bin/pg_dump")).max());
-    let program = programs.ok().flatten().filter(|path| path.exists()).unwrap_or_else(|| "pg_dump".into());
-    let arguments = ["--schema-only", "--exclude-schema=coeval", "--dbname", url];
-    let done = Command::new(program).args(arguments).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    // A newer release brackets its output with a word that is another one each time.
-    let text = String::from_utf8(done.stdout).unwrap();
-    text.lines()
-        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
 
 async fn comes_back(models: &[Versions<'_>], head: u32, insert: &str) {
     let url = fresh().await;
@@ -46,14 +29,6 @@ async fn comes_back(models: &[Versions<'_>], head: u32, insert: &str) {
     migrate(&backend, head).await;
     rollback(&backend, 1).await;
     similar(&dump(&url), &dumps[1], "there and back at once");
-}
-
-fn similar(found: &str, expected: &str, what: &str) {
-    if found != expected {
-        let other =
-            |lines: &str, than: &str| lines.lines().filter(|line| !than.contains(line)).map(str::to_owned).collect::<Vec<_>>();
-        panic!("{what}: more {:#?}, less {:#?}", other(found, expected), other(expected, found));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it would")]
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod dump;
 pub(crate) mod shop;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use coeval_postgres::{Database, State, open};
 use coeval_store::event::{Event, Failure, Observer};
 use coeval_store::lock::{Holder, Lock};
 use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// Returns what `testing/postgres` says.
 pub(crate) fn variable(name: &str) -> String {
@@ -34,6 +35,16 @@ pub(crate) async fn session(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// Returns what a query says: a row a line, columns parted by `|`.
+pub(crate) async fn ask(client: &Client, sql: &str) -> String {
+    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
 }
 
 /// Makes an empty database and returns its address.
