@@ -12,8 +12,10 @@ use coeval_core::op::{Context, Operation, Rewrites};
 use coeval_core::table::Tables;
 use coeval_plan::found::{Taken, take};
 use coeval_postgres::{PostgresBackend, catalog};
+use coeval_store::Backend as _;
 use coeval_store::catalog::{Catalog, Era, ModelEntry};
 use coeval_store::ledger::VersionId;
+use coeval_store::records::{Change, Expect, Key};
 use common::dump::{dump, similar};
 use common::shop::{migrate, rollback};
 use common::{ask, fresh, open_with, session, state};
@@ -181,8 +183,27 @@ async fn a_table_is_taken_over_as_it_is_and_left_as_it_was() {
 }
 
 async fn drifts(backend: &PostgresBackend) -> String {
-    use coeval_store::Backend as _;
     backend.drift().await.unwrap().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_a_table_that_was_taken_over_are_written_as_others_are() {
+    let url = fresh().await;
+    let client = session(&url).await;
+    run(&client, STAFF).await;
+    let backend = adopt(&url, &[STAFF_CHANGES], 2).await;
+    migrate(&backend, 2).await;
+    let key = |id: &str| Key(vec![id.to_owned()]);
+    let put = |version, text: &'static str| {
+        let (backend, change) = (&backend, Change::Put(text.to_owned()));
+        async move { backend.records().write("staff", None, version, &change, &Expect::Anything).await.map(|written| written.key) }
+    };
+    // A key that the database numbers may be said, and what it fills in may be left out.
+    assert_eq!(put(1, r#"{"id": 7, "name": "Gus", "pay": 1.5, "mood": "sad"}"#).await.unwrap(), key("7"));
+    assert_eq!(put(2, r#"{"id": 8, "full_name": "Hal", "pay": 250, "grade": "x", "mood": "low"}"#).await.unwrap(), key("8"));
+    assert_eq!(put(1, r#"{"id": 7, "name": "Gus", "pay": 2.5, "mood": "happy"}"#).await.unwrap(), key("7"));
+    let rows = "SELECT id, name, pay, mood, since IS NULL, full_name IS NULL FROM (SELECT *, name AS full_name FROM staff) AS s WHERE id > 6 ORDER BY id";
+    assert_eq!(ask(&client, rows).await, "7|Gus|2.50|happy|f|f\n8|Hal|2.50|sad|f|f");
 }
 
 #[tokio::test(flavor = "multi_thread")]

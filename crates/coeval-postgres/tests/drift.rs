@@ -122,14 +122,15 @@ async fn views_triggers_and_functions_are_named() {
     let [other] = told(&backend).await.try_into().unwrap();
     assert!(other.starts_with("item: function `shop_w.item_insert()`, line 1 is `BEGIN RETURN NEW; END` instead of"), "{other}");
     let (backend, client) = ready().await;
-    found(
-        &client,
-        &backend,
-        "CREATE OR REPLACE VIEW shop_v4.part AS SELECT id, code, kind, item, size FROM shop.part WHERE id > 0",
-        &["part: view `shop_v4.part` is SELECT part.id, part.code, part.kind, part.item, part.size FROM shop.part WHERE (part.id > 0) \
-           instead of SELECT part.id, part.code, part.kind, part.item, part.size FROM shop.part"],
-    )
-    .await;
+    client
+        .batch_execute("CREATE OR REPLACE VIEW shop_v4.part AS SELECT id, code, kind, item, size FROM shop.part WHERE id > 0")
+        .await
+        .unwrap();
+    let [view] = told(&backend).await.try_into().unwrap();
+    // Some servers say whose a column is where there is only one table.
+    let view = view.replace(" part.", " ").replace("(part.", "(");
+    let wanted = "SELECT id, code, kind, item, size FROM shop.part";
+    assert_eq!(view, format!("part: view `shop_v4.part` is {wanted} WHERE (id > 0) instead of {wanted}"));
     let back = "CREATE OR REPLACE VIEW shop_v4.part AS SELECT id, code, kind, item, size FROM shop.part";
     let bare = format!("{back}; ALTER VIEW shop_v1.part ALTER COLUMN code SET DEFAULT 'x'");
     found(&client, &backend, &bare, &["part: view `shop_v1.part`: default of column `code` is in no version: `'x'::text`"]).await;

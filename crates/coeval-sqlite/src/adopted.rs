@@ -9,8 +9,8 @@ use coeval_store::{Error, Result};
 
 use crate::catalog::{self, TableKind};
 use crate::layout::Layout;
-use crate::statement::Session;
 use crate::state;
+use crate::statement::Session;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS coeval_adopted (\
     base TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, required INTEGER NOT NULL, value TEXT, PRIMARY KEY (base, name))";
@@ -71,7 +71,8 @@ pub(crate) fn known(session: &Session<'_>, layout: &Layout<'_>) -> Result<BTreeM
         return Ok(BTreeMap::new());
     }
     let sql = "SELECT name, kind, required, value FROM coeval_adopted WHERE base = ?1";
-    let column = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Native { kind: row.get(1)?, not_null: row.get(2)?, default: row.get(3)? }));
+    let column =
+        |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Native { kind: row.get(1)?, not_null: row.get(2)?, default: row.get(3)? }));
     Ok(session.rows(sql, [layout.names.base()], column)?.into_iter().collect())
 }
 

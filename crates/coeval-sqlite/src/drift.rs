@@ -86,7 +86,8 @@ fn text(what: &str, wanted: &str, found: Option<&str>) -> Option<Difference> {
         return Some(Difference::new(what, Some("a trigger of the version's view".to_owned()), None));
     };
     let nth = wanted.lines().zip(found.lines()).position(|(wanted, found)| wanted != found);
-    let nth = nth.or((wanted.lines().count() != found.lines().count()).then(|| wanted.lines().count().min(found.lines().count())))?;
+    let nth =
+        nth.or((wanted.lines().count() != found.lines().count()).then(|| wanted.lines().count().min(found.lines().count())))?;
     let line = |text: &str| Some(text.lines().nth(nth).map_or_else(|| "its end".to_owned(), |line| format!("`{}`", line.trim())));
     Some(Difference::new(format!("{what}, line {}", nth + 1), line(wanted), line(found)))
 }
@@ -118,7 +119,9 @@ fn columns(session: &Session<'_>, layout: &Layout<'_>, there: &Table, steps: &[S
         // A table that was there before is not made anew for what its views see to.
         let required = key.contains(name) || execute::is_never_null(spec) && !hides(name) && !layout.table.is_adopted();
         let required = required || layout.table.is_adopted() && text.default.is_some() && execute::is_never_null(spec);
-        let default = text.default.map(|default| default.strip_prefix('(').and_then(|d| d.strip_suffix(')')).map_or(default.clone(), str::to_owned));
+        let default = text
+            .default
+            .map(|default| default.strip_prefix('(').and_then(|d| d.strip_suffix(')')).map_or(default.clone(), str::to_owned));
         expected.push(Expected { name: (*name).to_owned(), native: text.kind, nullable: !required, default: Some(default) });
         let Some((name, wanted)) = text.check else { continue };
         let found = there.checks.iter().find(|check| check.name.as_deref() == Some(&name)).map(|check| check.expression.clone());
@@ -156,7 +159,8 @@ fn rules(there: &Table, base: &str, steps: &[Step]) -> Vec<Difference> {
                 let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
                 let kind = if *unique { "UNIQUE INDEX" } else { "INDEX" };
                 let wanted = format!("CREATE {kind} {} ON {} ({})", ident(name), ident(base), columns.join(", "));
-                let found = there.indexes.iter().find(|index| index.name == *name).map(|index| index.sql.clone().unwrap_or_default());
+                let found =
+                    there.indexes.iter().find(|index| index.name == *name).map(|index| index.sql.clone().unwrap_or_default());
                 if found.as_ref() != Some(&wanted) {
                     out.push(Difference::new(format!("index `{name}`"), Some(wanted), found));
                 }

@@ -85,7 +85,11 @@ fn stays(table: &Table) -> Vec<String> {
     });
     out.extend(checks);
     let odd = table.indexes.iter().filter(|index| index.partial || index.columns.iter().any(|column| column.name.is_none()));
-    out.extend(odd.map(|index| format!("index `{}` stays in the table: {}", index.name, index.sql.as_deref().unwrap_or("a constraint's"))));
+    out.extend(
+        odd.map(|index| {
+            format!("index `{}` stays in the table: {}", index.name, index.sql.as_deref().unwrap_or("a constraint's"))
+        }),
+    );
     let long = table.foreign_keys.iter().filter(|key| key.columns.len() > 1);
     out.extend(long.map(|key| {
         let own: Vec<&str> = key.columns.iter().map(|(own, _)| own.as_str()).collect();

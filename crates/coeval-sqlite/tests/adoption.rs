@@ -57,8 +57,7 @@ INSERT INTO code VALUES ('x', 1, 5), ('x', 2, 6); INSERT INTO firm VALUES ('k', 
 INSERT INTO \"Odd \"\"Name\" VALUES (1, 'a', 5); INSERT INTO named VALUES ('one', 1);
 ";
 
-const CONVERT: &str =
-    r#"{"retype_property": {"path": "n", "schema": "string", "up": "cast(n as string) || '!'", "down": "cast(replace(n, '!', '') as integer)"}}"#;
+const CONVERT: &str = r#"{"retype_property": {"path": "n", "schema": "string", "up": "cast(n as string) || '!'", "down": "cast(replace(n, '!', '') as integer)"}}"#;
 const CHANGES: &[Changes<'static>] = &[
     (
         "staff",
@@ -89,7 +88,10 @@ async fn tables_are_taken_over_as_they_are_and_left_as_they_were() {
     // Keys are numbered as before, and defaults are given.
     assert_eq!(ask(&mut outside, "INSERT INTO staff_v1 (name, pay) VALUES ('Cy', 5)"), "[]");
     assert_eq!(ask(&mut outside, "INSERT INTO team_v1 (name) VALUES ('green')"), "[]");
-    assert_eq!(ask(&mut outside, "SELECT id, mood, here, since, shout FROM staff WHERE name = 'Cy'"), "[(3, 'ok', 0, None, 'CY')]");
+    assert_eq!(
+        ask(&mut outside, "SELECT id, mood, here, since, shout FROM staff WHERE name = 'Cy'"),
+        "[(3, 'ok', 0, None, 'CY')]"
+    );
     assert_eq!(ask(&mut outside, "SELECT what FROM log"), "[('Ada',), ('Bob',), ('Cy',)]");
     for (sql, said) in [
         ("INSERT INTO staff_v1 (name, pay) VALUES ('X', -1)", "error: CHECK constraint failed: pay >= 0"),
@@ -108,7 +110,10 @@ async fn tables_are_taken_over_as_they_are_and_left_as_they_were() {
     assert_eq!(ask(&mut outside, "INSERT INTO staff_v3 (full_name, pay, grade) VALUES ('Dee', '7', 'top')"), "[]");
     let now = "[('Ada', 11, 'sad', 0), ('Bob', 21, 'ok', 0), ('Cy', 5, 'ok', 0), ('Dee', 7, 'gone', 0)]";
     assert_eq!(ask(&mut outside, "SELECT name, pay, mood, here FROM staff ORDER BY id"), now);
-    assert_eq!(ask(&mut outside, "INSERT INTO staff_v3 (full_name, pay) VALUES ('Eve', '7')"), "error: staff_v3.grade is required");
+    assert_eq!(
+        ask(&mut outside, "INSERT INTO staff_v3 (full_name, pay) VALUES ('Eve', '7')"),
+        "error: staff_v3.grade is required"
+    );
     assert_eq!(ask(&mut outside, "SELECT a, b, n FROM code_v2"), "[('x', 1, '5!'), ('x', 2, '6!')]");
     assert_eq!(ask(&mut outside, "UPDATE code_v2 SET n = '9!' WHERE b = 2"), "[]");
     assert_eq!(ask(&mut outside, "SELECT n FROM code ORDER BY b"), "[(5,), (9,)]");

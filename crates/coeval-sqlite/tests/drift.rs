@@ -62,10 +62,22 @@ impl LedgerVersion for coeval_sqlite::Sqlite {
 async fn columns_indexes_views_and_triggers_are_named() {
     for (change, expected) in [
         ("ALTER TABLE item ADD COLUMN extra INT", "item: column `extra` is in no version: `INT`"),
-        ("DROP INDEX item_name_idx", "item: index `item_name_idx` is missing: CREATE INDEX \"item_name_idx\" ON \"item\" (\"name\")"),
-        ("DROP INDEX item_name_idx; CREATE INDEX item_name_idx ON item (price)", "item: index `item_name_idx` is CREATE INDEX item_name_idx ON item (price) instead of CREATE INDEX \"item_name_idx\" ON \"item\" (\"name\")"),
-        ("DROP TRIGGER coeval_item_v1_insert", "item: trigger `coeval_item_v1_insert` is missing: a trigger of the version's view"),
-        ("DROP TRIGGER coeval_item_v1_delete; CREATE TRIGGER coeval_item_v1_delete INSTEAD OF DELETE ON item_v1 BEGIN SELECT 1; END", "item: trigger `coeval_item_v1_delete`, line 1 is `CREATE TRIGGER coeval_item_v1_delete INSTEAD OF DELETE ON item_v1 BEGIN SELECT 1; END` instead of `CREATE TRIGGER \"coeval_item_v1_delete\" INSTEAD OF DELETE ON \"item_v1\" BEGIN`"),
+        (
+            "DROP INDEX item_name_idx",
+            "item: index `item_name_idx` is missing: CREATE INDEX \"item_name_idx\" ON \"item\" (\"name\")",
+        ),
+        (
+            "DROP INDEX item_name_idx; CREATE INDEX item_name_idx ON item (price)",
+            "item: index `item_name_idx` is CREATE INDEX item_name_idx ON item (price) instead of CREATE INDEX \"item_name_idx\" ON \"item\" (\"name\")",
+        ),
+        (
+            "DROP TRIGGER coeval_item_v1_insert",
+            "item: trigger `coeval_item_v1_insert` is missing: a trigger of the version's view",
+        ),
+        (
+            "DROP TRIGGER coeval_item_v1_delete; CREATE TRIGGER coeval_item_v1_delete INSTEAD OF DELETE ON item_v1 BEGIN SELECT 1; END",
+            "item: trigger `coeval_item_v1_delete`, line 1 is `CREATE TRIGGER coeval_item_v1_delete INSTEAD OF DELETE ON item_v1 BEGIN SELECT 1; END` instead of `CREATE TRIGGER \"coeval_item_v1_delete\" INSTEAD OF DELETE ON \"item_v1\" BEGIN`",
+        ),
         ("DROP VIEW item_v2", "item: view `item_v2` is missing: CREATE VIEW \"item_v2\""),
         ("DROP TABLE item", "item: table `item` is missing: a table"),
     ] {
@@ -83,7 +95,10 @@ async fn columns_of_another_shape_are_named_in_a_table_that_was_made_anew() {
     let (_folder, path) = fresh();
     let store = one(&path, ITEM, &[], 1);
     migrate(&store, 1).await;
-    run(&path, "DROP VIEW item_v1; DROP TABLE item; CREATE TABLE item (id TEXT PRIMARY KEY NOT NULL, name INT DEFAULT 5, price INTEGER)");
+    run(
+        &path,
+        "DROP VIEW item_v1; DROP TABLE item; CREATE TABLE item (id TEXT PRIMARY KEY NOT NULL, name INT DEFAULT 5, price INTEGER)",
+    );
     let told = drifts(&store).await;
     for expected in [
         "item: column `name` is `INT` instead of `TEXT` NOT NULL",
@@ -128,10 +143,16 @@ async fn a_warm_rollback_takes_views_only_and_they_come_back_at_once() {
     rollback(&store, 2, true).await;
     assert_eq!(drifts(&store).await, [""; 0]);
     assert_eq!(ask(&path, "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name"), "[('item_v1',), ('item_v2',)]");
-    run(&path, "UPDATE item_v1 SET price = 7; INSERT INTO item_v2 VALUES ('b', 'Desk', 8, 'odd'); INSERT INTO item_v1 VALUES ('c', 'Cup', 9)");
+    run(
+        &path,
+        "UPDATE item_v1 SET price = 7; INSERT INTO item_v2 VALUES ('b', 'Desk', 8, 'odd'); INSERT INTO item_v1 VALUES ('c', 'Cup', 9)",
+    );
     run(&path, "DELETE FROM item_v1 WHERE id = 'c'");
     migrate(&store, 3).await;
-    assert_eq!(ask(&path, "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'coeval_%' ORDER BY type, name"), before);
+    assert_eq!(
+        ask(&path, "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'coeval_%' ORDER BY type, name"),
+        before
+    );
     assert_eq!(
         ask(&path, "SELECT id, name, price, kind, slug FROM item_v3 ORDER BY id"),
         "[('a', 'Chair', '7!', 'plain', 'own'), ('b', 'Desk', '8!', 'odd', 'Desk-')]"

@@ -11,8 +11,8 @@ use coeval_core::table::Tables;
 use coeval_engine::{How, Outcome};
 use coeval_plan::found::take;
 use coeval_sqlite::{Sqlite, found};
-use coeval_store::Catalog;
 use coeval_store::Backend as _;
+use coeval_store::Catalog;
 use coeval_store::catalog::{Era, ModelEntry};
 use coeval_store::ledger::VersionId;
 
@@ -26,14 +26,18 @@ pub(crate) fn open(path: &Path, models: Vec<Model>, changes: &[Changes<'_>], hea
     let entry = |model: Model| {
         let name = model.name.clone();
         let changes = changes.iter().find(|(table, _)| *table == name).map(|(_, changes)| *changes).unwrap_or_default();
-        let operation =
-            |text: &&str| Operation::from_value(&json::parse(text.as_bytes()).unwrap()).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        let operation = |text: &&str| {
+            Operation::from_value(&json::parse(text.as_bytes()).unwrap()).unwrap_or_else(|e| panic!("{text}: {e:?}"))
+        };
         let releases: Vec<Release> = (2..=head)
             .zip(changes)
             .map(|(version, operations)| Release { version, operations: operations.iter().map(operation).collect(), order: None })
             .collect();
         let context = Context { tables: &Tables::new(), rewrites: &Rewrites::new() };
-        ModelEntry { name, eras: vec![Era { first: 1, end: None, history: History::new(1, model, &releases, &context).unwrap() }] }
+        ModelEntry {
+            name,
+            eras: vec![Era { first: 1, end: None, history: History::new(1, model, &releases, &context).unwrap() }],
+        }
     };
     let id = |number: u32| VersionId { number, id: format!("0193c1a0-0000-7000-8000-{number:012}") };
     let models = models.into_iter().map(entry).collect();
