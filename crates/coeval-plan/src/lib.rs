@@ -12,4 +12,4 @@ pub mod table;
 
 pub use lower::{contract, lower, needed};
 pub use sql::SqlDialect;
-pub use step::{Capabilities, ColumnSpec, Effect, Holds, LockLevel, Phase, RecordStep, Step};
+pub use step::{Capabilities, ColumnSpec, Effect, Holds, LockLevel, Phase, RecordStep, Step, WriteLock};

@@ -10,7 +10,7 @@ use crate::step::{ColumnSpec, Holds, Step};
 use crate::table::{Ability, Column, Held, MARKER, Table, Unsuitable, View, fit};
 
 /// Returns the steps that bring the table of a model from a version to a later one, in the order of their phases; `from` is
-/// `None` where there is no table yet. `versions` are those of the model's era up to `to`. The views are the backend's, since they
+/// `None` where there is no table yet, or one that is taken over. `versions` are those of the model's era up to `to`. The views are the backend's, since they
 /// appear for all models at once.
 ///
 /// The same histories give the same steps.
@@ -32,7 +32,16 @@ pub fn lower(
     let marker =
         || ColumnSpec { name: MARKER.to_owned(), holds: Holds::Marker, property: Property::new(Type::Integer), default: None };
     let mut steps = Vec::new();
-    let Some(from) = from.filter(|from| table.views.iter().any(|view| view.version <= *from)) else {
+    let before = from.filter(|from| table.views.iter().any(|view| view.version <= *from));
+    // A table that was there before has the columns of the first version only; those of later ones are added to it.
+    if let (None, Some(first)) = (before, table.views.first().map(|view| view.version).filter(|first| *first < to))
+        && table.is_adopted()
+    {
+        let mut steps = lower(model, history, versions, None, first, ability)?;
+        steps.extend(lower(model, history, versions, Some(first), to, ability)?);
+        return Ok(steps);
+    }
+    let Some(from) = before else {
         let mut columns: Vec<ColumnSpec> = table.columns_up_to(to).into_iter().map(|at| spec(&table.columns[at])).collect();
         if marked(to) {
             columns.push(marker());
@@ -43,7 +52,7 @@ pub fn lower(
             steps.push(Step::RebuildTriggers { model: owned.clone(), from: 0, to });
         }
         // A table that was there before has its indexes.
-        if table.model(view).is_some_and(|model| model.options.get("table").is_none()) {
+        if !table.is_adopted() {
             steps.extend(rules(model, &table, None, view));
         }
         if computes(&table, to) {
@@ -216,8 +225,15 @@ enum Demand {
 }
 
 fn rules(model: &str, table: &Table<'_>, before: Option<&View>, after: &View) -> Vec<Step> {
-    let old = before.map(|view| demands(table, view)).unwrap_or_default();
-    let new = demands(table, after);
+    let mut old = before.map(|view| demands(table, view)).unwrap_or_default();
+    let mut new = demands(table, after);
+    // What a table had before it was taken over stays, whatever versions say.
+    if let Some(first) = table.views.first().filter(|_| table.is_adopted()) {
+        for name in demands(table, first).keys() {
+            old.remove(name);
+            new.remove(name);
+        }
+    }
     let owned = model.to_owned();
     let mut steps = Vec::new();
     for (name, demand) in old.iter().filter(|(name, demand)| new.get(*name) != Some(demand)) {

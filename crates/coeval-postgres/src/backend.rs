@@ -93,6 +93,7 @@ impl Backend for PostgresBackend {
             revisions: false,
             metadata: false,
             knows_writer: false,
+            one_writer: false,
         }
     }
 

@@ -143,6 +143,11 @@ pub(crate) async fn drop_not_null(job: &Job<'_>, column: &str) -> Result<()> {
     job.transact(&[lock(table), format!("ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL", ident(column))]).await
 }
 
+/// The schema of a table and of its indexes, not quoted.
+fn schema_name(job: &Job<'_>, layout: &Layout<'_>) -> String {
+    layout.adopted.as_ref().map_or_else(|| fit(job.backend.state().deployment()), |(schema, _)| schema.clone())
+}
+
 pub(crate) async fn create_index(job: &Job<'_>, name: &str, columns: &[String], unique: bool) -> Result<()> {
     let layout = job.layout()?;
     let table = newer(&layout, job)?;
@@ -164,7 +169,7 @@ pub(crate) async fn create_index(job: &Job<'_>, name: &str, columns: &[String], 
         none(job, &layout, &table, &condition, &reason).await?;
     }
     let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
-    let schema = fit(job.backend.state().deployment());
+    let schema = schema_name(job, &layout);
     let statement = format!("CREATE {kind} CONCURRENTLY {} ON {} ({})", ident(name), layout.names.table, columns.join(", "));
     let what = job.step.to_string();
     let index = Index { what: &what, schema: &schema, name, statement: &statement };
@@ -173,7 +178,7 @@ pub(crate) async fn create_index(job: &Job<'_>, name: &str, columns: &[String], 
 
 pub(crate) async fn drop_index(job: &Job<'_>, name: &str) -> Result<()> {
     let layout = job.layout()?;
-    let schema = ident(&fit(job.backend.state().deployment()));
+    let schema = &layout.names.schema;
     if !exists(job, &format!("{schema}.{}", ident(name))).await? {
         return Ok(());
     }

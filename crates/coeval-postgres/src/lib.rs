@@ -7,6 +7,7 @@
 //! one transaction.
 
 mod address;
+mod adopted;
 mod archive;
 mod backend;
 mod backfill;
@@ -19,6 +20,7 @@ mod direct;
 mod drift;
 mod error;
 mod execute;
+mod facts;
 mod index;
 mod inspect;
 mod layout;

@@ -8,6 +8,7 @@ use coeval_sql::{fit, ident};
 use coeval_store::{Error, Result};
 use tokio_postgres::types::Type;
 
+use crate::adopted::{self, Native};
 use crate::archive;
 use crate::constraint::is_required;
 use crate::error::During;
@@ -87,7 +88,14 @@ struct Change {
 }
 
 /// What the views up to the older version, and the table's defaults, have to be with the newer one beside them.
-fn beside(job: &Job<'_>, layout: &Layout<'_>, old: &Table<'_>, new: &Table<'_>) -> Result<Change> {
+///
+/// What a table that was taken over had of its own, which is in `native`, it has again where no version asks for something else.
+fn beside(
+    job: &Job<'_>,
+    layout: &Layout<'_>,
+    (old, new): (&Table<'_>, &Table<'_>),
+    native: &BTreeMap<String, Native>,
+) -> Result<Change> {
     let mut change = Change { views: Vec::new(), table: Vec::new() };
     let keys = |model: &str| layout.key_type(model);
     let names = &layout.names;
@@ -116,7 +124,11 @@ fn beside(job: &Job<'_>, layout: &Layout<'_>, old: &Table<'_>, new: &Table<'_>) 
     }
     for column in &old.columns {
         let Some(now) = new.columns.iter().find(|now| now.name == column.name) else { continue };
-        let default = |column| postgres::column_default(column).map_err(unfit(job));
+        let own = native.get(&column.name);
+        let default = |column| -> Result<Option<String>> {
+            let wanted = postgres::column_default(column).map_err(unfit(job))?;
+            Ok(wanted.or_else(|| own.and_then(|own| own.default.clone())))
+        };
         let (was, is) = (default(column)?, default(now)?);
         if was != is {
             let verb = is.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}"));
@@ -125,7 +137,7 @@ fn beside(job: &Job<'_>, layout: &Layout<'_>, old: &Table<'_>, new: &Table<'_>) 
         // A row may be hidden from now on where it was refused before.
         let required =
             |table: &Table<'_>| table.columns.iter().position(|c| c.name == column.name).is_some_and(|at| is_required(table, at));
-        if required(old) != required(new) {
+        if required(old) != required(new) && own.is_none_or(|own| !own.nullable) {
             let verb = if required(new) { "SET NOT NULL" } else { "DROP NOT NULL" };
             change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));
         }
@@ -143,7 +155,8 @@ fn staying<'c>(job: &Job<'c>, low: u32, high: u32) -> Vec<Layout<'c>> {
 pub(crate) async fn create(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     for layout in staying(job, from, to) {
         let (old, new) = (layout.table(from)?, layout.table(last(&layout, to))?);
-        let change = beside(job, &layout, &old, &new)?;
+        let native = adopted::known(job.backend, &layout).await?;
+        let change = beside(job, &layout, (&old, &new), &native)?;
         if change.views.is_empty() && change.table.is_empty() {
             continue;
         }
@@ -184,7 +197,8 @@ async fn offer(job: &Job<'_>, version: u32, from: u32, to: u32) -> Result<Vec<St
         let keys = |model: &str| layout.key_type(model);
         out.extend(postgres::create_view(&table, view, names, &keys).map_err(unfit(job))?);
         out.extend(postgres::copy_view(&table, view, names, &keys).map_err(unfit(job))?);
-        if is_guarded(job, &names.table).await? {
+        let guarded = is_guarded(job, &names.table).await?;
+        if guarded {
             let mut relations = vec![names.view(view), names.copy(view)];
             relations.extend(view.marked.then(|| names.inner(view)));
             out.extend(relations.iter().map(|relation| format!("ALTER VIEW {relation} SET (security_invoker = true)")));
@@ -194,13 +208,21 @@ async fn offer(job: &Job<'_>, version: u32, from: u32, to: u32) -> Result<Vec<St
         {
             out.push(format!("COMMENT ON VIEW {} IS {}", names.view(view), text(description)));
         }
+        for (name, property) in table.model(view).iter().flat_map(|model| model.properties.iter()) {
+            if let Some(description) = &property.description {
+                out.push(format!("COMMENT ON COLUMN {}.{} IS {}", names.view(view), ident(name), text(description)));
+            }
+        }
         let given = match table.views.iter().rev().find(|older| older.version <= from && older.version >= job.oldest()) {
             Some(older) => rights(job, &names.view(older)).await?,
             None => rights(job, &names.table).await?,
         };
         for right in given {
             let more = if right.passes_on { " WITH GRANT OPTION" } else { "" };
-            for relation in [names.view(view), names.copy(view)] {
+            let mut relations = vec![names.view(view), names.copy(view)];
+            // Whoever goes through a view with rights of their own needs them on what is beneath it.
+            relations.extend((guarded && view.marked).then(|| names.inner(view)));
+            for relation in relations {
                 out.push(format!("GRANT {} ON {relation} TO {}{more}", right.privilege, right.role));
             }
             roles.insert(right.role);
@@ -240,7 +262,8 @@ pub(crate) async fn drop(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     job.transact(&statements).await?;
     for layout in staying(job, to, from) {
         let (old, new) = (layout.table(to)?, layout.table(last(&layout, from))?);
-        let change = beside(job, &layout, &new, &old)?;
+        let native = adopted::known(job.backend, &layout).await?;
+        let change = beside(job, &layout, (&new, &old), &native)?;
         let mut statements = change.views;
         if !change.table.is_empty() {
             statements.push(lock(&layout.names.table));

@@ -200,6 +200,12 @@ impl Writing<'_> {
         let lens = self.lens;
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for (name, at, _) in lens.entries() {
+            let value = document.get(name);
+            // A table that was there before may fill in what is left out.
+            let declared = lens.model.properties.get(name).is_some_and(|property| property.default.is_some());
+            if lens.layout.adopted.is_some() && value.is_none() && !declared {
+                continue;
+            }
             names.push(ident(name));
             values.push(lens.value(at, document.get(name), name)?);
         }
@@ -220,7 +226,9 @@ impl Writing<'_> {
             format!("INSERT INTO {view} DEFAULT VALUES RETURNING ARRAY[{}]", key_names.join(", "))
         } else {
             let (names, values, keys) = (names.join(", "), values.join(", "), key_names.join(", "));
-            format!("INSERT INTO {view} ({names}) VALUES ({values}) RETURNING ARRAY[{keys}]")
+            // It may number its keys itself, and takes that of a document all the same.
+            let own = if lens.layout.adopted.is_some() { " OVERRIDING SYSTEM VALUE" } else { "" };
+            format!("INSERT INTO {view} ({names}){own} VALUES ({values}) RETURNING ARRAY[{keys}]")
         };
         let row = self.transaction.query_typed_one(&sql, &[]).await.map_err(|error| writing_error(lens, self.what, &error))?;
         let texts: Vec<String> = row.try_get(0).during(self.what)?;

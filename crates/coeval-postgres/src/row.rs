@@ -11,7 +11,7 @@ use coeval_store::{Error, Result};
 
 use crate::error::During;
 use crate::layout::Layout;
-use crate::table::text;
+use crate::table::text as text_of;
 use crate::walk::KeyColumns;
 
 /// What a version shows of a table.
@@ -135,7 +135,7 @@ impl<'l> Lens<'l> {
         if nul {
             return Err(Error::BadRecord { key: key.to_string(), reason: "a key holds no character NUL".to_owned() });
         }
-        Ok(key.0.iter().zip(&self.key).map(|(part, (_, ty))| format!("{}::{ty}", text(part))).collect::<Vec<_>>().join(", "))
+        Ok(key.0.iter().zip(&self.key).map(|(part, (_, ty))| format!("{}::{ty}", text_of(part))).collect::<Vec<_>>().join(", "))
     }
 
     /// Renders the condition that a row of `t` has a key.
@@ -151,6 +151,10 @@ impl<'l> Lens<'l> {
         let ty = if column.is_json() { &Type::Json } else { &column.property.ty };
         if column.is_json() && *value == Value::Null {
             return Ok("'null'::pg_catalog.jsonb".to_owned());
+        }
+        // A table that was there before may have a type of its own for an enumeration.
+        if let (true, Type::Enum { .. }, Value::String(said)) = (self.layout.adopted.is_some() && ty.admits(value), ty, value) {
+            return Ok(text_of(said.as_str()));
         }
         literal(value, ty, Dialect::Postgres).map_err(|unfit| self.refuse(name, unfit.to_string()))
     }

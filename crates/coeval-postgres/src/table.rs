@@ -8,7 +8,7 @@ use coeval_store::{Error, Result};
 
 use crate::execute::Job;
 use crate::layout::Layout;
-use crate::{archive, backfill, catalog, constraint};
+use crate::{adopted, archive, backfill, catalog, constraint};
 
 /// Takes a table for as long as its definition is changed: as the first of the statements, so that no lock is made stronger.
 pub(crate) fn lock(table: &str) -> String {
@@ -157,14 +157,25 @@ async fn adopt(job: &Job<'_>, (schema, name): (&str, &str)) -> Result<()> {
     let Some(found) = tables.iter().find(|found| found.name == name) else {
         return Err(Error::failed(what(), "there is no such table"));
     };
-    let columns = columns.iter().map(|column| column.name.as_str());
-    let missing: Vec<&str> = columns.filter(|column| !found.columns.iter().any(|own| own.name == *column)).collect();
-    if missing.is_empty() {
-        return Ok(());
+    if let Some(reason) = &found.cannot {
+        return Err(Error::failed(what(), reason.clone()));
     }
-    let reason = format!("it has no column {}", missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
-    let help = "The first version of a model that takes a table over has the table's columns; later versions add others.";
-    Err(Error::Failed { what: what(), reason, help: Some(help.to_owned()) })
+    let missing: Vec<&str> = columns
+        .iter()
+        .filter(|column| column.holds == Holds::Value && !found.columns.iter().any(|own| own.name == column.name))
+        .map(|column| column.name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        let reason =
+            format!("it has no column {}", missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+        let help = "The first version of a model that takes a table over has the table's columns; later versions add others.";
+        return Err(Error::Failed { what: what(), reason, help: Some(help.to_owned()) });
+    }
+    job.transact(&adopted::note(job.backend.state().deployment(), (schema, name), found)).await?;
+    match columns.iter().find(|column| column.holds == Holds::Id) {
+        Some(column) => adopted::identify(job, &column.name).await,
+        None => Ok(()),
+    }
 }
 
 fn add_marker(table: &str) -> String {
@@ -175,8 +186,17 @@ fn add_marker(table: &str) -> String {
 pub(crate) async fn set_aside(job: &Job<'_>) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
-    if layout.adopted.is_some() {
-        // It was there before, and stays as it is.
+    if let Some((schema, name)) = &layout.adopted {
+        // It was there before, and stays as it is, but for the key that it was given.
+        let table = layout.table(last(&layout, job.high))?;
+        let mut statements = Vec::new();
+        for column in table.columns.iter().filter(|column| column.held == Held::Id) {
+            if constraint::is_not_null(job, &names.table, &column.name).await?.is_some() {
+                statements.extend([lock(&names.table), drop_statement(&names.table, &column.name)]);
+            }
+        }
+        statements.extend(adopted::forget(job.backend.state().deployment(), (schema, name)));
+        job.transact(&statements).await?;
         return drop_schema(job, &names.workings).await;
     }
     let away = aside(&layout, job.backend.state().deployment());

@@ -2,6 +2,7 @@
 
 use coeval_sql::postgres::{self, Triggers};
 use coeval_store::Result;
+use deadpool_postgres::Transaction;
 
 use crate::backfill::note_untended;
 use crate::constraint::is_not_null;
@@ -19,14 +20,22 @@ fn render(job: &Job<'_>, layout: &Layout<'_>, up_to: u32, watched: u32) -> Resul
     postgres::triggers(&table, &live, &watched, &layout.names, &keys).map_err(local(job))
 }
 
-/// Whether somebody else's trigger changes rows before they are updated: what it changes is in no list of columns.
-async fn others(job: &Job<'_>, table: &str) -> Result<bool> {
-    let sql = format!(
+/// Asks whether somebody else's trigger changes rows before they are updated: what it changes is in no list of columns.
+fn others_sql(table: &str) -> String {
+    format!(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass({}) AND NOT tgisinternal
          AND tgname NOT LIKE 'zz\\_coeval\\_%' AND tgtype & 19 = 19)",
         text(table)
-    );
-    Ok(job.ask::<bool>(&sql).await?.unwrap_or_default())
+    )
+}
+
+async fn others(job: &Job<'_>, table: &str) -> Result<bool> {
+    Ok(job.ask::<bool>(&others_sql(table)).await?.unwrap_or_default())
+}
+
+/// As a run would find it, in a transaction.
+pub(crate) async fn others_on(transaction: &Transaction<'_>, table: &str) -> std::result::Result<bool, tokio_postgres::Error> {
+    transaction.query_typed_one(&others_sql(table), &[]).await?.try_get(0)
 }
 
 /// Renders triggers anew for the versions that are live, up to one. The table is locked, so that nobody is between two functions.

@@ -19,8 +19,8 @@ use coeval_store::event::{Event, Observer};
 use coeval_store::work::Stop;
 use coeval_store::{Backend as _, Catalog};
 use common::shop::{ITEM, catalog};
-use common::{fresh, session, state};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use common::{ask, fresh, session, state};
+use tokio_postgres::Client;
 
 const USERS: &str = "
 id: create-users
@@ -66,16 +66,6 @@ fn backend(url: &str, head: u32, texts: &[&str]) -> PostgresBackend {
     let migrations = order(&migrations).unwrap().into_iter().map(|at| standalone(&migrations[at])).collect();
     let ordered = Ordered { dialect: SqlDialect::Postgres, migrations };
     PostgresBackend::new(state(url, "shop"), Arc::new(Catalog { standalone: Some(ordered), ..catalog(&[ITEM], head) }))
-}
-
-/// Returns what a query says: a row a line, columns parted by `|`.
-async fn ask(client: &Client, sql: &str) -> String {
-    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-    let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
-        _ => None,
-    };
-    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
 }
 
 /// Everything that is in the database beside what coeval notes.

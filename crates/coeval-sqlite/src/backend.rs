@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use coeval_store::backend::{Inspection, Survey};
+use coeval_store::backend::{Drift, Inspection, Survey};
 use coeval_store::event::{Observer, Tally, Unobserved};
 use coeval_store::ledger::{Entry, Ledger};
 use coeval_store::lock::{Holder, Lock};
@@ -17,7 +17,7 @@ use crate::lock::{self, Own};
 use crate::standalone;
 use crate::state;
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{execute, inspect};
+use crate::{drift, execute, inspect};
 
 /// A deployment's records in an SQLite database.
 #[derive(Debug)]
@@ -145,6 +145,7 @@ impl Backend for Sqlite {
             revisions: false,
             metadata: false,
             knows_writer: true,
+            one_writer: true,
         }
     }
 
@@ -154,6 +155,10 @@ impl Backend for Sqlite {
 
     async fn begun(&self, run: &str, step: &str) -> Result<bool> {
         Ok(standalone::read(self, run, step).await?.is_some())
+    }
+
+    async fn drift(&self) -> Result<Vec<Drift>> {
+        drift::find(self).await
     }
 
     async fn inspect(&self, model: &str, survey: Survey, sample: Option<u64>, work: &Work<'_>) -> Result<Inspection> {

@@ -13,7 +13,7 @@ use coeval_store::{Backend as _, Catalog, Error, Result, Step};
 use crate::backend::Sqlite;
 use crate::layout::{Layout, era_between};
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{archive, backfill, catalog, shape, standalone, writing};
+use crate::{adopted, archive, backfill, catalog, layout, shape, standalone, writing};
 
 /// For which versions a step is executed.
 #[derive(Debug, Clone, Copy)]
@@ -65,11 +65,20 @@ pub(crate) async fn execute(store: &Sqlite, step: &Step, work: &Work<'_>) -> Res
         | Step::AddForeignKey { model, .. }
         | Step::DropForeignKey { model, .. } => {
             let (_, era) = era_between(&store.catalog, model, span.from, span.to)?;
+            // A table that was there before is never replaced.
+            if layout::adopted(era).is_some() {
+                return own(store, step, span, work, ForeignKeys::Enforced).await;
+            }
             let name = era.history.model(era.first).map(|model| fit(&model.name)).unwrap_or_default();
             ForeignKeys::Checked(vec![Names::new(&name).base().to_owned()])
         }
         _ => ForeignKeys::Enforced,
     };
+    own(store, step, span, work, keys).await
+}
+
+/// Executes a step in one transaction.
+async fn own(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>, keys: ForeignKeys) -> Result<Tally> {
     let how = How { doing: step.to_string(), absent: Absent::Create, foreign_keys: keys, observer: work.observer };
     let (catalog, own) = (Arc::clone(&store.catalog), step.clone());
     let undone = work.undo.then(|| (Arc::clone(&store.deployment), work.run.to_owned()));
@@ -135,6 +144,8 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
     let keys = |model: &str| newest.key_type(model);
     #[allow(clippy::match_same_arms, reason = "some have nothing to do here, others are done elsewhere")]
     match step {
+        Step::CreateTable { columns, .. } if newest.table.is_adopted() => adopted::adopt(session, &newest, columns)?,
+        Step::SetTableAside { .. } if newest.table.is_adopted() => adopted::leave(session, &newest)?,
         Step::CreateTable { columns, key, .. } => create(session, &newest, columns, key)?,
         Step::SetTableAside { .. } => set_aside(session, &newest)?,
         Step::AddColumn { column, .. } => {
@@ -157,10 +168,12 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
             if !found.is_empty() {
                 return Ok(found);
             }
-            shape::alter(session, &newest.names, |table| not_null(table, column, true))?;
+            if !newest.table.is_adopted() {
+                shape::alter(session, &newest.names, |table| not_null(table, column, true))?;
+            }
         }
         Step::DropNotNull { column, .. } => {
-            if has_column(session, &newest, column)? {
+            if has_column(session, &newest, column)? && !newest.table.is_adopted() {
                 shape::alter(session, &newest.names, |table| not_null(table, column, false))?;
             }
         }
@@ -176,6 +189,10 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
             session.batch(&format!("CREATE {kind} IF NOT EXISTS {} ON {table} ({})", ident(name), columns.join(", ")))?;
         }
         Step::DropIndex { name, .. } => session.batch(&format!("DROP INDEX IF EXISTS {}", ident(name)))?,
+        Step::AddForeignKey { .. } if newest.table.is_adopted() => {
+            let reason = "SQLite adds a reference only by making the table anew, and this one was there before".to_owned();
+            return Err(Error::Unsupported { what: step.to_string(), reason });
+        }
         Step::AddForeignKey { name, column, references, .. } => {
             let (_, other) = era_between(catalog, references, span.from, span.to)?;
             let (other_entry, up_to) = (catalog.model(references)?, last(other, span.from.max(span.to)));
@@ -188,9 +205,13 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
             })?;
         }
         Step::DropForeignKey { name, .. } => {
-            if catalog::table(session, newest.names.base())?.is_some() {
+            if catalog::table(session, newest.names.base())?.is_some() && !newest.table.is_adopted() {
                 shape::alter(session, &newest.names, |table| table.references.retain(|known| known.name != *name))?;
             }
+        }
+        Step::ForgetTable { .. } if newest.table.is_adopted() => {
+            adopted::leave(session, &newest)?;
+            archive::forget(session, newest.names.base())?;
         }
         Step::ForgetTable { table, .. } => {
             let names = Names::new(table);
@@ -212,7 +233,7 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
     Ok(Vec::new())
 }
 
-fn is_never_null(column: &coeval_plan::ColumnSpec) -> bool {
+pub(crate) fn is_never_null(column: &coeval_plan::ColumnSpec) -> bool {
     let property = &column.property;
     column.holds == coeval_plan::Holds::Value
         && property.required

@@ -39,7 +39,7 @@ impl<'c> Layout<'c> {
                 return Err(unsupported(reason));
             }
         }
-        let names = Names::new(&table.name);
+        let names = Names::new(adopted(era).unwrap_or(&table.name));
         Ok(Self { catalog, model: &entry.name, era, table, names })
     }
 
@@ -73,6 +73,11 @@ impl<'c> Layout<'c> {
     pub(crate) fn key(&self) -> Vec<&str> {
         self.table.key().into_iter().map(|at| self.table.columns[at].name.as_str()).collect()
     }
+}
+
+/// The table that the model's first version says its rows are in: `table: NAME`.
+pub(crate) fn adopted(era: &Era) -> Option<&str> {
+    era.history.model(era.first)?.options.get("table")?.as_str()
 }
 
 /// The type of a model's key, at its newest version.

@@ -3,12 +3,14 @@
 //! A store is one file, which any other program may have open and write to at the same time. What coeval keeps beside the
 //! records lies in the same file, in tables whose names begin with `coeval_`, so that it changes together with them or not at all.
 
+mod adopted;
 mod archive;
 mod backend;
 mod backfill;
 mod batch;
 pub mod catalog;
 mod database;
+mod drift;
 mod error;
 mod execute;
 mod foreign_keys;

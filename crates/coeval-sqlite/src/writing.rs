@@ -7,11 +7,12 @@ use coeval_sql::ident;
 use coeval_sql::sqlite::{Names, create_view, scratch_columns, triggers};
 use coeval_store::Result;
 
+use crate::adopted;
 use crate::layout::Layout;
 use crate::statement::Session;
 
 /// Returns the text of a view; `None` where there is none of this name.
-fn text(session: &Session<'_>, name: &str) -> Result<Option<String>> {
+pub(crate) fn text(session: &Session<'_>, name: &str) -> Result<Option<String>> {
     let sql = "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE nocase";
     session.row(sql, [name], |row| row.get(0))
 }
@@ -44,6 +45,7 @@ pub(crate) fn withdraw(session: &Session<'_>, layout: &Layout<'_>, which: impl F
 /// Makes all views that are there anew, with their triggers, for these columns of the base table.
 pub(crate) fn renew(session: &Session<'_>, layout: &Layout<'_>, present: &BTreeSet<usize>) -> Result<()> {
     let keys = |model: &str| layout.key_type(model);
+    let names = adopted::names(session, layout)?;
     let mut statements = Vec::new();
     let mut slots = BTreeSet::new();
     for view in &layout.table.views {
@@ -53,7 +55,7 @@ pub(crate) fn renew(session: &Session<'_>, layout: &Layout<'_>, present: &BTreeS
         if now != before {
             statements.extend([format!("DROP VIEW {}", ident(&Names::view(view))), now]);
         }
-        let writing = triggers(&layout.table, view, present, &layout.names, &keys);
+        let writing = triggers(&layout.table, view, present, &names, &keys);
         let writing = writing.map_err(|unfit| session.failed(unfit.to_string(), None))?;
         for event in ["insert", "update", "delete"] {
             statements.push(format!("DROP TRIGGER IF EXISTS {}", ident(&Names::trigger(view, event))));

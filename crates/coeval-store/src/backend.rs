@@ -1,10 +1,11 @@
 //! The trait of all backends.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use coeval_plan::found::Difference;
 use coeval_plan::{Capabilities, Step};
 
 use crate::catalog::Catalog;
@@ -46,8 +47,14 @@ pub struct Inspection {
 pub struct Drift {
     /// The model.
     pub model: String,
-    /// What differs, with the name of the column or whatever it is.
-    pub what: String,
+    /// What differs, what it should be, and what it is.
+    pub difference: Difference,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.model, self.difference)
+    }
 }
 
 /// A store of records of some models, opened with their [`Catalog`].

@@ -63,7 +63,8 @@ pub fn lower(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, aim
             }
             Ok(steps)
         }
-        (Action::Retire { before }, true) => contract(catalog, capabilities, before, to),
+        // What is warm goes on being kept.
+        (Action::Retire { before }, true) => contract(catalog, capabilities, before, made.max(to)),
     }
 }
 
@@ -122,7 +123,7 @@ pub fn versions(catalog: &Catalog, era: &Era, up_to: u32) -> Vec<u32> {
     catalog.versions.iter().map(|version| version.number).filter(|version| *version <= up_to && era.contains(*version)).collect()
 }
 
-fn contract(catalog: &Catalog, capabilities: Capabilities, before: u32, in_force: u32) -> Result<Vec<Step>> {
+fn contract(catalog: &Catalog, capabilities: Capabilities, before: u32, made: u32) -> Result<Vec<Step>> {
     let ability = Ability { knows_writer: capabilities.knows_writer };
     let mut steps = vec![Step::RetireViews { before }];
     for model in &catalog.models {
@@ -132,7 +133,7 @@ fn contract(catalog: &Catalog, capabilities: Capabilities, before: u32, in_force
                 steps.push(Step::ForgetTable { model: model.name.clone(), table: first });
                 continue;
             }
-            let last = era.end.map_or(in_force, |end| in_force.min(end.saturating_sub(1)));
+            let last = era.end.map_or(made, |end| made.min(end.saturating_sub(1)));
             let versions = versions(catalog, era, last);
             let lowered = coeval_plan::contract(&model.name, &era.history, &versions, before, ability);
             steps.extend(lowered.map_err(unsuitable(model))?);

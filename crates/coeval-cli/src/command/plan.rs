@@ -5,7 +5,9 @@ use std::path::Path;
 use coeval_core::{Object, Value};
 use coeval_engine::{Goal, Plan, Planned, plan};
 use coeval_manifest::Manifest;
-use coeval_plan::{LockLevel, Step};
+use coeval_plan::table::{Ability, Cost, Table};
+use coeval_plan::{LockLevel, Step, WriteLock};
+use coeval_store::lower::versions;
 
 use crate::error::{Outcome, Result};
 use crate::store::{self, Backends, Store, block_on, open_all, refuse_unsupported};
@@ -52,8 +54,10 @@ pub(super) fn run(args: &Args, folder: Option<&Path>, ui: &mut Ui) -> Result<Out
                 };
                 scripts.push(script);
             }
+            let costs = plan.as_ref().map(|plan| costs(store, plan, ledger.oldest())).unwrap_or_default();
             show(&workspace.manifest, store, plan.as_ref(), (remarks, &scripts), ui)?;
-            values.push(value(store, plan.as_ref(), (remarks, &scripts)));
+            show_costs(&costs, ui)?;
+            values.push(value(store, plan.as_ref(), (remarks, &scripts), &costs));
         }
         ui.field("backends", Value::List(values));
         Ok(Outcome::Done)
@@ -101,19 +105,31 @@ fn show(manifest: &Manifest, store: &Store, plan: Option<&Plan>, (remarks, scrip
     ui.say(&format!("  {:9}  version {} is offered to clients", coeval_store::Phase::Activate.name(), plan.to))
 }
 
+/// What a step takes of a store, in the store's own words; `None` where it takes nothing.
+fn lock(store: &Store, step: &Step) -> Option<&'static str> {
+    if store.backend.capabilities().one_writer {
+        return Some(step.write_lock()).filter(|lock| *lock != WriteLock::None).map(WriteLock::name);
+    }
+    Some(step.effect().lock).filter(|lock| *lock != LockLevel::None).map(LockLevel::name)
+}
+
+/// Whether a step writes every row.
+fn rewrites(store: &Store, step: &Step) -> bool {
+    step.effect().rewrites || store.backend.capabilities().one_writer && step.write_lock() == WriteLock::Copy
+}
+
 /// What a step does to a table while it runs, in words; `None` in a store without tables, and where it does nothing.
 fn effect(store: &Store, planned: &Planned) -> Option<String> {
     if !store.backend.capabilities().schema {
         return None;
     }
     let effect = planned.step.effect();
-    let mut words = Vec::new();
-    if effect.lock != LockLevel::None {
-        words.push(effect.lock.name().to_owned());
-    }
+    let mut words: Vec<String> = lock(store, &planned.step).map(str::to_owned).into_iter().collect();
+    // What holds everybody up says so itself.
+    let said = store.backend.capabilities().one_writer && planned.step.write_lock() > WriteLock::Batches;
     if effect.rewrites {
         words.push("writes every row, in batches".to_owned());
-    } else if effect.scans {
+    } else if effect.scans && !said {
         words.push("reads every row".to_owned());
     }
     if let Some(what) = effect.loses {
@@ -122,7 +138,37 @@ fn effect(store: &Store, planned: &Planned) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-fn value(store: &Store, plan: Option<&Plan>, (remarks, scripts): Told<'_>) -> Value {
+/// What writes through versions cost once a plan was carried out, by the model's name at the newest.
+fn costs(store: &Store, plan: &Plan, oldest: u32) -> Vec<(String, Cost)> {
+    let (catalog, capabilities) = (store.backend.catalog(), store.backend.capabilities());
+    if !capabilities.schema || plan.undoes {
+        return Vec::new();
+    }
+    let ability = Ability { knows_writer: capabilities.knows_writer };
+    let mut out = Vec::new();
+    for entry in &catalog.models {
+        for era in entry.eras.iter().filter(|era| era.contains(plan.to)) {
+            // What no table can hold is told where a step would make it.
+            let Ok(table) = Table::new(&era.history, &versions(catalog, era, plan.to), ability) else { continue };
+            out.extend(table.retire(oldest).costs().into_iter().map(|cost| (entry.name.clone(), cost)));
+        }
+    }
+    out
+}
+
+fn show_costs(costs: &[(String, Cost)], ui: &Ui) -> Result<()> {
+    for (model, cost) in costs {
+        let names: Vec<String> = cost.properties.iter().map(|name| format!("`{name}`")).collect();
+        let numbers: Vec<String> = cost.versions.iter().map(ToString::to_string).collect();
+        let at = if numbers.len() == 1 { "version" } else { "versions" };
+        let values = crate::ui::count(cost.computed, "value");
+        let what = format!("{} of `{model}` at {at} {}", names.join(" or "), numbers.join(", "));
+        ui.say(&format!("  {:9}  a write of {what} computes {values}", "writes"))?;
+    }
+    Ok(())
+}
+
+fn value(store: &Store, plan: Option<&Plan>, (remarks, scripts): Told<'_>, costs: &[(String, Cost)]) -> Value {
     let mut out = Object::new();
     out.insert("backend", store.name.as_str().into());
     out.insert("store", store.backend.name().as_str().into());
@@ -143,8 +189,8 @@ fn value(store: &Store, plan: Option<&Plan>, (remarks, scripts): Told<'_>) -> Va
         }
         if store.backend.capabilities().schema {
             let effect = planned.step.effect();
-            out.insert("lock", effect.lock.name().into());
-            out.insert("rewrites", effect.rewrites.into());
+            out.insert("lock", lock(store, &planned.step).unwrap_or(LockLevel::None.name()).into());
+            out.insert("rewrites", rewrites(store, &planned.step).into());
             out.insert("scans", effect.scans.into());
             out.insert("loses", effect.loses.map_or(Value::Null, Value::from));
         }
@@ -155,5 +201,20 @@ fn value(store: &Store, plan: Option<&Plan>, (remarks, scripts): Told<'_>) -> Va
         out.into()
     });
     out.insert("steps", Value::List(steps.collect()));
+    if store.backend.capabilities().schema {
+        let writes = costs.iter().map(|(model, cost)| {
+            let versions = cost.versions.iter().map(|version| i64::from(*version).into());
+            let properties = cost.properties.iter().map(|name| name.as_str().into());
+            let computed = i64::try_from(cost.computed).unwrap_or(i64::MAX);
+            Object::from_iter([
+                ("model".into(), model.as_str().into()),
+                ("versions".into(), Value::List(versions.collect())),
+                ("properties".into(), Value::List(properties.collect())),
+                ("computes".into(), computed.into()),
+            ])
+            .into()
+        });
+        out.insert("writes", Value::List(writes.collect()));
+    }
     out.into()
 }

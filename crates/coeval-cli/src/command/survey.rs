@@ -31,7 +31,7 @@ pub(super) fn run(
             if closely == Survey::Verify {
                 let drifts = store.backend.drift().await.map_err(|e| store::refused(&e, &store.name))?;
                 for drift in &drifts {
-                    ui.say(&format!("{}: {}: {}", store.name, drift.model, drift.what))?;
+                    ui.say(&format!("{}: {drift}", store.name))?;
                     values.push(drift_value(&store.name, drift));
                 }
                 problems += u64::try_from(drifts.len()).unwrap_or(u64::MAX);
@@ -51,10 +51,13 @@ pub(super) fn run(
 }
 
 fn drift_value(store: &str, drift: &Drift) -> Value {
+    let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
     Object::from_iter([
         ("backend".into(), store.into()),
         ("model".into(), drift.model.as_str().into()),
-        ("drift".into(), drift.what.as_str().into()),
+        ("drift".into(), drift.difference.what.as_str().into()),
+        ("expected".into(), text(drift.difference.expected.as_deref())),
+        ("found".into(), text(drift.difference.found.as_deref())),
     ])
     .into()
 }

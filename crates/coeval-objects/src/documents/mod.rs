@@ -253,6 +253,7 @@ impl Backend for Documents {
             revisions: true,
             metadata: objects.metadata,
             knows_writer: true,
+            one_writer: false,
         }
     }
 

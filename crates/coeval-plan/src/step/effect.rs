@@ -27,6 +27,34 @@ impl LockLevel {
     }
 }
 
+/// For how long a step holds the one lock for writes of a store that has no other: a file. Reads go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WriteLock {
+    /// Not at all.
+    None,
+    /// For a change of the schema.
+    Moment,
+    /// Again and again, so that others write in between.
+    Batches,
+    /// Until every row was read.
+    Scan,
+    /// Until every row was copied into a table of another shape.
+    Copy,
+}
+
+impl WriteLock {
+    /// Returns what a person is told.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "no lock",
+            Self::Moment => "holds the write lock for a moment",
+            Self::Batches => "holds the write lock batch by batch",
+            Self::Scan => "holds the write lock while it reads every row",
+            Self::Copy => "holds the write lock while it copies the table",
+        }
+    }
+}
+
 /// What a step does to a table while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effect {
@@ -78,6 +106,36 @@ impl Step {
             Self::Sql { down: Some(_), .. } => effect(L::AccessExclusive, false, false),
             Self::Standalone { down: None, .. } => loses(L::AccessExclusive, "what it changes; there is no way back"),
             Self::Standalone { down: Some(_), .. } => effect(L::AccessExclusive, false, false),
+        }
+    }
+}
+
+impl Step {
+    /// Returns for how long the step holds the write lock of a store that has one for all of it.
+    #[allow(clippy::match_same_arms, reason = "each step has its own reason for what it holds")]
+    pub const fn write_lock(&self) -> WriteLock {
+        match self {
+            Self::MoveRecords { .. } | Self::ForgetRecords { .. } => WriteLock::Batches,
+            Self::Backfill { .. } | Self::Archive { .. } => WriteLock::Batches,
+            // They change what the table's own text says, for which there is no other way.
+            Self::SetNotNull { .. } | Self::DropNotNull { .. } => WriteLock::Copy,
+            Self::AddForeignKey { .. } | Self::DropForeignKey { .. } => WriteLock::Copy,
+            // It was made with the column, and goes with it.
+            Self::AddCheck { .. } | Self::DropCheck { .. } => WriteLock::None,
+            // Views say who writes.
+            Self::WatchColumns { .. } => WriteLock::None,
+            Self::CreateIndex { .. } => WriteLock::Scan,
+            // What a row holds lies beside its other values, and is taken out of each.
+            Self::DropColumn { .. } | Self::ForgetColumn { .. } => WriteLock::Copy,
+            Self::CreateTable { .. } | Self::SetTableAside { .. } | Self::AddColumn { .. } | Self::RebuildTriggers { .. } => {
+                WriteLock::Moment
+            }
+            Self::DropIndex { .. } | Self::CreateViews { .. } | Self::DropViews { .. } | Self::RetireViews { .. } => {
+                WriteLock::Moment
+            }
+            Self::ForgetTable { .. } => WriteLock::Moment,
+            // Whatever they do is one transaction.
+            Self::Sql { .. } | Self::Standalone { .. } => WriteLock::Moment,
         }
     }
 }

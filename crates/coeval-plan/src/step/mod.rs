@@ -9,7 +9,7 @@ use coeval_core::schema::Property;
 
 use crate::standalone::Act;
 
-pub use effect::{Effect, LockLevel};
+pub use effect::{Effect, LockLevel, WriteLock};
 
 /// What a store can do, as data: a plan looks at it, nobody asks what a store is called.
 #[allow(clippy::struct_excessive_bools, reason = "independent abilities of a store")]
@@ -27,6 +27,8 @@ pub struct Capabilities {
     pub metadata: bool,
     /// Whether the store tells at which version a record is updated; see [`crate::table::Ability`].
     pub knows_writer: bool,
+    /// Whether there is one lock for all writes of the whole store, as in a file, instead of one for each table.
+    pub one_writer: bool,
 }
 
 /// When in a run a step is done. Phases follow one another in this order.

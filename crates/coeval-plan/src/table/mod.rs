@@ -11,6 +11,7 @@
 mod cluster;
 mod column;
 mod constant;
+mod cost;
 mod face;
 mod name;
 mod place;
@@ -24,6 +25,7 @@ use coeval_core::history::{History, NodeId, Order, Scope, Time};
 
 pub use cluster::{Cluster, Side};
 pub use column::{Column, Held, MARKER};
+pub use cost::Cost;
 pub use face::{elements_signature, is_json};
 pub use name::fit;
 pub use place::Spot;
@@ -123,6 +125,12 @@ impl<'h> Table<'h> {
     /// Returns the nodes.
     pub fn scope(&self) -> &'h Scope {
         self.history.scope()
+    }
+
+    /// Returns whether the table was there before its first version, which takes it over: its columns have types of their own.
+    pub fn is_adopted(&self) -> bool {
+        let first = self.history.versions().next().and_then(|first| self.history.model(first));
+        first.is_some_and(|model| model.options.get("table").is_some())
     }
 
     /// Returns the view of a version.

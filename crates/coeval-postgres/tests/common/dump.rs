@@ -1,10 +1,15 @@
 //! What a database's schema looks like, as `pg_dump` tells it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns the newest of PostgreSQL's own programs of a name.
+/// Returns the program of a name that comes with the server, or the newest of that name: a program refuses to dump a server that is
+/// newer than itself, and some servers come without one.
 pub(crate) fn program(name: &str) -> PathBuf {
+    let own = std::env::var_os("COEVAL_TEST_POSTGRES_BIN").map(|folder| Path::new(&folder).join(name));
+    if let Some(own) = own.filter(|own| own.exists()) {
+        return own;
+    }
     let folders = std::fs::read_dir("/usr/lib/postgresql");
     let newest = folders.map(|found| found.flatten().map(|folder| folder.path().join("bin").join(name)).max());
     newest.ok().flatten().filter(|path| path.exists()).unwrap_or_else(|| name.into())

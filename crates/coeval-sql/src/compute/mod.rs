@@ -21,13 +21,13 @@ use coeval_core::Value;
 use coeval_core::history::{Fill, Gate, Hidden, HiddenRule, Node, NodeId, Order, Recipe, RecipeId, Scope, Source, Time, Tree};
 use coeval_core::schema::{Property, Type};
 use coeval_core::table::Table as LookupTable;
-use coeval_plan::table::Table;
+use coeval_plan::table::{Spot, Table};
 
 use crate::dialect::Dialect;
 use crate::expr::sqlite::fits;
 use crate::expr::{Local, TOO_DEEP};
 use crate::literal::literal;
-use crate::types::{KeyType, from_json};
+use crate::types::{KeyType, column_type, from_json};
 
 pub(crate) use bound::Bound;
 pub(crate) use land::Landing;
@@ -296,7 +296,7 @@ impl Compute<'_, '_> {
                         (true, true) => json::without_null(&json, self.dialect),
                         (true, false) => from_json(&json::without_null(&json, self.dialect), &property.ty, self.dialect)
                             .ok_or_else(|| local("its input has no form in this database"))?,
-                        (false, _) => json.clone(),
+                        (false, _) => self.own(node, json.clone()),
                     });
                     absent.push(if self.is_absent(node, time, values).is_some() {
                         Some(format!("{json} IS NULL"))
@@ -371,6 +371,21 @@ impl Compute<'_, '_> {
     fn lifted(&self, node: NodeId, native: &str) -> String {
         let property = self.property(node, self.node(node).born);
         self.lifted_as(native, &property.ty, property.nullable)
+    }
+
+    /// A native value as one of the property's type: a column of a table that was there before has a type of its own, which may
+    /// be narrower, or know fewer functions.
+    pub(crate) fn own(&self, node: NodeId, native: String) -> String {
+        let first = self.table.history.versions().next().unwrap_or_default();
+        let taken = |spot: &Spot| self.table.columns[spot.column].since <= first;
+        if self.dialect != Dialect::Postgres || !self.table.is_adopted() || self.is_json(node) {
+            return native;
+        }
+        if !self.table.homes(node).iter().any(taken) {
+            return native;
+        }
+        let property = self.property(node, self.node(node).born);
+        format!("({native})::{}", column_type(&property.ty, self.keys, self.dialect))
     }
 
     fn constant(&self, value: &Value, ty: &Type) -> Result<String, Local> {

@@ -7,7 +7,7 @@ use super::Names;
 use crate::compute::json;
 use crate::dialect::Dialect;
 use crate::literal::{Unfit, literal};
-use crate::name::ident;
+use crate::name::{ident, string};
 use crate::types::{KeyType, column_type, facet_check};
 
 /// Renders the creation of a base table with some columns.
@@ -70,8 +70,18 @@ pub fn column_default(column: &Column) -> Result<Option<String>, Unfit> {
         (_, Some(Some(Value::Null))) => Ok(None),
         // An object may have more than what is declared.
         (_, Some(Some(value))) if column.is_json() => literal(value, &Type::Json, Dialect::Postgres).map(Some),
-        (_, Some(Some(value))) => literal(value, &column.property.ty, Dialect::Postgres).map(Some),
+        (_, Some(Some(value))) => default_of(value, &column.property.ty).map(Some),
         (_, _) => Ok(None),
+    }
+}
+
+/// A value as a default. That of an enumeration takes the column's type, which is the database's own where the table was there before.
+pub(super) fn default_of(value: &Value, ty: &Type) -> Result<String, Unfit> {
+    match (ty, value) {
+        (Type::Enum { values }, Value::String(text)) if values.iter().any(|known| known.as_str() == text.as_str()) => {
+            Ok(string(text.as_str(), Dialect::Postgres))
+        }
+        (ty, value) => literal(value, ty, Dialect::Postgres),
     }
 }
 

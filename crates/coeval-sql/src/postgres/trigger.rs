@@ -439,7 +439,12 @@ impl Part<'_, '_> {
             let is = |values: &dyn Values| json::is_object(&values.value(edge), Dialect::Postgres);
             format!("{} AND NOT {}", is(&old), is(&values))
         });
-        let _ = writeln!(out, "    {flag} := FALSE;\n    IF ({}) IS DISTINCT FROM ({}) THEN", old.value(node), before.sql);
+        let _ = writeln!(
+            out,
+            "    {flag} := FALSE;\n    IF ({}) IS DISTINCT FROM ({}) THEN",
+            self.compute.own(node, old.value(node)),
+            before.sql
+        );
         match deleted {
             Some(deleted) => {
                 let _ =

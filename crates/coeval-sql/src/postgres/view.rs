@@ -6,8 +6,9 @@ use coeval_core::Value;
 use coeval_plan::table::{Held, MARKER, Table, View};
 
 use super::Names;
+use super::table::default_of;
 use crate::dialect::Dialect;
-use crate::literal::{Unfit, literal};
+use crate::literal::Unfit;
 use crate::name::ident;
 use crate::types::{KeyType, column_type};
 
@@ -69,7 +70,7 @@ fn defaults<'t>(table: &Table<'_>, view: &'t View, keys: KeyType<'_>, d: Dialect
         let ty = model.and_then(|model| model.properties.get(name)).map_or(&column.property.ty, |property| &property.ty);
         let declared = declared.filter(|value| **value != Value::Null && ty.admits(value));
         let default = match (declared, &column.constant) {
-            (Some(value), _) => literal(value, ty, d)?,
+            (Some(value), _) => default_of(value, ty)?,
             (_, _) if column.held == Held::Id => "pg_catalog.gen_random_uuid()".to_owned(),
             (_, Some(Some(_))) => format!("nullif({0}, {0})", none(&column_type(&column.property.ty, keys, d))),
             (_, _) => continue,

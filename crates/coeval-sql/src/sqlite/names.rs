@@ -11,12 +11,25 @@ use crate::name::{fit, ident};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     table: String,
+    /// The column that the database numbers where it is left out.
+    numbered: Option<String>,
 }
 
 impl Names {
     /// Returns the names for a base table.
     pub fn new(table: &str) -> Self {
-        Self { table: fit(table) }
+        Self { table: fit(table), numbered: None }
+    }
+
+    /// Returns the same names, where the database numbers a column that is left out.
+    #[must_use]
+    pub fn numbering(&self, column: &str) -> Self {
+        Self { numbered: Some(column.to_owned()), ..self.clone() }
+    }
+
+    /// Returns whether the database numbers a column that is left out.
+    pub fn numbers(&self, column: &str) -> bool {
+        self.numbered.as_deref() == Some(column)
     }
 
     /// Returns the base table's name as it is.

@@ -314,7 +314,8 @@ impl<'c, 'h> Writer<'c, 'h> {
             let Some(property) = model.properties.get(name) else { continue };
             let called = format!("{}.{name}", Names::view(self.view));
             let is_json = is_json(&property.ty);
-            if property.required && (!property.nullable || is_json) {
+            let numbered = insert && self.names.numbers(&column.name);
+            if property.required && (!property.nullable || is_json) && !numbered {
                 let what = if insert { "is required" } else { "must not be NULL" };
                 cases.push(format!("WHEN {own} IS NULL THEN RAISE(ABORT, {})", text(&format!("{called} {what}"))));
             }

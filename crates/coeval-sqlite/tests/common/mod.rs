@@ -1,5 +1,7 @@
 //! What the tests share: databases in a folder of their own, and Python as a client that knows nothing of coeval.
 
+pub(crate) mod shop;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

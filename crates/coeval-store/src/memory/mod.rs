@@ -155,6 +155,7 @@ impl Backend for MemoryBackend {
             revisions: true,
             metadata: false,
             knows_writer: true,
+            one_writer: false,
         }
     }
 

@@ -35,6 +35,7 @@ const TABLES: Capabilities = Capabilities {
     revisions: false,
     metadata: false,
     knows_writer: true,
+    one_writer: false,
 };
 
 /// A history that runs are added to, each with the steps that are lowered for it.
