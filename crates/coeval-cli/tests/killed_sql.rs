@@ -52,14 +52,14 @@ fn draft(version: u32) -> String {
                     "  - retype_property: {{path: p{at}, schema: {{type: integer, required: true}}, up: cast(p{at} * 100 as integer), down: cast(p{at} as number) / 100}}\n"
                 )
             };
-            let retyped: String = CONVERTED.into_iter().map(retype).collect();
+            let retyped = CONVERTED.map(retype).concat();
             let more = "  - add_property: {path: slug, schema: {type: string, required: true}, value: \"'none'\"}\n  - remove_property: {path: note}\n  - add_index: {properties: [title]}\n";
             ("  slug: {type: string, required: true}\n", format!("operations:\n{retyped}{more}"))
         }
     };
-    let counters: String =
-        ["n0", n1, "n2", "n3"].iter().map(|name| format!("  {name}: {{type: integer, required: true}}\n")).collect();
-    let prices: String = (0..4).map(|at| format!("  p{at}: {{type: {}, required: true}}\n", price(at))).collect();
+    let required = |name: &str, ty: &str| format!("  {name}: {{type: {ty}, required: true}}\n");
+    let counters = ["n0", n1, "n2", "n3"].map(|name| required(name, "integer")).concat();
+    let prices = [0, 1, 2, 3].map(|at| required(&format!("p{at}"), price(at))).concat();
     format!(
         "type: model\nname: item\nkey: [id]\nproperties:\n  id: {{type: integer, required: true}}\n  {name}: {{type: string, required: true{indexed}}}\n{counters}{prices}{last}{operations}"
     )

@@ -23,7 +23,7 @@ const SECOND: &str = "type: model\nname: item\nkey: [id]\nproperties:\n  id: {ty
 
 /// Where the records lie, as a client without coeval has it.
 enum Place {
-    Postgres { url: String, client: Client, runtime: Runtime },
+    Postgres { client: Client, runtime: Runtime },
     Sqlite(rusqlite::Connection),
 }
 
@@ -59,7 +59,7 @@ impl Shop {
             tell(&connect(&server).await, &format!("CREATE DATABASE {name}")).await;
             connect(&url).await
         });
-        Self::new(&url.clone(), Place::Postgres { url, client, runtime }, World::new())
+        Self::new(&url, Place::Postgres { client, runtime }, World::new())
     }
 
     fn sqlite() -> Self {
