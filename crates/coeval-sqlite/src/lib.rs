@@ -8,6 +8,7 @@ mod backend;
 mod backfill;
 mod batch;
 pub mod catalog;
+mod condition;
 mod database;
 mod error;
 mod execute;
