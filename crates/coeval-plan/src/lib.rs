@@ -10,6 +10,6 @@ pub mod standalone;
 mod step;
 pub mod table;
 
-pub use lower::{contract, lower, needed};
+pub use lower::{conditions, contract, lower, needed};
 pub use sql::SqlDialect;
 pub use step::{Capabilities, ColumnSpec, Effect, Holds, LockLevel, Phase, RecordStep, Step, WriteLock};

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use coeval_core::expr::{Compiled, Input, Names, Scope};
 use coeval_core::history::History;
-use coeval_core::schema::{Property, Rule, Type};
+use coeval_core::path::Segment;
+use coeval_core::schema::{Constraint, Policy, Property, Rule, Type};
+use coeval_core::table::Tables;
 use coeval_core::{Model, Value};
 
 use crate::step::{ColumnSpec, Holds, Step};
@@ -53,7 +56,7 @@ pub fn lower(
         }
         // A table that was there before has its indexes.
         if !table.is_adopted() {
-            steps.extend(rules(model, &table, None, view));
+            steps.extend(rules(model, &table, None, view)?);
         }
         if computes(&table, to) {
             steps.push(Step::WatchColumns { model: owned, from: 0, to });
@@ -97,7 +100,7 @@ pub fn lower(
         }
     }
     let before = table.views.iter().rev().find(|view| view.version <= from);
-    steps.extend(rules(model, &table, before, view));
+    steps.extend(rules(model, &table, before, view)?);
     if triggers {
         steps.push(Step::WatchColumns { model: owned, from, to });
     }
@@ -122,6 +125,12 @@ pub fn contract(
     let mut steps = Vec::new();
     if table.views.iter().any(|view| view.version < before) && computes(&table, last) {
         steps.push(Step::RebuildTriggers { model: model.to_owned(), from: last, to: last });
+    }
+    for (name, (expr, at)) in conditions(&table, last)? {
+        // It goes with the columns that it is about.
+        if columns_of(&table, &expr, at).iter().any(|column| !needed.contains(column)) {
+            steps.push(Step::DropCondition { model: model.to_owned(), name, expr, at });
+        }
     }
     for at in table.columns_up_to(last).into_iter().filter(|at| !needed.contains(at)) {
         steps.push(Step::ForgetColumn { model: model.to_owned(), column: table.columns[at].name.clone() });
@@ -224,7 +233,7 @@ enum Demand {
     Reference { column: String, model: String },
 }
 
-fn rules(model: &str, table: &Table<'_>, before: Option<&View>, after: &View) -> Vec<Step> {
+fn rules(model: &str, table: &Table<'_>, before: Option<&View>, after: &View) -> Result<Vec<Step>, Unsuitable> {
     let mut old = before.map(|view| demands(table, view)).unwrap_or_default();
     let mut new = demands(table, after);
     // What a table had before it was taken over stays, whatever versions say.
@@ -252,7 +261,60 @@ fn rules(model: &str, table: &Table<'_>, before: Option<&View>, after: &View) ->
             }
         });
     }
-    steps
+    let old = before.map(|view| conditions(table, view.version)).transpose()?.unwrap_or_default();
+    let new = conditions(table, after.version)?;
+    for (name, (expr, at)) in old.iter().filter(|(name, rule)| new.get(*name) != Some(rule)) {
+        steps.push(Step::DropCondition { model: owned.clone(), name: name.clone(), expr: expr.clone(), at: *at });
+    }
+    for (name, (expr, at)) in new.iter().filter(|(name, rule)| old.get(*name) != Some(rule)) {
+        steps.push(Step::AddCondition { model: owned.clone(), name: name.clone(), expr: expr.clone(), at: *at });
+    }
+    Ok(steps)
+}
+
+/// Returns the conditions that hold at a version, by their names, each with the version whose names it uses: the one that made it.
+/// Later versions may call or show otherwise what it is about.
+///
+/// # Errors
+/// A policy that a table does not keep.
+pub fn conditions(table: &Table<'_>, up_to: u32) -> Result<BTreeMap<String, (String, u32)>, Unsuitable> {
+    let mut held: BTreeMap<String, (String, u32)> = BTreeMap::new();
+    for view in table.views.iter().filter(|view| view.version <= up_to) {
+        let Some(model) = table.model(view) else { continue };
+        let facets = model.properties.iter().filter_map(|(_, property)| property.check.clone()).map(|expr| {
+            let rule = Rule::Check(expr);
+            Constraint { name: rule.default_name(), rule, policy: Policy::Reject }
+        });
+        let mut now = BTreeMap::new();
+        for constraint in model.constraints.iter().cloned().chain(facets) {
+            let Rule::Check(expr) = constraint.rule else { continue };
+            if constraint.policy != Policy::Reject {
+                return Err(Unsuitable {
+                    message: format!("`{}` of `{}` says what becomes of records that violate it", constraint.name, model.name),
+                    help: "a table refuses them: say `policy: reject`".to_owned(),
+                });
+            }
+            now.insert(constraint.name, expr);
+        }
+        held.retain(|name, (expr, _)| now.get(name) == Some(expr));
+        for (name, expr) in now {
+            held.entry(name).or_insert((expr, view.version));
+        }
+    }
+    Ok(held)
+}
+
+/// The columns that a condition reads.
+fn columns_of(table: &Table<'_>, source: &str, at: u32) -> BTreeSet<usize> {
+    let Some((view, model)) = table.view(at).and_then(|view| Some((view, table.model(view)?))) else { return BTreeSet::new() };
+    let scope = Scope { names: Names::Record(&model.properties), tables: &Tables::new(), absent_is_null: true };
+    let Ok(compiled) = Compiled::compile(source, &scope) else { return BTreeSet::new() };
+    let column = |input: &Input| {
+        let Input::Property(path) = input else { return None };
+        let Some(Segment::Name(first)) = path.segments().first() else { return None };
+        view.entries.iter().find(|(name, _)| name == first).map(|(_, at)| *at)
+    };
+    compiled.inputs().iter().filter_map(column).collect()
 }
 
 fn demands(table: &Table<'_>, view: &View) -> BTreeMap<String, Demand> {

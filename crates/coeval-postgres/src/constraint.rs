@@ -1,8 +1,8 @@
 //! Steps that make rules: what fulfils none is named first, and what holds everybody up takes a moment only.
 
-use coeval_plan::ColumnSpec;
 use coeval_plan::table::{Held, Table};
-use coeval_sql::{fit, ident, postgres};
+use coeval_plan::{ColumnSpec, Step};
+use coeval_sql::{Dialect, fit, ident, postgres};
 use coeval_store::event::{Event, Failure};
 use coeval_store::records::Key;
 use coeval_store::{Error, Result};
@@ -12,7 +12,7 @@ use crate::error::During;
 use crate::execute::Job;
 use crate::index::{Index, create_index as make_index};
 use crate::layout::Layout;
-use crate::table::{exists, find, key, lock, newer, text};
+use crate::table::{exists, find, key, lock, newer, text, unfit};
 
 /// Whether every row has to have a value in a column.
 pub(crate) fn is_required(table: &Table<'_>, at: usize) -> bool {
@@ -23,8 +23,14 @@ pub(crate) fn is_required(table: &Table<'_>, at: usize) -> bool {
 /// How many records in the way are named; all are counted.
 const NAMED: u64 = 1000;
 
-/// Names the rows that a condition on `t` holds for; [`Error::Records`] where there are any.
+/// [`Error::Records`] where a condition on `t` holds for rows, after these were named.
 async fn none(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>, condition: &str, reason: &str) -> Result<()> {
+    let count = named(job, layout, table, condition, reason).await?;
+    if count == 0 { Ok(()) } else { Err(Error::Records { count }) }
+}
+
+/// Names the rows that a condition on `t` holds for, and counts them.
+async fn named(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>, condition: &str, reason: &str) -> Result<u64> {
     let keys: Vec<String> = key(table, layout).into_iter().map(|(column, _)| format!("t.{column}::text")).collect();
     let sql = format!("SELECT ARRAY[{}] FROM {} AS t WHERE {condition} ORDER BY 1", keys.join(", "), layout.names.table);
     let what = job.step.to_string();
@@ -44,7 +50,139 @@ async fn none(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>, condition: 
             }));
         }
     }
-    if count == 0 { Ok(()) } else { Err(Error::Records { count }) }
+    Ok(count)
+}
+
+/// What a rule forbids, and why.
+struct Forbidden {
+    /// The condition on rows of `t` that violate it.
+    condition: String,
+    reason: String,
+    /// The columns that have to be there.
+    columns: Vec<String>,
+}
+
+/// Counts and names what violates a rule that a step would make, as far as the columns are there.
+pub(crate) async fn violations(job: &Job<'_>, step: &Step) -> Result<u64> {
+    let layouts = job.backend.layouts();
+    let Some(layout) = layouts.iter().find(|layout| layout.entry.name == step.model() && layout.era.contains(job.high)) else {
+        return Ok(0);
+    };
+    if !exists(job, &layout.names.table).await? {
+        return Ok(0);
+    }
+    let table = newer(layout, job)?;
+    let forbidden = match step {
+        Step::CreateIndex { columns, unique: true, .. } => Some(twice(layout, &table, columns)),
+        Step::AddCondition { name, expr, at, .. } => Some(broken(job, layout, name, (expr, *at))?),
+        Step::AddForeignKey { column, references, .. } => {
+            let (other, _) = referred(job, references)?;
+            if exists(job, &other.names.table).await? { Some(dangling(job, column, references)?) } else { None }
+        }
+        _ => None,
+    };
+    let Some(forbidden) = forbidden else { return Ok(0) };
+    for column in &forbidden.columns {
+        if is_not_null(job, &layout.names.table, column).await?.is_none() {
+            return Ok(0);
+        }
+    }
+    named(job, layout, &table, &forbidden.condition, &forbidden.reason).await
+}
+
+/// Rows of which others have the same values.
+fn twice(layout: &Layout<'_>, table: &Table<'_>, names: &[String]) -> Forbidden {
+    let columns: Vec<String> = names.iter().map(|column| ident(column)).collect();
+    let own: Vec<String> = columns.iter().map(|column| format!("t.{column}")).collect();
+    let same: Vec<String> = columns.iter().map(|column| format!("other.{column} = t.{column}")).collect();
+    let keys: Vec<String> = key(table, layout).into_iter().map(|(column, _)| column).collect();
+    let (mine, theirs): (Vec<String>, Vec<String>) =
+        keys.iter().map(|column| (format!("t.{column}"), format!("other.{column}"))).unzip();
+    let condition = format!(
+        "EXISTS (SELECT FROM {} AS other WHERE {} AND ({}) <> ({}))",
+        layout.names.table,
+        same.join(" AND "),
+        theirs.join(", "),
+        mine.join(", ")
+    );
+    let reason = format!("another record has the same {}, which shall be unique", own.join(", ").replace("t.", ""));
+    Forbidden { condition, reason, columns: names.to_vec() }
+}
+
+/// Where the records of a model lie that others refer to, and its key.
+fn referred<'j>(job: &Job<'j>, references: &str) -> Result<(Layout<'j>, String)> {
+    let named = |other: &Layout<'_>| {
+        let mut names = other.era.history.versions().filter_map(|version| other.era.history.model(version));
+        other.entry.name == references || names.any(|model| model.name == references)
+    };
+    let layouts = job.backend.layouts().into_iter();
+    let other = layouts.filter(|other| other.era.contains(job.high)).find(named);
+    let other =
+        other.ok_or_else(|| Error::Unknown { message: format!("there is no model `{references}`: {}", job.step), help: None })?;
+    let keys = key(&newer(&other, job)?, &other);
+    let [(other_key, _)] = keys.as_slice() else {
+        let reason = format!("the key of `{references}` has more than one property");
+        return Err(Error::Unsupported { what: job.step.to_string(), reason });
+    };
+    Ok((other, other_key.clone()))
+}
+
+/// Rows that refer to none.
+fn dangling(job: &Job<'_>, name: &str, references: &str) -> Result<Forbidden> {
+    let (other, other_key) = referred(job, references)?;
+    let (theirs, column) = (&other.names.table, ident(name));
+    let condition =
+        format!("t.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {theirs} AS other WHERE other.{other_key} = t.{column})");
+    let reason = format!("{column} refers to a record of `{references}` that is not there");
+    Ok(Forbidden { condition, reason, columns: vec![name.to_owned()] })
+}
+
+/// Rows that do not fulfil a condition.
+fn broken(job: &Job<'_>, layout: &Layout<'_>, name: &str, (expr, at): (&str, u32)) -> Result<Forbidden> {
+    let (table, columns) = stated(job, layout, at)?;
+    let holds = condition(job, &table, (expr, at), "t")?;
+    Ok(Forbidden { condition: format!("({holds}) IS FALSE"), reason: format!("`{name}` does not hold: {expr}"), columns })
+}
+
+/// The table as a version has it whose names a condition uses, retired or not, and the columns that it shows.
+fn stated<'j>(job: &Job<'_>, layout: &Layout<'j>, at: u32) -> Result<(Table<'j>, Vec<String>)> {
+    let table = layout.whole(layout.era.end.map_or(job.high, |end| job.high.min(end.saturating_sub(1))))?;
+    let shown = table.view(at).into_iter().flat_map(|view| &view.entries);
+    let columns = shown.map(|(_, column)| table.columns[*column].name.clone()).collect();
+    Ok((table, columns))
+}
+
+fn condition(job: &Job<'_>, table: &Table<'_>, (expr, at): (&str, u32), row: &str) -> Result<String> {
+    let unknown = || Error::Unknown { message: format!("there is no version {at}: {}", job.step), help: None };
+    let view = table.view(at).ok_or_else(unknown)?;
+    coeval_sql::condition(table, view, expr, row, Dialect::Postgres).map_err(unfit(job))
+}
+
+/// Renders the conditions of a table as constraints of another one of its shape, by their names.
+pub(crate) fn conditions(job: &Job<'_>, layout: &Layout<'_>) -> Result<Vec<(String, String)>> {
+    let (table, _) = stated(job, layout, job.high)?;
+    let unsuitable = |e: coeval_plan::table::Unsuitable| Error::Unsupported { what: job.step.to_string(), reason: e.to_string() };
+    let all = coeval_plan::conditions(&table, job.high).map_err(unsuitable)?;
+    let one = |(name, (expr, at)): (String, (String, u32))| {
+        Ok((layout.names.constraint(&name), condition(job, &table, (&expr, at), "")?))
+    };
+    all.into_iter().filter(|(_, (_, at))| *at > job.low).map(one).collect()
+}
+
+/// Makes it a rule that a condition never is false.
+pub(crate) async fn add_condition(job: &Job<'_>, name: &str, rule: (&str, u32)) -> Result<()> {
+    let layout = job.layout()?;
+    let (table, _) = stated(job, &layout, rule.1)?;
+    let forbidden = broken(job, &layout, name, rule)?;
+    none(job, &layout, &table, &forbidden.condition, &forbidden.reason).await?;
+    let (own, name) = (&layout.names.table, layout.names.constraint(name));
+    add(job, own, &name, &format!("CHECK ({})", condition(job, &table, rule, "")?), lock(own)).await
+}
+
+pub(crate) async fn drop_condition(job: &Job<'_>, name: &str) -> Result<()> {
+    let layout = job.layout()?;
+    let name = layout.names.constraint(name);
+    drop(job, &layout, &name).await
 }
 
 /// Returns whether a constraint is there, and if so, whether it was proved.
@@ -148,26 +286,14 @@ fn schema_name(job: &Job<'_>, layout: &Layout<'_>) -> String {
     layout.adopted.as_ref().map_or_else(|| fit(job.backend.state().deployment()), |(schema, _)| schema.clone())
 }
 
-pub(crate) async fn create_index(job: &Job<'_>, name: &str, columns: &[String], unique: bool) -> Result<()> {
+pub(crate) async fn create_index(job: &Job<'_>, name: &str, names: &[String], unique: bool) -> Result<()> {
     let layout = job.layout()?;
     let table = newer(&layout, job)?;
-    let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
     if unique {
-        let own: Vec<String> = columns.iter().map(|column| format!("t.{column}")).collect();
-        let same: Vec<String> = columns.iter().map(|column| format!("other.{column} = t.{column}")).collect();
-        let table_name = &layout.names.table;
-        let keys: Vec<String> = key(&table, &layout).into_iter().map(|(column, _)| column).collect();
-        let (mine, theirs): (Vec<String>, Vec<String>) =
-            keys.iter().map(|column| (format!("t.{column}"), format!("other.{column}"))).unzip();
-        let condition = format!(
-            "EXISTS (SELECT FROM {table_name} AS other WHERE {} AND ({}) <> ({}))",
-            same.join(" AND "),
-            theirs.join(", "),
-            mine.join(", ")
-        );
-        let reason = format!("another record has the same {}, which shall be unique", own.join(", ").replace("t.", ""));
-        none(job, &layout, &table, &condition, &reason).await?;
+        let forbidden = twice(&layout, &table, names);
+        none(job, &layout, &table, &forbidden.condition, &forbidden.reason).await?;
     }
+    let columns: Vec<String> = names.iter().map(|column| ident(column)).collect();
     let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
     let schema = schema_name(job, &layout);
     let statement = format!("CREATE {kind} CONCURRENTLY {} ON {} ({})", ident(name), layout.names.table, columns.join(", "));
@@ -188,24 +314,10 @@ pub(crate) async fn drop_index(job: &Job<'_>, name: &str) -> Result<()> {
 pub(crate) async fn add_foreign_key(job: &Job<'_>, name: &str, column: &str, references: &str) -> Result<()> {
     let layout = job.layout()?;
     let table = newer(&layout, job)?;
-    let layouts = job.backend.layouts();
-    let named = |other: &&Layout<'_>| {
-        let mut names = other.era.history.versions().filter_map(|version| other.era.history.model(version));
-        other.entry.name == references || names.any(|model| model.name == references)
-    };
-    let other = layouts.iter().filter(|other| other.era.contains(job.high)).find(named);
-    let other =
-        other.ok_or_else(|| Error::Unknown { message: format!("there is no model `{references}`: {}", job.step), help: None })?;
-    let other_table = newer(other, job)?;
-    let keys = key(&other_table, other);
-    let [(other_key, _)] = keys.as_slice() else {
-        let reason = format!("the key of `{references}` has more than one property");
-        return Err(Error::Unsupported { what: job.step.to_string(), reason });
-    };
+    let (other, other_key) = referred(job, references)?;
+    let forbidden = dangling(job, column, references)?;
+    none(job, &layout, &table, &forbidden.condition, &forbidden.reason).await?;
     let (own, theirs, column) = (&layout.names.table, &other.names.table, ident(column));
-    let dangling =
-        format!("t.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {theirs} AS other WHERE other.{other_key} = t.{column})");
-    none(job, &layout, &table, &dangling, &format!("{column} refers to a record of `{references}` that is not there")).await?;
     let first = format!("LOCK TABLE ONLY {own}, {theirs} IN SHARE ROW EXCLUSIVE MODE");
     let definition = format!("FOREIGN KEY ({column}) REFERENCES {theirs} ({other_key})");
     add(job, own, &ident(name), &definition, first).await

@@ -121,6 +121,8 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
             constraint::add_foreign_key(&job, name, column, references).await?;
         }
         Step::DropForeignKey { name, .. } => constraint::drop_foreign_key(&job, name).await?,
+        Step::AddCondition { name, expr, at, .. } => constraint::add_condition(&job, name, (expr, *at)).await?,
+        Step::DropCondition { name, .. } => constraint::drop_condition(&job, name).await?,
         Step::CreateViews { from, to } => offer::create(&job, *from, *to).await?,
         Step::DropViews { from, to } => offer::drop(&job, *from, *to).await?,
         Step::RetireViews { before } => offer::retire(&job, *before).await?,
@@ -156,6 +158,10 @@ async fn tried(job: &Job<'_>, sample: Option<u64>) -> Result<Tally> {
         Step::RebuildTriggers { .. } => {
             preflight::preflight(job).await?;
             Ok(Tally { total: Some(0), ..Tally::default() })
+        }
+        Step::CreateIndex { .. } | Step::AddForeignKey { .. } | Step::AddCondition { .. } => {
+            let failed = constraint::violations(job, job.step).await?;
+            Ok(Tally { failed, total: Some(failed), seen: failed, ..Tally::default() })
         }
         _ => Ok(Tally { total: Some(0), ..Tally::default() }),
     }

@@ -10,6 +10,7 @@ use coeval_store::work::Mode;
 use coeval_store::{Error, Result};
 
 use crate::backfill::TRIAL;
+use crate::constraint::{conditions, violations};
 use crate::error::{During, words};
 use crate::execute::Job;
 use crate::layout::Layout;
@@ -33,7 +34,12 @@ pub(crate) async fn preflight(job: &Job<'_>) -> Result<()> {
             one(job, &layout).await?;
         }
     }
-    Ok(())
+    // What violates a rule already is named before anything is done.
+    let mut count = 0;
+    for step in job.ledger.open().filter(|_| !tries).into_iter().flat_map(|open| &open.steps) {
+        count += violations(job, step).await?;
+    }
+    if count == 0 { Ok(()) } else { Err(Error::Records { count }) }
 }
 
 async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
@@ -65,6 +71,9 @@ async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
             }
         }
         postgres::view_defaults(&table, view, &keys).map_err(unfit(job))?;
+    }
+    for (name, check) in conditions(job, layout)? {
+        statements.push(format!("ALTER TABLE {TRIAL} ADD CONSTRAINT {name} CHECK ({check})"));
     }
     let mut client = job.backend.state().database().client().await?;
     let transaction = client.transaction().await.during(&what)?;

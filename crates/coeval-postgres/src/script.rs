@@ -2,7 +2,7 @@
 
 use coeval_plan::Step;
 use coeval_plan::table::Held;
-use coeval_sql::{ident, postgres};
+use coeval_sql::{Dialect, ident, postgres};
 use coeval_store::{Backend as _, Error, Result};
 
 use crate::backend::PostgresBackend;
@@ -87,6 +87,15 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
             }
             None => Vec::new(),
         },
+        Step::AddCondition { name, expr, at, .. } => {
+            let whole = layout.whole(last(layout, head))?;
+            let Some(view) = whole.view(*at) else { return Ok(Vec::new()) };
+            let check = coeval_sql::condition(&whole, view, expr, "", Dialect::Postgres).map_err(unfit)?;
+            let name = names.constraint(name);
+            let mut out = alter(format!("ADD CONSTRAINT {name} CHECK ({check}) NOT VALID"));
+            out.extend(alter(format!("VALIDATE CONSTRAINT {name}")));
+            out
+        }
         Step::SetNotNull { column, .. } => alter(format!("ALTER COLUMN {} SET NOT NULL", ident(column))),
         Step::DropNotNull { column, .. } => alter(format!("ALTER COLUMN {} DROP NOT NULL", ident(column))),
         Step::CreateIndex { name, columns, unique, .. } => {
@@ -103,6 +112,7 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
         | Step::DropIndex { .. }
         | Step::AddForeignKey { .. }
         | Step::DropForeignKey { .. }
+        | Step::DropCondition { .. }
         | Step::CreateViews { .. }
         | Step::DropViews { .. }
         | Step::RetireViews { .. }
@@ -159,6 +169,8 @@ pub(crate) async fn remarks(backend: &PostgresBackend, step: &Step) -> Result<Ve
         | Step::DropIndex { .. }
         | Step::AddForeignKey { .. }
         | Step::DropForeignKey { .. }
+        | Step::AddCondition { .. }
+        | Step::DropCondition { .. }
         | Step::WatchColumns { .. }
         | Step::CreateViews { .. }
         | Step::DropViews { .. }

@@ -3,6 +3,7 @@
 //! This crate is pure: it opens nothing.
 
 mod compute;
+mod condition;
 mod dialect;
 mod expr;
 mod group;
@@ -12,6 +13,7 @@ pub mod postgres;
 pub mod sqlite;
 mod types;
 
+pub use condition::condition;
 pub use dialect::Dialect;
 pub use expr::{Local, Rendered, render, render_function, render_with_failure};
 pub use literal::{Unfit, literal};

@@ -13,7 +13,7 @@ use coeval_store::{Backend as _, Catalog, Error, Result, Step};
 use crate::backend::Sqlite;
 use crate::layout::{Layout, era_between};
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{adopted, archive, backfill, catalog, layout, shape, standalone, writing};
+use crate::{adopted, archive, backfill, catalog, condition, layout, shape, standalone, writing};
 
 /// For which versions a step is executed.
 #[derive(Debug, Clone, Copy)]
@@ -103,15 +103,23 @@ async fn own(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>, keys: For
 
 /// Looks whether records would be in the way of a step, and changes nothing.
 async fn attempt(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>) -> Result<Tally> {
-    let Step::CreateIndex { model, columns, unique: true, .. } = step else { return Ok(Tally::default()) };
-    let (catalog, model, columns) = (Arc::clone(&store.catalog), model.clone(), columns.clone());
-    let found = store.database.read("looking for values that occur twice", move |session| {
-        let (entry, era) = era_between(&catalog, &model, span.from, span.to)?;
+    if !matches!(step, Step::CreateIndex { unique: true, .. } | Step::AddCondition { .. }) {
+        return Ok(Tally::default());
+    }
+    let (catalog, step) = (Arc::clone(&store.catalog), step.clone());
+    let found = store.database.read("looking for what violates a rule", move |session| {
+        let (entry, era) = era_between(&catalog, step.model(), span.from, span.to)?;
         let layout = Layout::new(&catalog, entry, era, last(era, span.newest()))?;
-        // What is not there yet cannot occur twice.
+        // What is not there yet violates nothing.
         let there = catalog::table(session, layout.names.base())?;
         let known = |name: &String| there.as_ref().is_some_and(|table| table.columns.iter().any(|column| column.name == *name));
-        if columns.iter().all(known) { twice(session, &layout, &columns) } else { Ok(Vec::new()) }
+        match &step {
+            Step::CreateIndex { columns, .. } if columns.iter().all(known) => twice(session, &layout, columns),
+            Step::AddCondition { name, expr, at, .. } if condition::columns(&layout, *at).iter().all(known) => {
+                condition::broken(session, &layout, name, (expr, *at))
+            }
+            _ => Ok(Vec::new()),
+        }
     });
     let failures = found.await?.unwrap_or_default();
     let failed = failures.len() as u64;
@@ -213,6 +221,14 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
             adopted::leave(session, &newest)?;
             archive::forget(session, newest.names.base())?;
         }
+        Step::AddCondition { name, expr, at, .. } => {
+            let found = condition::broken(session, &newest, name, (expr, *at))?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            condition::add(session, &newest, name, (expr, *at))?;
+        }
+        Step::DropCondition { name, .. } => condition::drop(session, &newest, name)?,
         Step::ForgetTable { table, .. } => {
             let names = Names::new(table);
             for name in [names.base().to_owned(), names.aside(), names.scratch()] {
@@ -352,7 +368,7 @@ fn key_text(layout: &Layout<'_>) -> String {
     if parts.is_empty() { "''".to_owned() } else { parts.join(" || '/' || ") }
 }
 
-fn failures(session: &Session<'_>, layout: &Layout<'_>, condition: &str, reason: &str) -> Result<Vec<Failure>> {
+pub(crate) fn failures(session: &Session<'_>, layout: &Layout<'_>, condition: &str, reason: &str) -> Result<Vec<Failure>> {
     let sql = format!("SELECT {} FROM {} AS t WHERE {condition}", key_text(layout), layout.names.table());
     let keys = session.rows(&sql, [], |row| row.get::<_, String>(0))?;
     let failure = |key| Failure { model: layout.model.to_owned(), key, kind: "rejected", reason: reason.to_owned() };

@@ -9,6 +9,7 @@ mod backend;
 mod backfill;
 mod batch;
 pub mod catalog;
+mod condition;
 mod database;
 mod drift;
 mod error;

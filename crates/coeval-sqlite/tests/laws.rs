@@ -48,6 +48,9 @@ fn unfit(history: &History, newest: u32, text: &str) -> Option<String> {
     if text.contains("+02:00") || text.contains("7AAA-") {
         return Some("two texts of one moment or UUID, which are one in a column".to_owned());
     }
+    if text.contains(r#"{"add_check":"#) {
+        return Some("a condition, which a database keeps and the core does not".to_owned());
+    }
     None
 }
 

@@ -85,16 +85,20 @@ impl Step {
                 Effect { lock: L::None, rewrites: true, scans: true, loses: Some("what only retired versions could see") }
             }
             Self::CreateTable { .. } | Self::CreateViews { .. } => effect(L::None, false, false),
-            Self::SetTableAside { .. } | Self::AddColumn { .. } | Self::DropNotNull { .. } | Self::DropCheck { .. } => {
-                effect(L::AccessExclusive, false, false)
-            }
+            Self::SetTableAside { .. }
+            | Self::AddColumn { .. }
+            | Self::DropNotNull { .. }
+            | Self::DropCheck { .. }
+            | Self::DropCondition { .. } => effect(L::AccessExclusive, false, false),
             // What it held was archived before, or can be computed.
             Self::DropColumn { .. } | Self::DropViews { .. } => effect(L::AccessExclusive, false, false),
             Self::RebuildTriggers { .. } | Self::WatchColumns { .. } => effect(L::ShareRowExclusive, false, false),
             Self::Backfill { .. } => effect(L::None, true, true),
             Self::Archive { .. } => effect(L::None, false, true),
             // First as NOT VALID, for a moment; then validated while others write.
-            Self::AddCheck { .. } | Self::SetNotNull { .. } => effect(L::AccessExclusive, false, true),
+            Self::AddCheck { .. } | Self::SetNotNull { .. } | Self::AddCondition { .. } => {
+                effect(L::AccessExclusive, false, true)
+            }
             Self::AddForeignKey { .. } => effect(L::ShareRowExclusive, false, true),
             Self::DropForeignKey { .. } => effect(L::AccessExclusive, false, false),
             Self::CreateIndex { .. } => effect(L::ShareUpdateExclusive, false, true),
@@ -125,6 +129,9 @@ impl Step {
             // Views say who writes.
             Self::WatchColumns { .. } => WriteLock::None,
             Self::CreateIndex { .. } => WriteLock::Scan,
+            // Every row is asked before a trigger asks those to come.
+            Self::AddCondition { .. } => WriteLock::Scan,
+            Self::DropCondition { .. } => WriteLock::Moment,
             // What a row holds lies beside its other values, and is taken out of each.
             Self::DropColumn { .. } | Self::ForgetColumn { .. } => WriteLock::Copy,
             Self::CreateTable { .. } | Self::SetTableAside { .. } | Self::AddColumn { .. } | Self::RebuildTriggers { .. } => {

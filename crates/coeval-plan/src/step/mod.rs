@@ -250,6 +250,28 @@ pub enum Step {
         /// The other model.
         references: String,
     },
+    /// Makes it a rule that a condition never is false.
+    AddCondition {
+        /// The model.
+        model: String,
+        /// The constraint.
+        name: String,
+        /// The condition.
+        expr: String,
+        /// The version whose names it uses.
+        at: u32,
+    },
+    /// Takes the rule back.
+    DropCondition {
+        /// The model.
+        model: String,
+        /// The constraint.
+        name: String,
+        /// The condition.
+        expr: String,
+        /// The version whose names it uses.
+        at: u32,
+    },
     /// Lets the triggers of a model look at updates of what versions up to one show.
     WatchColumns {
         /// The model.
@@ -369,6 +391,8 @@ impl Step {
             | Self::DropIndex { .. }
             | Self::AddForeignKey { .. }
             | Self::DropForeignKey { .. }
+            | Self::AddCondition { .. }
+            | Self::DropCondition { .. }
             | Self::WatchColumns { .. }
             | Self::CreateViews { .. }
             | Self::DropViews { .. }
@@ -400,6 +424,8 @@ impl Step {
             | Self::DropIndex { model, .. }
             | Self::AddForeignKey { model, .. }
             | Self::DropForeignKey { model, .. }
+            | Self::AddCondition { model, .. }
+            | Self::DropCondition { model, .. }
             | Self::WatchColumns { model, .. }
             | Self::ForgetColumn { model, .. }
             | Self::ForgetTable { model, .. }
@@ -425,7 +451,9 @@ impl Step {
             | Self::CreateIndex { .. }
             | Self::DropIndex { .. }
             | Self::AddForeignKey { .. }
-            | Self::DropForeignKey { .. } => Phase::Validate,
+            | Self::DropForeignKey { .. }
+            | Self::AddCondition { .. }
+            | Self::DropCondition { .. } => Phase::Validate,
             Self::WatchColumns { .. } | Self::CreateViews { .. } | Self::DropViews { .. } => Phase::Activate,
             Self::Standalone { .. } => Phase::Standalone,
             Self::ForgetRecords { .. } | Self::RetireViews { .. } | Self::ForgetColumn { .. } | Self::ForgetTable { .. } => {
@@ -453,6 +481,8 @@ impl Step {
             Self::DropIndex { model, name, columns, unique } => Self::CreateIndex { model, name, columns, unique },
             Self::AddForeignKey { model, name, column, references } => Self::DropForeignKey { model, name, column, references },
             Self::DropForeignKey { model, name, column, references } => Self::AddForeignKey { model, name, column, references },
+            Self::AddCondition { model, name, expr, at } => Self::DropCondition { model, name, expr, at },
+            Self::DropCondition { model, name, expr, at } => Self::AddCondition { model, name, expr, at },
             Self::WatchColumns { model, from, to } => Self::WatchColumns { model, from: to, to: from },
             Self::CreateViews { from, to } => Self::DropViews { from: to, to: from },
             Self::DropViews { from, to } => Self::CreateViews { from: to, to: from },

@@ -33,6 +33,8 @@ impl fmt::Display for Step {
             Self::DropForeignKey { model, column, references, .. } => {
                 write!(f, "no more let `{column}` of `{model}` refer to `{references}`")
             }
+            Self::AddCondition { model, name, expr, .. } => write!(f, "require `{name}` of `{model}`: {expr}"),
+            Self::DropCondition { model, name, .. } => write!(f, "no more require `{name}` of `{model}`"),
             Self::WatchColumns { model, to, .. } => write!(f, "let the triggers of `{model}` follow writes up to version {to}"),
             Self::CreateViews { from, to } if *to == from + 1 => write!(f, "offer version {to}"),
             Self::CreateViews { from, to } => write!(f, "offer versions {} to {to}", from + 1),

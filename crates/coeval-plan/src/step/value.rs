@@ -27,6 +27,8 @@ const NAMES: &[&str] = &[
     "drop_index",
     "add_foreign_key",
     "drop_foreign_key",
+    "add_condition",
+    "drop_condition",
     "watch_columns",
     "create_views",
     "drop_views",
@@ -121,6 +123,12 @@ impl Step {
             }
             Self::DropForeignKey { model, name, column, references } => {
                 of(model).text("name", name).text("column", column).text("references", references).step("drop_foreign_key")
+            }
+            Self::AddCondition { model, name, expr, at } => {
+                of(model).text("name", name).text("expr", expr).number("at", *at).step("add_condition")
+            }
+            Self::DropCondition { model, name, expr, at } => {
+                of(model).text("name", name).text("expr", expr).number("at", *at).step("drop_condition")
             }
             Self::WatchColumns { model, from, to } => of(model).number("from", *from).number("to", *to).step("watch_columns"),
             Self::CreateViews { from, to } => made.number("from", *from).number("to", *to).step("create_views"),
@@ -234,6 +242,15 @@ impl Step {
                     Self::AddForeignKey { model, name: key, column, references }
                 } else {
                     Self::DropForeignKey { model, name: key, column, references }
+                }
+            }
+            "add_condition" | "drop_condition" => {
+                known(&["model", "name", "expr", "at"])?;
+                let (model, rule, expr, at) = (text("model")?, text("name")?, text("expr")?, version(fields, "at")?);
+                if name == "add_condition" {
+                    Self::AddCondition { model, name: rule, expr, at }
+                } else {
+                    Self::DropCondition { model, name: rule, expr, at }
                 }
             }
             "create_views" | "drop_views" => {

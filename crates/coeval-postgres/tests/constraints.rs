@@ -1,0 +1,128 @@
+//! Rules that people demand of records: what violates them is counted and named before anything is done, and refused afterwards.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it would")]
+
+mod common;
+
+use coeval_engine::How;
+use coeval_store::Backend as _;
+use common::shop::{Versions, migrate, open, rollback};
+use common::{Told, fresh, session};
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+/// 2 demands a condition on what there is, 3 calls a property otherwise and demands one on what it computes, 4 demands less.
+const PART: Versions<'static> = (
+    r#"{"type": "model", "name": "part", "key": ["id"], "properties": {
+        "id": {"type": "integer", "required": true},
+        "code": "string",
+        "size": "number",
+        "box": {"type": "object", "properties": {"width": "integer"}}}}"#,
+    &[
+        (2, &[r#"{"add_check": {"name": "sized", "expr": "size > 0 and coalesce(box.width, 1) < 100"}}"#]),
+        (
+            3,
+            &[
+                r#"{"rename_property": {"from": "size", "to": "length"}}"#,
+                r#"{"retype_property": {"path": "code", "schema": "integer", "up": "cast(code as integer)", "down": "cast(code as string)"}}"#,
+                r#"{"add_check": {"name": "small", "expr": "code < 1000"}}"#,
+            ],
+        ),
+        (4, &[r#"{"remove_check": {"name": "sized"}}"#]),
+    ],
+);
+
+/// Returns what a query says: a row a line, columns parted by `|`.
+async fn ask(client: &Client, sql: &str) -> String {
+    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the code of the error with which a statement is refused.
+async fn refused(client: &Client, sql: &str) -> String {
+    let error = client.simple_query(sql).await.err().unwrap_or_else(|| panic!("{sql} is taken"));
+    error.code().unwrap().code().to_owned()
+}
+
+const COLUMNS: &str = "SELECT string_agg(column_name, ',' ORDER BY ordinal_position) FROM information_schema.columns
+    WHERE table_schema = 'shop' AND table_name = 'part'";
+const RULES: &str = "SELECT conname, convalidated FROM pg_constraint WHERE conrelid = 'shop.part'::regclass AND contype = 'c'
+    AND conname NOT LIKE '%\\_check' ORDER BY 1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_violates_a_condition_is_named_before_anything_is_done() {
+    let url = fresh().await;
+    let backend = open(&url, &[PART], 4);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    let rows = "INSERT INTO shop_v1.part VALUES (1, '5', 2, '{\"width\": 7}'), (2, NULL, NULL, NULL), (3, '6', -1, '{}'), (4, '7', 3, '{\"width\": 500}')";
+    ask(&client, rows).await;
+    let told = Told::default();
+    let how = How { observer: &told, ..How::quietly() };
+    let before = ask(&client, COLUMNS).await;
+    coeval_engine::migrate(&backend, Some(3), false, &how).await.unwrap_err();
+    let named = told.failures();
+    assert_eq!(named.iter().map(|failure| failure.key.as_str()).collect::<Vec<_>>(), ["3", "4"], "{named:?}");
+    assert!(named.iter().all(|failure| failure.reason.starts_with("`sized` does not hold: size > 0")), "{named:?}");
+    assert_eq!((ask(&client, COLUMNS).await, ask(&client, RULES).await), (before, String::new()));
+    // A trial says the same, and does nothing.
+    let told = Told::default();
+    let how = How { observer: &told, ..How::quietly() };
+    let goal = coeval_engine::Goal::Migrate { to: Some(2), scan: false };
+    let trial = coeval_engine::trial(&backend, goal, None, &how).await.unwrap().unwrap();
+    assert_eq!((trial.tally().failed, told.failures().len()), (2, 2));
+    assert_eq!(backend.ledger().await.unwrap().in_force(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_holds_for_all_versions_until_one_takes_it_back() {
+    let url = fresh().await;
+    let backend = open(&url, &[PART], 4);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, "INSERT INTO shop_v1.part VALUES (1, '5', 2, NULL)").await;
+    migrate(&backend, 2).await;
+    assert_eq!(ask(&client, RULES).await, "part_sized|t");
+    assert_eq!(refused(&client, "UPDATE shop_v1.part SET size = 0").await, "23514");
+    assert_eq!(refused(&client, "INSERT INTO shop_v2.part VALUES (2, '5', 1, '{\"width\": 100}')").await, "23514");
+    ask(&client, "INSERT INTO shop_v2.part VALUES (2, '12', NULL, NULL)").await;
+    migrate(&backend, 3).await;
+    assert_eq!(ask(&client, RULES).await, "part_sized|t\npart_small|t");
+    assert_eq!(refused(&client, "UPDATE shop_v3.part SET length = -1").await, "23514");
+    assert_eq!(refused(&client, "UPDATE shop_v1.part SET code = '1000'").await, "23514");
+    migrate(&backend, 4).await;
+    assert_eq!(ask(&client, RULES).await, "part_small|t");
+    ask(&client, "UPDATE shop_v1.part SET size = 0 WHERE id = 1").await;
+    // Back again, what violates the older versions' rule is in the way, and named.
+    let told = Told::default();
+    let how = How { observer: &told, ..How::quietly() };
+    coeval_engine::rollback(&backend, Some(3), &how).await.unwrap_err();
+    assert_eq!(told.failures().iter().map(|failure| failure.key.clone()).collect::<Vec<_>>(), ["1"]);
+    ask(&client, "UPDATE shop_v1.part SET size = 1 WHERE id = 1").await;
+    rollback(&backend, 3).await;
+    rollback(&backend, 1).await;
+    assert_eq!(ask(&client, RULES).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_table_does_not_keep_is_refused_before_anything_is_done() {
+    for (operation, said) in [
+        (r#"{"add_check": {"name": "sized", "expr": "size > 0", "policy": "quarantine"}}"#, "say `policy: reject`"),
+        (r#"{"add_check": {"name": "sized", "expr": "size > 0", "policy": {"repair": "1"}}}"#, "say `policy: reject`"),
+        (r#"{"add_check": {"name": "low", "expr": "lower(code) = code"}}"#, "locale"),
+    ] {
+        let url = fresh().await;
+        let operations = [operation];
+        let releases = [(2, operations.as_slice())];
+        let backend = open(&url, &[(PART.0, &releases)], 2);
+        migrate(&open(&url, &[(PART.0, &[])], 1), 1).await;
+        let client = session(&url).await;
+        let before = ask(&client, COLUMNS).await;
+        let error = coeval_engine::migrate(&backend, Some(2), false, &How::quietly()).await.unwrap_err();
+        assert!(format!("{error:?}").contains(said), "{operation}: {error:?}");
+        assert_eq!((ask(&client, COLUMNS).await, ask(&client, RULES).await), (before, String::new()));
+    }
+}
