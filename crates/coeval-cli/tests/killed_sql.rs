@@ -73,7 +73,8 @@ fn done(world: &World, arguments: &[&str]) {
 /// A manifest of three versions over a database, which has come to the newest and gone back to the second.
 async fn world(url: &str) -> World {
     let world = World::new();
-    world.write("coeval.yaml", format!("name: shop\nbackends:\n  default: {{url: \"{url}\"}}\n"));
+    // A hundred processes that encrypt without optimisation would take their time.
+    world.write("coeval.yaml", format!("name: shop\nbackends:\n  default: {{url: \"{url}?sslmode=disable\"}}\n"));
     for version in 1..=3 {
         let before = if version == 1 { String::new() } else { common::text(&world.read("models/item.yaml")) };
         let frozen = before.find("\n---\n").map_or("", |at| &before[at + 1..]);
@@ -181,7 +182,7 @@ impl Writer {
         while !stop.load(Ordering::Relaxed) {
             let client = connect(&self.url).await;
             while !stop.load(Ordering::Relaxed) && self.count(&client).await && self.keep_own(&client).await {
-                tokio::time::sleep(Duration::from_millis(4)).await;
+                tokio::time::sleep(Duration::from_millis(15)).await;
             }
         }
         self.log
@@ -290,7 +291,7 @@ impl Runners<'_> {
             let how = ["--format", "json", "--lock-stale", "0.5", "--wait"];
             let child = self.world.command(&[arguments, &how].concat()).spawn().unwrap();
             // Some live, so that versions come and go between the kills.
-            if self.await_or_kill(child, !rand::rng().random_bool(0.15)) == Some(true) {
+            if self.await_or_kill(child, !rand::rng().random_bool(0.1)) == Some(true) {
                 self.to_three.store(!goal, Ordering::Relaxed);
                 self.reached.fetch_add(1, Ordering::Relaxed);
             }
@@ -308,7 +309,7 @@ impl Runners<'_> {
         });
         let mut rng = rand::rng();
         let at_birth = rng.random_bool(0.2);
-        let patience = Duration::from_millis(if at_birth { rng.random_range(20..800) } else { rng.random_range(0..400) });
+        let patience = Duration::from_millis(if at_birth { rng.random_range(20..600) } else { rng.random_range(0..300) });
         let victim = if rng.random_bool(0.4) { Victim::Backend } else { Victim::Runner };
         let born = Instant::now();
         let mut since = at_birth.then_some(born);

@@ -262,6 +262,53 @@ fn a_backfill_in_sqlite_that_is_killed_goes_on_where_it_was() {
     killed_in_a_backfill(&Shop::sqlite(), 20_000, "5000");
 }
 
+/// There and back, killed at any moment; what clients see is right after each kill.
+fn killed_again_and_again(shop: &Shop) {
+    shop.fill(300);
+    let (mut up, mut kills, mut reached) = (true, 0, 0);
+    while kills < 15 {
+        let goal: &[&str] = if up { &["migrate", "--to", "2"] } else { &["rollback", "--to", "1"] };
+        let mut runner = shop.runner(&[goal, &["--lock-stale", "0.4", "--wait"]].concat());
+        // Every fourth one lives.
+        if kills % 4 != 3 || reached > kills {
+            while runner.event().is_some_and(|event| !is(&event, "run-started")) {}
+            std::thread::sleep(Duration::from_millis(rand::random_range(0..200)));
+            runner.child.kill().unwrap();
+        }
+        let code = runner.end().1.status.code();
+        match code {
+            None => kills += 1,
+            Some(0) => (up, reached) = (!up, reached + 1),
+            // A rollback that was begun comes to its end before anything else.
+            Some(3) => up = !up,
+            Some(_) => panic!("{code:?}"),
+        }
+        let raised: Vec<u32> = (1..=kills).collect();
+        if code.is_none() {
+            shop.ask(&format!("UPDATE {} SET price = price + 1 WHERE id = {kills}", shop.view(1)));
+        }
+        assert_eq!(shop.wrong(&raised), "0", "after {kills} kills");
+    }
+    let end = ["--lock-stale", "0.4", "--wait"];
+    while !shop.world.run(&[&["migrate", "--to", "2"], &end[..]].concat(), b"").status.success() {
+        done(&shop.world.run(&[&["rollback", "--to", "1"], &end[..]].concat(), b""));
+    }
+    assert!(shop.is_offered(2));
+    assert_eq!(shop.wrong(&(1..=kills).collect::<Vec<u32>>()), "0");
+    assert_eq!(shop.ask(&format!("SELECT count(*) FROM {}", shop.view(2))), "300");
+    done(&shop.world.run(&["verify"], b""));
+}
+
+#[test]
+fn runs_in_sqlite_that_are_killed_again_and_again_show_nothing_wrong() {
+    killed_again_and_again(&Shop::sqlite());
+}
+
+#[test]
+fn runs_in_postgresql_that_are_killed_again_and_again_show_nothing_wrong() {
+    killed_again_and_again(&Shop::postgres());
+}
+
 fn two_at_once(shop: &Shop) {
     // All begin at the same moment, where there is nothing at all; one does it.
     let runners: Vec<Runner> = (0..4).map(|_| shop.runner(&["migrate", "--to", "1", "--wait"])).collect();
