@@ -344,7 +344,7 @@ async fn records_that_cannot_be_computed_are_named_or_hidden() {
     coeval_engine::migrate(&backend, Some(2), false, &how).await.unwrap_err();
     let named = told.failures();
     assert_eq!(named.iter().map(|failure| failure.key.as_str()).collect::<Vec<_>>(), ["7", "1205"], "{named:?}");
-    assert!(named.iter().all(|failure| failure.kind == "rejected" && failure.reason.contains("x")), "{named:?}");
+    assert!(named.iter().all(|failure| failure.kind == "rejected" && failure.reason.contains('x')), "{named:?}");
     assert_eq!(ask(&client, "SELECT count(*) FROM shop_v1.part").await, "1300");
 
     let url = fresh().await;

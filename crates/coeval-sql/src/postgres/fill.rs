@@ -169,23 +169,28 @@ fn render(
         let listed = streamed.iter().filter(|streamed| is_listed(table, streamed.column));
         whole = listed.map(|streamed| (streamed.column, kept.whole(&compute, streamed.column, "NULL", &given))).collect();
     }
+    let set = assignments(table, &sets, &levels);
     let columns: Vec<usize> = sets.iter().map(|(at, _)| *at).collect();
+    let helpers = called(compute.helping()?, &[&set]);
+    Ok(Some(Fill { set, columns, helpers, streamed, kept: kept_nodes, whole }))
+}
+
+/// Renders assignments, with what is computed on the way to them.
+fn assignments(table: &Table<'_>, sets: &[(usize, String)], levels: &[(NodeId, String)]) -> String {
     let name = |at: usize| ident(&table.columns[at].name);
-    let set = if levels.is_empty() || sets.is_empty() {
+    if levels.is_empty() || sets.is_empty() {
         sets.iter().map(|(at, value)| format!("{} = {value}", name(*at))).collect::<Vec<_>>().join(", ")
     } else {
         // Each level sees the ones before it. OFFSET 0 keeps the planner from copying an expression to everywhere it is read.
         let mut from = String::from("(SELECT 1) AS l");
-        for (node, value) in &levels {
+        for (node, value) in levels {
             // Writing to a string cannot fail.
             let _ = write!(from, " CROSS JOIN LATERAL (SELECT {value} AS v OFFSET 0) AS l{node}");
         }
         let names: Vec<String> = sets.iter().map(|(at, _)| name(*at)).collect();
         let values: Vec<&str> = sets.iter().map(|(_, value)| value.as_str()).collect();
         format!("({}) = (SELECT {} FROM {from})", names.join(", "), values.join(", "))
-    };
-    let helpers = called(compute.helping()?, &[&set]);
-    Ok(Some(Fill { set, columns, helpers, streamed, kept: kept_nodes, whole }))
+    }
 }
 
 /// The nodes that the database cannot compute, each with the reason.

@@ -4,12 +4,16 @@
 //! by its changed columns which version wrote it; where several sides of a cluster were changed by one statement, the newest
 //! wins.
 
+mod dirty;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
 use coeval_plan::table::{Cluster, Held, MARKER, Table, View};
+
+use dirty::{Dirty, Truth};
 
 use super::Names;
 use super::fill::called;
@@ -71,8 +75,8 @@ pub fn triggers(
         columns.extend(groups.iter().flat_map(|group| group.columns.iter().copied()).filter(is_watched));
         assignments += cluster.nodes.len();
         let part = Part { compute, cluster };
-        insert.push_str(&part.insert(&crate::group::groups(table, cluster, &telling), &mut frame)?);
-        update.push_str(&part.update(&groups, &mut frame)?);
+        insert.push_str(&part.insert(&crate::group::groups(table, cluster, &telling), &mut frame));
+        update.push_str(&part.update(&groups, &mut frame));
     }
     if insert.is_empty() {
         return Ok(None);
@@ -284,9 +288,9 @@ impl Part<'_, '_> {
     }
 
     /// R1: what a birth at the groups' versions computes. The marker is searched by halves.
-    fn insert(&self, groups: &[Group<'_>], frame: &mut Frame) -> Result<String, Local> {
+    fn insert(&self, groups: &[Group<'_>], frame: &mut Frame) -> String {
         match groups {
-            [] => Ok(String::new()),
+            [] => String::new(),
             [group] => {
                 let mut out = self.take(group, frame);
                 let (order, hidden) = self.hidden(group);
@@ -302,20 +306,20 @@ impl Part<'_, '_> {
                     }
                     let computed = match self.compute.calc(&order, &order.hidden[at], &values) {
                         Ok(computed) => computed,
-                        Err(local) => return Ok(self.cannot(node, &local, &Truth::Always, frame)),
+                        Err(local) => return self.cannot(node, &local, &Truth::Always, frame),
                     };
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
                     failed.extend(computed.failed.map(|failed| (node, failed)));
                 }
                 out.push_str(&self.put(group, &failed, None, &BTreeMap::new(), frame));
-                Ok(out)
+                out
             }
             groups => {
                 let (older, newer) = groups.split_at(groups.len() / 2);
                 let version = newer[0].view.version;
-                let newer = self.insert(newer, frame)?;
-                let older = self.insert(older, frame)?;
-                Ok(format!("  IF NEW.{} >= {version} THEN\n{newer}  ELSE\n{older}  END IF;\n", ident(MARKER)))
+                let newer = self.insert(newer, frame);
+                let older = self.insert(older, frame);
+                format!("  IF NEW.{} >= {version} THEN\n{newer}  ELSE\n{older}  END IF;\n", ident(MARKER))
             }
         }
     }
@@ -328,7 +332,7 @@ impl Part<'_, '_> {
         if changed.is_empty() { "FALSE".to_owned() } else { changed.join(" OR ") }
     }
 
-    fn update(&self, groups: &[Group<'_>], frame: &mut Frame) -> Result<String, Local> {
+    fn update(&self, groups: &[Group<'_>], frame: &mut Frame) -> String {
         let groups: Vec<&Group<'_>> = groups.iter().rev().filter(|group| !group.columns.is_empty()).collect();
         let shares = |a: &Group<'_>, b: &Group<'_>| a.columns.iter().any(|column| b.columns.contains(column));
         let overlap = groups.iter().enumerate().any(|(at, a)| groups[..at].iter().any(|b| shares(a, b)));
@@ -339,11 +343,11 @@ impl Part<'_, '_> {
             for group in &groups {
                 let others: Vec<usize> = all.iter().copied().filter(|column| !group.columns.contains(column)).collect();
                 let condition = format!("({}) AND NOT ({})", self.changed(&group.columns), self.changed(&others));
-                branches.push((condition, self.rewrite(group, frame)?));
+                branches.push((condition, self.rewrite(group, frame)));
             }
         }
         for group in &groups {
-            branches.push((self.changed(&group.columns), self.rewrite(group, frame)?));
+            branches.push((self.changed(&group.columns), self.rewrite(group, frame)));
         }
         let mut out = String::new();
         for (at, (condition, body)) in branches.iter().enumerate() {
@@ -352,11 +356,11 @@ impl Part<'_, '_> {
         if !out.is_empty() {
             out.push_str("  END IF;\n");
         }
-        Ok(out)
+        out
     }
 
     /// R2: what a write at the group's versions recomputes.
-    fn rewrite(&self, group: &Group<'_>, frame: &mut Frame) -> Result<String, Local> {
+    fn rewrite(&self, group: &Group<'_>, frame: &mut Frame) -> String {
         let mut out = self.take(group, frame);
         let (order, hidden) = self.hidden(group);
         let mut dirty = Dirty::new(self, group, frame, &mut out);
@@ -394,7 +398,7 @@ impl Part<'_, '_> {
         if out.is_empty() {
             out.push_str("    NULL;\n");
         }
-        Ok(out)
+        out
     }
 
     fn recompute(
@@ -462,64 +466,5 @@ impl Part<'_, '_> {
         let column = (0..self.table().columns.len())
             .find(|at| self.table().columns[*at].held == Held::Failed { node } && !self.table().is_gone(*at));
         column.map_or_else(|| "NULL".to_owned(), |column| self.column(column, "OLD"))
-    }
-}
-
-/// Whether something changed, as far as it is known beforehand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Truth {
-    Never,
-    Always,
-    When(String),
-}
-
-impl Truth {
-    fn sql(&self) -> String {
-        match self {
-            Self::Never => "FALSE".to_owned(),
-            Self::Always => "TRUE".to_owned(),
-            Self::When(condition) => condition.clone(),
-        }
-    }
-}
-
-/// Which nodes a write changes.
-struct Dirty(BTreeMap<NodeId, Truth>);
-
-impl Dirty {
-    /// The shown nodes: those whose values differ.
-    fn new(part: &Part<'_, '_>, group: &Group<'_>, frame: &mut Frame, out: &mut String) -> Self {
-        if group.shown.len() == 1 {
-            return Self(group.shown.iter().map(|only| (*only, Truth::Always)).collect());
-        }
-        let mut known = BTreeMap::new();
-        for node in &group.shown {
-            let Some(spot) = part.table().spot(group.view, *node) else { continue };
-            let flag = format!("d{node}");
-            let old = part.compute.stored(*node, spot.column, &spot.path, "OLD");
-            let _ = writeln!(out, "    {flag} := {} IS DISTINCT FROM ({old});", part.slot(*node));
-            frame.variables.insert(flag.clone(), "pg_catalog.bool".to_owned());
-            known.insert(*node, Truth::When(flag));
-        }
-        Self(known)
-    }
-
-    /// Whether something changed that a node follows from.
-    fn by(&self, hidden: &Hidden) -> Truth {
-        self.any(hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)))
-    }
-
-    fn any(&self, nodes: impl Iterator<Item = NodeId>) -> Truth {
-        let mut conditions = BTreeSet::new();
-        for node in nodes {
-            match self.0.get(&node) {
-                None | Some(Truth::Never) => {}
-                Some(Truth::Always) => return Truth::Always,
-                Some(Truth::When(condition)) => {
-                    conditions.insert(condition.clone());
-                }
-            }
-        }
-        if conditions.is_empty() { Truth::Never } else { Truth::When(conditions.into_iter().collect::<Vec<_>>().join(" OR ")) }
     }
 }
