@@ -5,7 +5,7 @@ use coeval_core::lens::{Refused, Stored};
 use coeval_core::patch::Patch;
 use coeval_core::schema::Violation;
 use coeval_core::{Object, Value, json};
-use coeval_sql::ident;
+use coeval_sql::{fit, ident};
 use coeval_store::records::{Change, Expect, Found, Key, Page, Records, Revision, State, Written};
 use coeval_store::{Backend as _, Error, Result};
 use deadpool_postgres::Transaction;
@@ -173,7 +173,7 @@ impl Writing<'_> {
         let lens = self.lens;
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for (name, at, _) in lens.entries() {
-            names.push(ident(name));
+            names.push(ident(&fit(name)));
             values.push(lens.value(at, document.get(name), name)?);
         }
         if let Some(key) = key.filter(|_| lens.model.key.is_empty()) {
@@ -185,7 +185,7 @@ impl Writing<'_> {
             .key()
             .iter()
             .filter_map(|at| {
-                lens.view.entries.iter().find(|(_, column)| column == at).map(|(name, _)| format!("{}::text", ident(name)))
+                lens.view.entries.iter().find(|(_, column)| column == at).map(|(name, _)| format!("{}::text", ident(&fit(name))))
             })
             .collect();
         let view = lens.layout.names.view(&lens.view);
