@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use coeval_core::Value;
-use coeval_core::history::NodeId;
+use coeval_core::history::{Gate, NodeId, Scope, Time};
 use coeval_core::json;
-use coeval_core::lens::{Cell, State, Stored, recomputed};
+use coeval_core::lens::{Cell, Keep, State, Stored, recomputed};
 use coeval_core::number::Number;
 use coeval_core::schema::Type;
 use coeval_core::value::Object;
@@ -242,6 +242,7 @@ pub(crate) fn state(
     let history = &layout.era.history;
     let shape = layout.era.shape(version).unwrap_or(version);
     let document = document(layout, row, version)?;
+    let mut notes = None;
     let mut state = match kept {
         None => history.born(shape, &document)?,
         Some(kept) => {
@@ -249,12 +250,14 @@ pub(crate) fn state(
             if let Value::Object(object) = &mut with {
                 object.insert(coeval_core::lens::META, kept.clone());
             }
-            history.state(&Stored::from_value(with, shape)?)?
+            let stored = Stored::from_value(with, shape)?;
+            let state = history.state(&stored)?;
+            notes = Some(stored.keep);
+            state
         }
     };
     let scope = layout.table.scope();
-    let mut fixed = BTreeSet::new();
-    let mut changed = false;
+    let (mut fixed, mut moved) = (BTreeSet::new(), BTreeSet::new());
     for node in 0..scope.nodes.len() {
         // Elements have states of their own, which a column of one shape does not tell.
         if scope.nodes[node].elements.is_some() {
@@ -263,37 +266,52 @@ pub(crate) fn state(
         if let Some(cell) = cell(layout, row, known, node) {
             fixed.insert(node);
             if !cell.same(&state.cells[node]) {
-                changed = true;
+                moved.insert(node);
             }
             state.cells[node] = cell;
         }
     }
     extras(layout, row, known, &mut state);
-    // What no column holds follows from what the columns do hold.
     let time = history.moment(shape).unwrap_or_default();
-    let order = scope.order(time);
-    let mut rounds = if changed { order.hidden.len() } else { 0 };
-    while rounds > 0 {
-        rounds -= 1;
-        let again = recomputed(scope, time, &state, &Value::Null);
-        let mut moved = false;
-        for hidden in order.hidden.iter().filter(|hidden| !fixed.contains(&hidden.node)) {
-            if let Some(cell) = again[hidden.node].clone()
-                && !cell.same(&state.cells[hidden.node])
-            {
-                // What the archive has is not computed.
-                if kept.is_some() && hidden.sticky {
-                    continue;
-                }
-                state.cells[hidden.node] = cell;
-                moved = true;
-            }
+    follow(scope, time, &fixed, moved, notes.as_ref(), &mut state);
+    Ok(state)
+}
+
+/// Computes anew what no column holds and follows from what moved: from nodes that are otherwise in their columns than in what
+/// was computed, or was kept. The rest is what it was.
+fn follow(
+    scope: &Scope,
+    time: Time,
+    fixed: &BTreeSet<NodeId>,
+    mut moved: BTreeSet<NodeId>,
+    notes: Option<&Keep>,
+    state: &mut State,
+) {
+    if moved.is_empty() {
+        return;
+    }
+    let mut again = recomputed(scope, time, state, &Value::Null);
+    let mut since = BTreeSet::new();
+    for hidden in &scope.order(time).hidden {
+        let node = hidden.node;
+        let deps = || hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+        // A value of its own does not follow.
+        let own = |notes: &Keep| notes.get(&scope.nodes[node].key).is_some_and(|entry| entry.of.is_none());
+        if fixed.contains(&node) || !deps().any(|dep| moved.contains(&dep)) || hidden.sticky && notes.is_some_and(own) {
+            continue;
         }
-        if !moved || kept.is_some() {
-            break;
+        if deps().any(|dep| since.contains(&dep)) {
+            again = recomputed(scope, time, state, &Value::Null);
+            since.clear();
+        }
+        if let Some(cell) = again[node].clone()
+            && !cell.same(&state.cells[node])
+        {
+            state.cells[node] = cell;
+            moved.insert(node);
+            since.insert(node);
         }
     }
-    Ok(state)
 }
 
 /// What is not declared in objects that the version does not show as they are.
