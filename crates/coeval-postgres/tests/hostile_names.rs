@@ -14,7 +14,7 @@ use coeval_postgres::PostgresBackend;
 use coeval_sql::{Dialect, fit, ident, literal};
 use coeval_store::records::{Change, Expect, Key};
 use coeval_store::{Backend as _, Catalog};
-use coeval_testkit::hostile::{self, Hostile, NAMES, Records};
+use coeval_testkit::hostile::{self, Hostile, Records};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use common::{fresh, session, state};
@@ -209,10 +209,22 @@ async fn live(names: &[&str], deployment: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_and_values_of_all_kinds_are_only_names_and_values() {
-    // In few databases, so that names meet each other.
-    for names in NAMES.chunks(26) {
-        live(names, "Group-äöü").await;
-    }
+    live(&hostile::part(0), "Group-äöü").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_are_the_second_part() {
+    live(&hostile::part(1), "select").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_are_the_third_part() {
+    live(&hostile::part(2), "coeval_x").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_are_the_fourth_part() {
+    live(&hostile::part(3), "-").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

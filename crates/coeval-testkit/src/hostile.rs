@@ -99,6 +99,14 @@ pub const NAMES: &[&str] = &[
     "x~0123456789abcdef",
 ];
 
+/// How many parts [`part`] makes of the names.
+pub const PARTS: usize = 4;
+
+/// Returns a part of the names, of all kinds.
+pub fn part(n: usize) -> Vec<&'static str> {
+    NAMES.iter().copied().skip(n).step_by(PARTS).collect()
+}
+
 /// Values that break what is put together carelessly; three characters at least.
 pub const VALUES: &[&str] = &[
     "'); DROP TABLE \"other\"; --",
