@@ -16,7 +16,7 @@ use coeval_store::{Backend as _, Error, Result};
 
 use crate::backend::PostgresBackend;
 use crate::error::{During, tell};
-use crate::records::{Attempt, Writing, check, fit, without_id, writing_error};
+use crate::records::{Attempt, Writing, admitted, check, without_id, writing_error};
 use crate::row::{Lens, Row};
 use crate::stream;
 
@@ -72,7 +72,7 @@ pub(crate) async fn write(
         (whole, Some(new)) => (whole, new),
         (None, None) => return Err(Error::failed(writing.what, "a new record changes nothing").into()),
     };
-    fit(lens, &new, key)?;
+    admitted(lens, &new, key)?;
     let (key, created) = match whole {
         None => (direct.insert(&new, key).await?, true),
         Some(whole) => {

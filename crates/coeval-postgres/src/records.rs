@@ -6,8 +6,8 @@ use coeval_core::lens::{Refused, Stored};
 use coeval_core::patch::Patch;
 use coeval_core::schema::Violation;
 use coeval_core::{Object, Value, json};
-use coeval_sql::ident;
 use coeval_sql::postgres::LOCAL;
+use coeval_sql::{fit, ident};
 use coeval_store::records::{Change, Expect, Found, Key, Page, Records, Revision, State, Written};
 use coeval_store::{Backend as _, Error, Result};
 use deadpool_postgres::Transaction;
@@ -180,7 +180,7 @@ impl Writing<'_> {
             (row, Some(new)) => (row, new),
             (None, None) => return Err(Error::failed(self.what, "a new record changes nothing").into()),
         };
-        let document = fit(lens, &new, key)?;
+        let document = admitted(lens, &new, key)?;
         let Some(row) = row else {
             let key = self.insert(document, key).await?;
             let made = self.find(&key, "").await?;
@@ -206,7 +206,7 @@ impl Writing<'_> {
             if lens.layout.adopted.is_some() && value.is_none() && !declared {
                 continue;
             }
-            names.push(ident(name));
+            names.push(ident(&fit(name)));
             values.push(lens.value(at, document.get(name), name)?);
         }
         if let Some(key) = key.filter(|_| lens.model.key.is_empty()) {
@@ -218,7 +218,7 @@ impl Writing<'_> {
             .key()
             .iter()
             .filter_map(|at| {
-                lens.view.entries.iter().find(|(_, column)| column == at).map(|(name, _)| format!("{}::text", ident(name)))
+                lens.view.entries.iter().find(|(_, column)| column == at).map(|(name, _)| format!("{}::text", ident(&fit(name))))
             })
             .collect();
         let view = lens.layout.names.view(&lens.view);
@@ -261,7 +261,7 @@ impl Writing<'_> {
 }
 
 /// The document that is stored, if it has a place in the table under its key.
-pub(crate) fn fit<'s>(lens: &Lens<'_>, new: &'s Stored, key: Option<&Key>) -> Result<&'s Object> {
+pub(crate) fn admitted<'s>(lens: &Lens<'_>, new: &'s Stored, key: Option<&Key>) -> Result<&'s Object> {
     let Value::Object(document) = &new.document else { return Err(lens.refuse("", "it is no object".to_owned())) };
     if let Some((name, _)) =
         document.iter().find(|(name, _)| !lens.view.entries.iter().any(|(known, _)| known.as_str() == name.as_str()))

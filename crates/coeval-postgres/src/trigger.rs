@@ -73,7 +73,7 @@ pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
 
 /// Returns whether the functions are as they should be: a run that is undone may not have come to them.
 async fn is_so(job: &Job<'_>, layout: &Layout<'_>, triggers: Option<&Triggers>) -> Result<bool> {
-    let body = |statement: &str| statement.split("$coeval$").nth(1).map(str::to_owned);
+    let body = |statement: &str| coeval_sql::body_of(statement).map(str::to_owned);
     for (name, statement) in [
         (layout.names.insert(), triggers.map(|triggers| &triggers.insert)),
         (layout.names.update(), triggers.map(|triggers| &triggers.update)),

@@ -17,5 +17,5 @@ pub use condition::condition;
 pub use dialect::Dialect;
 pub use expr::{Local, Rendered, render, render_function, render_with_failure};
 pub use literal::{Unfit, literal};
-pub use name::{fit, ident, qualified, string};
+pub use name::{body, body_of, fit, ident, qualified, string};
 pub use types::{KeyType, column_type, facet_check, from_json, to_json};

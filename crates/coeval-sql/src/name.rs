@@ -1,13 +1,8 @@
 //! Names and strings in quotation marks, and names that are not too long.
 
-use coeval_core::Value;
+pub use coeval_plan::table::fit;
 
 use crate::Dialect;
-
-/// How many bytes a name has at most; PostgreSQL cuts longer ones without an error.
-const LIMIT: usize = 63;
-/// How many hexadecimal digits tell apart names that begin alike: 64 bits.
-const DIGITS: usize = 16;
 
 /// Returns the name of a table, column or anything else in quotation marks, so that no word is reserved and no character special.
 ///
@@ -33,26 +28,20 @@ pub fn string(text: &str, dialect: Dialect) -> String {
     }
 }
 
-/// Returns the name itself where it is short enough, else its beginning and a hash of all of it.
-///
-/// The same name gives the same result always. Two names give two results: a short name that looks like the result of a long
-/// one is taken for a long one too.
-pub fn fit(name: &str) -> String {
-    if name.len() <= LIMIT && !looks_cut(name) {
-        return name.to_owned();
+/// Returns the body of a function in PostgreSQL, between marks that it does not hold.
+pub fn body(text: &str) -> String {
+    let mut mark = "$coeval$".to_owned();
+    while text.contains(&mark) {
+        mark.insert(1, '_');
     }
-    let digest = Value::from(name).digest();
-    let hash: String = digest.chars().filter(char::is_ascii_hexdigit).take(DIGITS).collect();
-    let mut end = name.len().min(LIMIT - DIGITS - 1);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}~{hash}", &name[..end])
+    format!("{mark}{text}{mark}")
 }
 
-/// Whether a name ends as the results of [`fit`] do.
-fn looks_cut(name: &str) -> bool {
-    name.rsplit_once('~').is_some_and(|(_, end)| end.len() == DIGITS && end.bytes().all(|b| b.is_ascii_hexdigit()))
+/// Returns what stands in the body at the end of a statement, made with [`body`].
+pub fn body_of(statement: &str) -> Option<&str> {
+    let mark = &statement[statement.strip_suffix('$')?.rfind('$')?..];
+    // What stands before the body may hold the marks, in a name.
+    statement.strip_suffix(mark)?.rsplit_once(mark).map(|(_, body)| body)
 }
 
 #[cfg(test)]
@@ -69,14 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_and_stay_different() {
-        assert_eq!(fit("price"), "price");
-        assert_eq!(fit(&"x".repeat(63)), "x".repeat(63));
-        let (a, b) = (fit(&format!("{}a", "é".repeat(40))), fit(&format!("{}b", "é".repeat(40))));
-        assert!(a.len() <= 63 && b.len() <= 63 && a != b, "{a} {b}");
-        assert_eq!(a, fit(&format!("{}a", "é".repeat(40))));
-        assert!(a.starts_with(&"é".repeat(23)), "{a}");
-        // A name that is the result of another is not its own result.
-        assert_ne!(fit(&a), a);
+    fn a_body_cannot_be_left() {
+        for text in ["", "\nEND\n", "\"$coeval$\" $$ $_coeval$ \n"] {
+            let statement = format!("CREATE FUNCTION \"$coeval$\"() AS {}", body(text));
+            assert_eq!(body_of(&statement), Some(text));
+        }
+        assert_eq!(body("a"), "$coeval$a$coeval$");
+        assert_eq!(body_of("SELECT 1"), None);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use coeval_core::Value;
 use coeval_core::json;
-use coeval_core::lens::META;
+use coeval_core::lens::{Entry, META};
 use coeval_plan::table::Held;
 use coeval_store::event::Tally;
 use coeval_store::work::{Mode, Work};
@@ -88,8 +88,9 @@ pub(crate) fn keep(
         let failed = layout.table.columns.iter().position(|column| column.held == Held::Failed { node });
         layout.table.homes(node).iter().any(|spot| stays(spot.column)) || failed.is_some_and(stays)
     };
-    // That a version which stays cannot show a value is a part of what the others belong to.
-    sealed.keep.entries.retain(|(key, entry)| entry.shown || !is_held(key));
+    // Elements have states of their own, which are not looked for in the columns that stay.
+    let has_elements = |key: &str| scope.nodes.iter().any(|node| node.key == key && node.elements.is_some());
+    sealed.keep.entries.retain(|(key, entry)| entry.shown || !has_elements(key) || !is_held(key));
     // What is not declared in an object lies in the columns that hold the object, in whatever shape.
     let object_stays = |key: &str| {
         let lineage = scope.nodes.iter().find(|node| node.key == key).and_then(|node| node.lineage);
@@ -100,7 +101,10 @@ pub(crate) fn keep(
     sealed.keep.extras.retain(|(key, _)| !object_stays(key));
     sealed.keep.apart.retain(|(key, _)| !object_stays(key));
     sealed.keep.layouts.clear();
-    if sealed.keep.entries.iter().all(|(_, entry)| entry.shown) && sealed.keep.extras.is_empty() && sealed.keep.apart.is_empty() {
+    // What a column holds is kept beside the rest: when it is all looked at again, it tells what changed in between. That a version
+    // which stays cannot show a value is a part of what the others belong to.
+    let is_there = |(key, entry): &(String, Entry)| entry.shown || is_held(key);
+    if sealed.keep.entries.iter().all(is_there) && sealed.keep.extras.is_empty() && sealed.keep.apart.is_empty() {
         return Ok(());
     }
     let notes = sealed.to_value(true);

@@ -17,7 +17,7 @@ use crate::lock::{self, Own};
 use crate::standalone;
 use crate::state;
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{drift, execute, inspect};
+use crate::{drift, execute, inspect, layout};
 
 /// A deployment's records in an SQLite database.
 #[derive(Debug)]
@@ -100,6 +100,7 @@ impl Backend for Sqlite {
     }
 
     async fn probe(&self) -> Result<()> {
+        layout::admit(&self.catalog)?;
         let how = How { absent: Absent::Create, ..enforced("trying to write", &Unobserved) };
         let write = |session: &Session<'_>| {
             state::is_there(session)?;

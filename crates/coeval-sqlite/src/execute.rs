@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use coeval_plan::table::fit;
 use coeval_sql::ident;
-use coeval_sql::sqlite::{Names, Reference, TableText};
+use coeval_sql::sqlite::{Reference, TableText};
+use coeval_store::catalog::ModelEntry;
 use coeval_store::event::{Event, Failure, Tally};
 use coeval_store::ledger::Ledger;
 use coeval_store::work::{Mode, Work};
 use coeval_store::{Backend as _, Catalog, Error, Result, Step};
 
 use crate::backend::Sqlite;
-use crate::layout::{Layout, era_between};
+use crate::layout::{Layout, era_between, names};
 use crate::statement::{Absent, ForeignKeys, How, Session};
 use crate::{adopted, archive, backfill, catalog, condition, layout, shape, standalone, writing};
 
@@ -22,6 +22,8 @@ pub(crate) struct Span {
     pub(crate) from: u32,
     /// The version that there will be.
     pub(crate) to: u32,
+    /// The oldest version that is not retired, or about to be.
+    oldest: u32,
     /// How far the tables were before it: further than the version in force after a warm rollback.
     made: u32,
 }
@@ -32,7 +34,7 @@ impl Span {
         let in_force = ledger.in_force().unwrap_or_default();
         let (from, to) = ledger.open().map_or((in_force, in_force), |open| (open.from, open.to));
         let (from, to) = if undo { (to, from) } else { (from, to) };
-        Self { from, to, made: ledger.made() }
+        Self { from, to, oldest: ledger.oldest(), made: ledger.made() }
     }
 
     /// The newest version that the tables may have columns for.
@@ -64,23 +66,22 @@ pub(crate) async fn execute(store: &Sqlite, step: &Step, work: &Work<'_>) -> Res
         | Step::DropCheck { model, .. }
         | Step::AddForeignKey { model, .. }
         | Step::DropForeignKey { model, .. } => {
-            let (_, era) = era_between(&store.catalog, model, span.from, span.to)?;
+            let (entry, era) = era_between(&store.catalog, model, span.from, span.to)?;
             // A table that was there before is never replaced.
             if layout::adopted(era).is_some() {
-                return own(store, step, span, work, ForeignKeys::Enforced).await;
+                return own(store, &ledger, step, span, work, ForeignKeys::Enforced).await;
             }
-            let name = era.history.model(era.first).map(|model| fit(&model.name)).unwrap_or_default();
-            ForeignKeys::Checked(vec![Names::new(&name).base().to_owned()])
+            ForeignKeys::Checked(vec![names(&store.catalog, entry, era).base().to_owned()])
         }
         _ => ForeignKeys::Enforced,
     };
-    own(store, step, span, work, keys).await
+    own(store, &ledger, step, span, work, keys).await
 }
 
 /// Executes a step in one transaction.
-async fn own(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>, keys: ForeignKeys) -> Result<Tally> {
+async fn own(store: &Sqlite, ledger: &Ledger, step: &Step, span: Span, work: &Work<'_>, keys: ForeignKeys) -> Result<Tally> {
     let how = How { doing: step.to_string(), absent: Absent::Create, foreign_keys: keys, observer: work.observer };
-    let (catalog, own) = (Arc::clone(&store.catalog), step.clone());
+    let (catalog, own, alike) = (Arc::clone(&store.catalog), step.clone(), alike(ledger, step, work));
     let undone = work.undo.then(|| (Arc::clone(&store.deployment), work.run.to_owned()));
     let act = move |session: &Session<'_>| {
         if let (Step::DropViews { from, .. }, Some((deployment, run))) = (&own, &undone)
@@ -88,7 +89,7 @@ async fn own(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>, keys: For
         {
             archive::note_offered(session, deployment, run)?;
         }
-        act(session, &catalog, &own, span)
+        act(session, &catalog, &own, &alike, span)
     };
     let failures = store.transaction(&how, work.lock.map(coeval_store::lock::Lock::fence), act).await?;
     if failures.is_empty() {
@@ -99,6 +100,30 @@ async fn own(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>, keys: For
         work.observer.event(Event::Failure(failure));
     }
     Err(Error::Records { count })
+}
+
+/// Whether a step takes or gives up that every row has a value: the model, the column, and which of both.
+fn nullness(step: &Step) -> Option<(&str, &str, bool)> {
+    match step {
+        Step::SetNotNull { model, column } => Some((model, column, true)),
+        Step::DropNotNull { model, column } => Some((model, column, false)),
+        _ => None,
+    }
+}
+
+/// The columns of steps that follow a step in its run at once and ask the same of the same table, which is copied once for all of
+/// them: each finds it done. Where it is undone, they were undone before it, and find the same.
+fn alike(ledger: &Ledger, step: &Step, work: &Work<'_>) -> Vec<String> {
+    let index = work.step.rsplit('-').next().and_then(|index| index.parse::<usize>().ok());
+    let steps = index.zip(ledger.open()).and_then(|(index, open)| open.steps.get(index..)).unwrap_or_default();
+    let Some((first, (model, column, _))) = steps.first().and_then(nullness).zip(nullness(step)) else { return Vec::new() };
+    if (first.0, first.1) != (model, column) {
+        return Vec::new();
+    }
+    let same = |step: &Step| {
+        nullness(step).filter(|(of, _, set)| (*of, *set) == (first.0, first.2)).map(|(_, column, _)| column.to_owned())
+    };
+    steps.iter().skip(1).map_while(same).collect()
 }
 
 /// Looks whether records would be in the way of a step, and changes nothing.
@@ -134,7 +159,7 @@ pub(crate) fn last(era: &coeval_store::Era, version: u32) -> u32 {
     era.end.map_or(version, |end| version.min(end.saturating_sub(1)))
 }
 
-fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Result<Vec<Failure>> {
+fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, alike: &[String], span: Span) -> Result<Vec<Failure>> {
     match step {
         Step::CreateViews { .. } | Step::DropViews { .. } | Step::RetireViews { .. } => {
             views(session, catalog, step, span)?;
@@ -176,13 +201,22 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
             if !found.is_empty() {
                 return Ok(found);
             }
+            let mut columns = vec![column];
+            for other in alike {
+                // What is in the way of another one, its own step says.
+                if has_column(session, &newest, other)? && nulls(session, &newest, other)?.is_empty() {
+                    columns.push(other);
+                }
+            }
             if !newest.table.is_adopted() {
-                shape::alter(session, &newest.names, |table| not_null(table, column, true))?;
+                let names = &newest.names;
+                shape::alter(session, names, |table| columns.into_iter().for_each(|column| not_null(table, column, true)))?;
             }
         }
         Step::DropNotNull { column, .. } => {
             if has_column(session, &newest, column)? && !newest.table.is_adopted() {
-                shape::alter(session, &newest.names, |table| not_null(table, column, false))?;
+                let columns = alike.iter().chain([column]);
+                shape::alter(session, &newest.names, |table| columns.for_each(|column| not_null(table, column, false)))?;
             }
         }
         Step::CreateIndex { name, columns, unique, .. } => {
@@ -192,11 +226,19 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
                     return Ok(found);
                 }
             }
+            if let Some(other) = index_of(session, name)?.filter(|other| !other.eq_ignore_ascii_case(newest.names.base())) {
+                let reason = format!("there is an index `{name}` of the table `{other}` already");
+                return Err(session.failed(reason, Some("Rename a property, or a model.")));
+            }
             let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
             let (kind, table) = (if *unique { "UNIQUE INDEX" } else { "INDEX" }, newest.names.table());
             session.batch(&format!("CREATE {kind} IF NOT EXISTS {} ON {table} ({})", ident(name), columns.join(", ")))?;
         }
-        Step::DropIndex { name, .. } => session.batch(&format!("DROP INDEX IF EXISTS {}", ident(name)))?,
+        Step::DropIndex { name, .. } => {
+            if index_of(session, name)?.is_some_and(|table| table.eq_ignore_ascii_case(newest.names.base())) {
+                session.batch(&format!("DROP INDEX {}", ident(name)))?;
+            }
+        }
         Step::AddForeignKey { .. } if newest.table.is_adopted() => {
             let reason = "SQLite adds a reference only by making the table anew, and this one was there before".to_owned();
             return Err(Error::Unsupported { what: step.to_string(), reason });
@@ -229,13 +271,7 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> Res
             condition::add(session, &newest, name, (expr, *at))?;
         }
         Step::DropCondition { name, .. } => condition::drop(session, &newest, name)?,
-        Step::ForgetTable { table, .. } => {
-            let names = Names::new(table);
-            for name in [names.base().to_owned(), names.aside(), names.scratch()] {
-                session.batch(&format!("DROP TABLE IF EXISTS {}", ident(&name)))?;
-            }
-            archive::forget(session, names.base())?;
-        }
+        Step::ForgetTable { .. } => forget(session, catalog, entry, span.oldest)?,
         Step::MoveRecords { .. }
         | Step::ForgetRecords { .. }
         | Step::Backfill { .. }
@@ -261,6 +297,12 @@ fn not_null(table: &mut TableText, column: &str, value: bool) {
     for known in table.columns.iter_mut().filter(|known| known.name == column) {
         known.not_null = value;
     }
+}
+
+/// The table that an index belongs to.
+fn index_of(session: &Session<'_>, name: &str) -> Result<Option<String>> {
+    let sql = "SELECT tbl_name FROM sqlite_schema WHERE type = 'index' AND name = ?1 COLLATE nocase";
+    session.row(sql, [name], |row| row.get(0))
 }
 
 fn has_column(session: &Session<'_>, layout: &Layout<'_>, name: &str) -> Result<bool> {
@@ -293,6 +335,18 @@ fn create(session: &Session<'_>, layout: &Layout<'_>, columns: &[coeval_plan::Co
     let key = (!key.is_empty()).then(|| (names.primary_key(), key.to_vec()));
     let text = TableText { name: names.base().to_owned(), columns: texts, key, references: Vec::new() };
     session.batch(&text.text())
+}
+
+/// Drops the tables of the eras of a model that ended by a version.
+fn forget(session: &Session<'_>, catalog: &Catalog, entry: &ModelEntry, by: u32) -> Result<()> {
+    for era in entry.eras.iter().filter(|era| era.end.is_some_and(|end| end <= by)) {
+        let names = names(catalog, entry, era);
+        for name in [names.base().to_owned(), names.aside(), names.scratch()] {
+            session.batch(&format!("DROP TABLE IF EXISTS {}", ident(&name)))?;
+        }
+        archive::forget(session, names.base())?;
+    }
+    Ok(())
 }
 
 fn set_aside(session: &Session<'_>, layout: &Layout<'_>) -> Result<()> {
@@ -382,8 +436,10 @@ fn nulls(session: &Session<'_>, layout: &Layout<'_>, column: &str) -> Result<Vec
 fn twice(session: &Session<'_>, layout: &Layout<'_>, columns: &[String]) -> Result<Vec<Failure>> {
     let list = columns.iter().map(|column| ident(column)).collect::<Vec<_>>().join(", ");
     let same: Vec<String> = columns.iter().map(|column| format!("o.{0} = t.{0}", ident(column))).collect();
+    // By the key, since a property can be called `rowid`.
+    let other: Vec<String> = layout.key().into_iter().map(|column| format!("o.{0} IS NOT t.{0}", ident(column))).collect();
     let condition =
-        format!("EXISTS (SELECT 1 FROM {} AS o WHERE {} AND o.rowid <> t.rowid)", layout.names.table(), same.join(" AND "));
+        format!("EXISTS (SELECT 1 FROM {} AS o WHERE {} AND ({}))", layout.names.table(), same.join(" AND "), other.join(" OR "));
     let reason = format!("another record has the same value of {}", list.replace('"', "`"));
     failures(session, layout, &condition, &reason)
 }

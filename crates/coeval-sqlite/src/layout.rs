@@ -1,8 +1,8 @@
 //! Where the records of a model lie: its base table as the versions up to one have it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use coeval_core::schema::Type;
+use coeval_core::schema::{Model, Type};
 use coeval_plan::table::{Ability, ID, Table, View};
 use coeval_sql::sqlite::Names;
 use coeval_store::catalog::ModelEntry;
@@ -39,7 +39,7 @@ impl<'c> Layout<'c> {
                 return Err(unsupported(reason));
             }
         }
-        let names = Names::new(adopted(era).unwrap_or(&table.name));
+        let names = names(catalog, entry, era);
         Ok(Self { catalog, model: &entry.name, era, table, names })
     }
 
@@ -78,6 +78,66 @@ impl<'c> Layout<'c> {
 /// The table that the model's first version says its rows are in: `table: NAME`.
 pub(crate) fn adopted(era: &Era) -> Option<&str> {
     era.history.model(era.first)?.options.get("table")?.as_str()
+}
+
+/// Where the things of an era's table are: called like the model at the first version of the era, where no older table is.
+pub(crate) fn names(catalog: &Catalog, entry: &ModelEntry, era: &Era) -> Names {
+    // What was there before is called as it is.
+    if let Some(table) = adopted(era) {
+        return Names::new(table);
+    }
+    let first = |era: &Era| era.history.model(era.first).map(|model| model.name.clone()).unwrap_or_default();
+    let own = first(era);
+    let taken = catalog.models.iter().flat_map(|other| other.eras.iter().map(move |era| (other, era))).any(|(other, older)| {
+        let same = std::ptr::eq(other, entry) && older.first == era.first;
+        !same && older.first < era.first && first(older).eq_ignore_ascii_case(&own)
+    });
+    if taken { Names::since(&own, era.first) } else { Names::new(&own) }
+}
+
+/// Refuses models whose names a database cannot hold, takes for one, or takes for its own or coeval's.
+///
+/// # Errors
+/// [`Error::Unsupported`], with the name.
+pub(crate) fn admit(catalog: &Catalog) -> Result<()> {
+    for entry in &catalog.models {
+        for model in entry.eras.iter().flat_map(|era| era.history.versions().filter_map(|version| era.history.model(version))) {
+            admit_model(model)?;
+        }
+    }
+    for version in &catalog.versions {
+        let mut known: BTreeMap<String, &str> = BTreeMap::new();
+        for model in catalog.models.iter().filter_map(|entry| entry.model(version.number)) {
+            if let Some(other) = known.insert(model.name.to_ascii_lowercase(), &model.name) {
+                let reason = format!("SQLite takes its name and that of the model `{}` for one", other.escape_debug());
+                return Err(refused(model, reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn admit_model(model: &Model) -> Result<()> {
+    let low = model.name.to_ascii_lowercase();
+    if low.contains('\0') {
+        return Err(refused(model, "no name can hold NUL".to_owned()));
+    }
+    if let Some((property, _)) = model.properties.iter().find(|(property, _)| property.contains('\0')) {
+        let reason = format!("no name can hold NUL, as that of the property `{}` does", property.escape_debug());
+        return Err(refused(model, reason));
+    }
+    if let Some(prefix) = ["coeval_", "sqlite_"].into_iter().find(|prefix| low.starts_with(prefix)) {
+        return Err(refused(model, format!("names that begin with `{prefix}` are not for models")));
+    }
+    let digits = low.rsplit_once("_v").map(|(_, digits)| digits).unwrap_or_default();
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(refused(model, "SQLite takes the name for that of a version's view".to_owned()));
+    }
+    Ok(())
+}
+
+fn refused(model: &Model, reason: String) -> Error {
+    Error::Unsupported { what: format!("the model `{}` in SQLite", model.name.escape_debug()), reason }
 }
 
 /// The type of a model's key, at its newest version.

@@ -2,7 +2,6 @@
 
 use coeval_core::schema::Type;
 use coeval_plan::ColumnSpec;
-use coeval_plan::table::fit;
 use coeval_sql::sqlite::{ColumnText, Names, Reference, TableText};
 use coeval_store::Result;
 
@@ -34,7 +33,7 @@ pub(crate) fn read(session: &Session<'_>, names: &Names) -> Result<Option<TableT
     });
     let references = found.foreign_keys.iter().filter_map(|key| {
         let (column, target) = key.columns.first()?;
-        let name = fit(&format!("{}_{column}_fkey", names.base()));
+        let name = names.foreign_key(column);
         Some(Reference { name, column: column.clone(), table: key.table.clone(), key: target.clone().unwrap_or_default() })
     });
     let key = (!found.primary_key.is_empty()).then(|| (names.primary_key(), found.primary_key.clone()));

@@ -5,12 +5,21 @@
 mod common;
 
 use std::path::Path;
+use std::sync::Arc;
 
+use coeval_core::history::History;
+use coeval_core::json;
+use coeval_core::op::{Context, Rewrites};
+use coeval_core::schema::{Model, no_shared_types};
+use coeval_core::table::Tables;
 use coeval_sqlite::catalog::{self, Text, quote};
 use coeval_sqlite::rebuild::{Fill, rebuild};
-use coeval_sqlite::{Absent, Database, ForeignKeys, How, Session};
+use coeval_sqlite::{Absent, Database, ForeignKeys, How, Session, Sqlite};
 use coeval_store::event::Unobserved;
-use coeval_store::{Error, Result};
+use coeval_store::ledger::{Action, Entry, Happened, Started, VersionId};
+use coeval_store::lock::Holder;
+use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
+use coeval_store::{Backend as _, Catalog, Era, Error, ModelEntry, Result, Step};
 
 use common::*;
 
@@ -267,4 +276,69 @@ async fn what_was_broken_before_does_not_hinder() {
     let act = |session: &Session<'_>| rebuild(session, "item", &text_of(session, "item")?, &same(&ITEM));
     database.transaction(&how(&["item"]), act).await.unwrap();
     assert_eq!(database.read("reading", everything).await.unwrap().unwrap(), before);
+}
+
+/// Three columns that every row has a value of, and one where a row has none.
+#[tokio::test]
+async fn one_copy_of_a_table_does_for_steps_that_ask_the_same_of_it() {
+    let property = |name: &str| format!(r#""{name}": "string""#);
+    let properties: Vec<String> = ["a", "b", "c", "d"].into_iter().map(property).collect();
+    let model = format!(
+        r#"{{"type": "model", "name": "item", "key": ["id"], "properties": {{"id": {{"type": "integer", "required": true}}, {}}}}}"#,
+        properties.join(", ")
+    );
+    let model = Model::from_value(&json::parse(model.as_bytes()).unwrap(), &no_shared_types).unwrap();
+    let (tables, rewrites) = (Tables::new(), Rewrites::new());
+    let history = History::new(1, model, &[], &Context { tables: &tables, rewrites: &rewrites }).unwrap();
+    let entry = ModelEntry { name: "item".to_owned(), eras: vec![Era { first: 1, end: None, history }] };
+    let versions = vec![VersionId { number: 1, id: "v1".to_owned() }];
+    let catalog = Catalog { versions, models: vec![entry], ..Catalog::default() };
+    let (_folder, path) = fresh();
+    let store = Sqlite::new(database(&path, &[]), "shop", Arc::new(catalog));
+    coeval_engine::migrate(&store, Some(1), false, &coeval_engine::How::quietly()).await.unwrap();
+    let client = rusqlite::Connection::open(&path).unwrap();
+    client.execute_batch("INSERT INTO item_v1 (id, a, b, d) VALUES (1, 'a', 'b', 'd')").unwrap();
+    let asked = |column: &str| Step::SetNotNull { model: "item".to_owned(), column: column.to_owned() };
+    let steps: Vec<Step> = ["a", "b", "c", "d"].into_iter().map(asked).collect();
+    let started = Started {
+        run: "second".to_owned(),
+        action: Action::Migrate,
+        from: 1,
+        to: 1,
+        steps: steps.clone(),
+        policy: Policy::Reject,
+        versions: Vec::new(),
+    };
+    let number = store.ledger().await.unwrap().next();
+    let happened = Happened::Started(started);
+    store.append(&Entry { number, at: String::new(), by: "test".to_owned(), happened }).await.unwrap();
+    let worker = Holder { id: "t".to_owned(), name: "t".to_owned(), purpose: "test".to_owned(), since: String::new() };
+    let (pace, stop) = (Pace::default(), Stop::default());
+    let work = |step: &'static str, undo: bool| Work {
+        run: "second",
+        step,
+        worker: &worker,
+        lock: None,
+        pace: &pace,
+        policy: Policy::Reject,
+        mode: Mode::Write,
+        undo,
+        observer: &Unobserved,
+        stop: &stop,
+    };
+    let required = || -> String {
+        let sql = "SELECT group_concat(name, '') FROM pragma_table_info('item') WHERE \"notnull\" AND name <> 'id'";
+        client.query_row(sql, [], |row| row.get::<_, Option<String>>(0)).unwrap().unwrap_or_default()
+    };
+    assert_eq!(required(), "");
+    store.execute(&steps[0], &work("0", false)).await.unwrap();
+    assert_eq!(required(), "abd");
+    store.execute(&steps[1], &work("1", false)).await.unwrap();
+    assert!(matches!(store.execute(&steps[2], &work("2", false)).await, Err(Error::Records { count: 1 })));
+    assert_eq!(required(), "abd");
+    // Undone from the end, as runs are, none of it is left.
+    for (index, name) in [(2, "undo-2"), (1, "undo-1"), (0, "undo-0")] {
+        store.execute(&steps[index].reverse().unwrap(), &work(name, true)).await.unwrap();
+    }
+    assert_eq!(required(), "");
 }

@@ -1,6 +1,7 @@
 //! Tests of the rules and laws: generators, checks, models to compare with, and the soak. Only ever a dev-dependency.
 
 pub mod differential;
+pub mod hostile;
 pub mod laws;
 pub mod long_history;
 pub mod rng;

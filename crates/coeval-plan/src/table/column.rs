@@ -93,6 +93,9 @@ impl<'h> Columns<'h> {
         };
         let mut names = Names::default();
         names.reserve(MARKER);
+        for own in SYSTEM {
+            names.reserve(own);
+        }
         let mut all = Self { history, names, all: Vec::new(), known: BTreeMap::new(), failed: BTreeMap::new(), writers };
         for (at, face) in faces.iter().enumerate() {
             if at == 0 && face.key.is_empty() && !face.entries.iter().any(|entry| entry.name == ID) {
@@ -221,6 +224,9 @@ impl<'h> Columns<'h> {
 
 /// The column that carries the version of the writer into the triggers. It never holds anything.
 pub const MARKER: &str = "_w";
+
+/// Columns that every table of a database has by itself, so that none of ours can be called so; a view can have them.
+const SYSTEM: [&str; 9] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "rowid", "oid", "_rowid_"];
 
 /// Returns whether a node is only a link of a chain: one thing gives it, it gives one thing, both ways, and nobody else reads
 /// it. It is computed whenever its neighbours change, and nothing of it is kept (rule R8).

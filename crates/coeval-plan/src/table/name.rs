@@ -2,21 +2,33 @@
 
 use std::collections::BTreeSet;
 
-/// How many bytes a name has at most: what PostgreSQL keeps of one.
-const LONGEST: usize = 63;
+use coeval_core::Value;
 
-/// Returns a name that fits; a longer one is cut and ends in a hash of the whole.
+/// How many bytes a name has at most; PostgreSQL cuts longer ones without an error.
+const LIMIT: usize = 63;
+/// How many hexadecimal digits tell apart names that begin alike: 64 bits.
+const DIGITS: usize = 16;
+
+/// Returns the name itself where it is short enough, else its beginning and a hash of all of it.
+///
+/// The same name gives the same result always. Two names give two results: a short name that looks like the result of a long
+/// one is taken for a long one too.
 pub fn fit(name: &str) -> String {
-    if name.len() <= LONGEST {
+    if name.len() <= LIMIT && !looks_cut(name) {
         return name.to_owned();
     }
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let suffix = format!("_{hash:016x}");
-    let mut end = LONGEST - suffix.len();
+    let digest = Value::from(name).digest();
+    let hash: String = digest.chars().filter(char::is_ascii_hexdigit).take(DIGITS).collect();
+    let mut end = name.len().min(LIMIT - DIGITS - 1);
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{suffix}", &name[..end])
+    format!("{}~{hash}", &name[..end])
+}
+
+/// Whether a name ends as the results of [`fit`] do.
+fn looks_cut(name: &str) -> bool {
+    name.rsplit_once('~').is_some_and(|(_, end)| end.len() == DIGITS && end.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Names that were given.
@@ -51,9 +63,14 @@ mod tests {
     #[test]
     fn long_names_differ_where_their_ends_do() {
         let (a, b) = (format!("{}a", "ä".repeat(60)), format!("{}b", "ä".repeat(60)));
-        assert!(fit(&a).len() <= LONGEST && fit(&b).len() <= LONGEST);
+        assert!(fit(&a).len() <= LIMIT && fit(&b).len() <= LIMIT);
         assert_ne!(fit(&a), fit(&b));
         assert_eq!(fit("short"), "short");
+        assert_eq!(fit(&"x".repeat(63)), "x".repeat(63));
+        assert_eq!(fit(&a), fit(&a));
+        assert!(fit(&a).starts_with(&"ä".repeat(23)), "{}", fit(&a));
+        // A name that is the result of another is not its own result.
+        assert_ne!(fit(&fit(&a)), fit(&a));
     }
 
     #[test]

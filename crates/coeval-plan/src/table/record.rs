@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coeval_core::history::{NodeId, Scope, Time};
-use coeval_core::lens::{Cell, Elements, META, Refused, State, Stored, recomputed};
+use coeval_core::history::{Gate, NodeId, Scope, Time};
+use coeval_core::lens::{Cell, Elements, Keep, META, Refused, State, Stored, recomputed};
 use coeval_core::value::{Object, Value};
 
 use super::{Held, Table, View};
@@ -60,55 +60,75 @@ impl Table<'_> {
     pub fn state(&self, known: &Known<'_>, view: &View) -> Result<State, Refused> {
         let shape = self.shape(view.version);
         let mut document = self.document(known.values, view);
+        let mut notes = None;
         let mut state = match known.kept {
             None => self.history.born(shape, &document)?,
             Some(kept) => {
                 if let Value::Object(object) = &mut document {
                     object.insert(META, kept.clone());
                 }
-                self.history.state(&Stored::from_value(document, shape)?)?
+                let stored = Stored::from_value(document, shape)?;
+                let state = self.history.state(&stored)?;
+                notes = Some(stored.keep);
+                state
             }
         };
-        let (mut fixed, mut changed) = (BTreeSet::new(), false);
+        let (mut fixed, mut moved) = (BTreeSet::new(), BTreeSet::new());
         for node in 0..self.scope().nodes.len() {
             let given = known.given.get(&node).cloned();
             // Elements have states of their own, which a column of one shape does not tell.
             let told = || self.cell(known, node).filter(|_| self.scope().nodes[node].elements.is_none());
             if let Some(cell) = given.or_else(told) {
                 fixed.insert(node);
-                changed |= !cell.same(&state.cells[node]);
+                if !cell.same(&state.cells[node]) {
+                    moved.insert(node);
+                }
                 state.cells[node] = cell;
             }
         }
         if known.kept.is_none() {
-            changed |= self.merge(known, view, &mut state)?;
+            moved.extend(self.merge(known, view, &mut state)?);
         }
         self.extras(known, &mut state);
-        if changed {
-            self.settle(known, view, &fixed, &mut state);
-        }
+        self.follow(known, view, &fixed, moved, notes.as_ref(), &mut state);
         Ok(state)
     }
 
-    /// What no column holds follows from what the columns do hold.
-    fn settle(&self, known: &Known<'_>, view: &View, fixed: &BTreeSet<NodeId>, state: &mut State) {
-        let order = self.order(view);
-        for _ in 0..order.hidden.len() {
-            let again = recomputed(self.scope(), view.time, state, &Value::Null);
-            let mut moved = false;
-            for hidden in order.hidden.iter().filter(|hidden| !fixed.contains(&hidden.node)) {
-                let elements = self.scope().nodes[hidden.node].elements.is_some() && self.lies(known, hidden.node);
-                // What the archive has is not computed, nor are elements that columns hold.
-                if elements || known.kept.is_some() && hidden.sticky {
-                    continue;
-                }
-                if let Some(cell) = again[hidden.node].clone().filter(|cell| !cell.same(&state.cells[hidden.node])) {
-                    state.cells[hidden.node] = cell;
-                    moved = true;
-                }
+    /// Computes anew what no column holds and follows from what moved: from nodes that are otherwise in their columns than in what
+    /// was computed, or was kept. The rest is what it was.
+    fn follow(
+        &self,
+        known: &Known<'_>,
+        view: &View,
+        fixed: &BTreeSet<NodeId>,
+        mut moved: BTreeSet<NodeId>,
+        notes: Option<&Keep>,
+        state: &mut State,
+    ) {
+        if moved.is_empty() {
+            return;
+        }
+        let scope = self.scope();
+        let mut again = recomputed(scope, view.time, state, &Value::Null);
+        let mut since = BTreeSet::new();
+        for hidden in &self.order(view).hidden {
+            let node = hidden.node;
+            let deps = || hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+            // A value of its own does not follow, nor do elements that columns hold.
+            let own = |notes: &Keep| notes.get(&scope.nodes[node].key).is_some_and(|entry| entry.of.is_none());
+            let elements = scope.nodes[node].elements.is_some() && self.lies(known, node);
+            let stays = fixed.contains(&node) || elements || hidden.sticky && notes.is_some_and(own);
+            if stays || !deps().any(|dep| moved.contains(&dep)) {
+                continue;
             }
-            if !moved || known.kept.is_some() {
-                break;
+            if deps().any(|dep| since.contains(&dep)) {
+                again = recomputed(scope, view.time, state, &Value::Null);
+                since.clear();
+            }
+            if let Some(cell) = again[node].clone().filter(|cell| !cell.same(&state.cells[node])) {
+                state.cells[node] = cell;
+                moved.insert(node);
+                since.insert(node);
             }
         }
     }
@@ -145,9 +165,10 @@ impl Table<'_> {
         })
     }
 
-    /// Adds to the elements of lists and maps what columns say that have them in the shapes of other versions; whether any does.
-    fn merge(&self, known: &Known<'_>, view: &View, state: &mut State) -> Result<bool, Refused> {
-        let mut merged = false;
+    /// Adds to the elements of lists and maps what columns say that have them in the shapes of other versions; returns which lists
+    /// and maps these are.
+    fn merge(&self, known: &Known<'_>, view: &View, state: &mut State) -> Result<BTreeSet<NodeId>, Refused> {
+        let mut merged = BTreeSet::new();
         for at in known.columns {
             let nodes = (0..self.scope().nodes.len()).filter(|node| self.scope().nodes[*node].elements.is_some());
             let nodes: Vec<NodeId> = nodes.filter(|node| self.homes(*node).iter().any(|spot| spot.column == *at)).collect();
@@ -167,7 +188,7 @@ impl Table<'_> {
                     (_, told) if self.spot(view, node).is_none() => told.clone(),
                     (own, _) => own,
                 };
-                merged = true;
+                merged.insert(node);
             }
         }
         Ok(merged)

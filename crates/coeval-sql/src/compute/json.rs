@@ -1,5 +1,7 @@
 //! JSON in the two dialects: `jsonb` in PostgreSQL, text in SQLite. SQL's NULL is absence, JSON's null is null.
 
+use coeval_core::Value;
+
 use crate::dialect::Dialect;
 use crate::name::string;
 
@@ -27,9 +29,9 @@ pub(crate) fn member(object: &str, name: &str, dialect: Dialect) -> String {
     }
 }
 
-/// The path of a member in SQLite's notation.
+/// The path of a member in SQLite's notation: the name as JSON has it.
 fn sqlite_path(name: &str) -> String {
-    format!("$.\"{name}\"")
+    format!("$.{}", Value::from(name))
 }
 
 /// Whether it is an object; never NULL.

@@ -95,7 +95,8 @@ pub fn triggers(
     };
     let function = |name: &str, body: &str, end: &str| {
         format!(
-            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $coeval$\nDECLARE\n{declare}BEGIN\n{given}{body}{end}  RETURN NEW;\nEND\n$coeval$"
+            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS {}",
+            crate::name::body(&format!("\nDECLARE\n{declare}BEGIN\n{given}{body}{end}  RETURN NEW;\nEND\n"))
         )
     };
     Ok(Some(Triggers {

@@ -9,7 +9,7 @@ use super::Names;
 use super::table::default_of;
 use crate::dialect::Dialect;
 use crate::literal::Unfit;
-use crate::name::ident;
+use crate::name::{fit, ident};
 use crate::types::{KeyType, column_type};
 
 /// Renders a version's view of a table, in a schema that is there.
@@ -33,7 +33,8 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
         .iter()
         .map(|(name, at)| {
             let own = column(*at);
-            if own == ident(name) { own } else { format!("{own} AS {}", ident(name)) }
+            let shown = ident(&fit(name));
+            if own == shown { own } else { format!("{own} AS {shown}") }
         })
         .collect();
     if view.marked {
@@ -46,7 +47,7 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
         out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
     }
     for (name, default) in defaults(table, view, keys, d)? {
-        out.push(format!("ALTER VIEW {outer} ALTER COLUMN {} SET DEFAULT {default}", ident(name)));
+        out.push(format!("ALTER VIEW {outer} ALTER COLUMN {} SET DEFAULT {default}", ident(&fit(name))));
     }
     Ok(out)
 }
@@ -57,7 +58,7 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
 /// A default that no column can hold.
 pub fn view_defaults(table: &Table<'_>, view: &View, keys: KeyType<'_>) -> Result<Vec<(String, String)>, Unfit> {
     let all = defaults(table, view, keys, Dialect::Postgres)?;
-    Ok(all.into_iter().map(|(name, default)| (name.to_owned(), default)).collect())
+    Ok(all.into_iter().map(|(name, default)| (fit(name), default)).collect())
 }
 
 fn defaults<'t>(table: &Table<'_>, view: &'t View, keys: KeyType<'_>, d: Dialect) -> Result<Vec<(&'t str, String)>, Unfit> {
@@ -105,18 +106,21 @@ pub fn drop_copy(view: &View, names: &Names) -> Vec<String> {
 /// A default that no column can hold.
 pub fn copy_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<'_>) -> Result<Vec<String>, Unfit> {
     let (twin, outer, function) = (names.copy(view), names.view(view), names.copy_function(view));
-    let columns: Vec<String> = view.entries.iter().map(|(name, _)| ident(name)).collect();
+    let columns: Vec<String> = view.entries.iter().map(|(name, _)| ident(&fit(name))).collect();
     let values: Vec<String> = columns.iter().map(|column| format!("NEW.{column}")).collect();
     let mut out = vec![format!("CREATE VIEW {twin} AS SELECT * FROM {outer}")];
     for (name, default) in defaults(table, view, keys, Dialect::Postgres)? {
-        out.push(format!("ALTER VIEW {twin} ALTER COLUMN {} SET DEFAULT {default}", ident(name)));
+        out.push(format!("ALTER VIEW {twin} ALTER COLUMN {} SET DEFAULT {default}", ident(&fit(name))));
     }
     let mut body = String::new();
     let _ = write!(
         body,
-        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $coeval$\nBEGIN\n  INSERT INTO {outer} ({}) OVERRIDING SYSTEM VALUE VALUES ({});\n  RETURN NEW;\nEND\n$coeval$",
-        columns.join(", "),
-        values.join(", ")
+        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {}",
+        crate::name::body(&format!(
+            "\nBEGIN\n  INSERT INTO {outer} ({}) OVERRIDING SYSTEM VALUE VALUES ({});\n  RETURN NEW;\nEND\n",
+            columns.join(", "),
+            values.join(", ")
+        ))
     );
     out.push(body);
     out.push(format!("CREATE TRIGGER copy INSTEAD OF INSERT ON {twin} FOR EACH ROW EXECUTE FUNCTION {function}()"));

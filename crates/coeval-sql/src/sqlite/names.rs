@@ -10,15 +10,21 @@ use crate::name::{fit, ident};
 /// The names of what belongs to a table. SQLite has no schemas, so that views and tables share one space of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
+    name: String,
     table: String,
     /// The column that the database numbers where it is left out.
     numbered: Option<String>,
 }
 
 impl Names {
-    /// Returns the names for a base table.
-    pub fn new(table: &str) -> Self {
-        Self { table: fit(table), numbered: None }
+    /// Returns the names for a base table that is called like its model.
+    pub fn new(model: &str) -> Self {
+        Self { name: model.to_owned(), table: fit(model), numbered: None }
+    }
+
+    /// Returns the names for the base table of a model that is there since a version, where an older table is called like it.
+    pub fn since(model: &str, version: u32) -> Self {
+        Self { name: model.to_owned(), table: fit(&format!("coeval_table_{model}_{version}")), numbered: None }
     }
 
     /// Returns the same names, where the database numbers a column that is left out.
@@ -65,6 +71,11 @@ impl Names {
     /// Returns the check of a column, as it is.
     pub fn check(&self, column: &str) -> String {
         fit(&format!("{}_{column}_check", self.table))
+    }
+
+    /// Returns the foreign key of a column, as it is.
+    pub fn foreign_key(&self, column: &str) -> String {
+        fit(&format!("{}_{column}_fkey", self.name))
     }
 
     /// Returns the primary key's constraint, as it is.
