@@ -357,6 +357,22 @@ async fn indexes_and_references_of_later_versions_go_with_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn retiring_drops_what_only_old_versions_showed_and_never_the_table() {
+    let url = fresh().await;
+    let client = session(&url).await;
+    run(&client, "CREATE TABLE item (id serial PRIMARY KEY, n int NOT NULL, own point); INSERT INTO item (n) VALUES (5)").await;
+    let change: &[&[&str]] = &[&[
+        r#"{"retype_property": {"path": "n", "schema": {"type": "string", "required": true}, "up": "cast(n as string)", "down": "cast(n as integer)"}}"#,
+    ]];
+    let backend = adopt(&url, &[("item", change)], 2).await;
+    migrate(&backend, 2).await;
+    coeval_engine::retire(&backend, 2, &coeval_engine::How::quietly()).await.unwrap_or_else(|e| panic!("{e:?}"));
+    run(&client, "INSERT INTO shop_v2.item (n) VALUES ('6')").await;
+    assert_eq!(ask(&client, "SELECT id, n FROM shop_v2.item ORDER BY id").await, "1|5\n2|6");
+    assert_eq!(drifts(&backend).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_names_are_taken_as_they_are() {
     let url = fresh().await;
     let client = session(&url).await;

@@ -22,14 +22,16 @@ pub(crate) async fn find(store: &Sqlite) -> Result<Vec<Drift>> {
     let (catalog, deployment, retired) = (Arc::clone(&store.catalog), Arc::clone(&store.deployment), Arc::clone(&store.retired));
     let look = move |session: &Session<'_>| -> Result<Vec<Drift>> {
         let ledger = state::ledger(session, &deployment)?;
-        let catalog = retired.catalog(&catalog, ledger.oldest());
+        let whole = catalog;
+        let catalog = retired.catalog(&whole, ledger.oldest());
         let (made, newest) = (ledger.made().min(catalog.head()), ledger.newest().unwrap_or_default());
         let mut out = Vec::new();
         for entry in &catalog.models {
             for era in entry.eras.iter().filter(|era| era.first <= made && era.end.is_none_or(|end| end > ledger.oldest())) {
                 let layout = Layout::new(&catalog, entry, era, execute::last(era, made))?;
+                let gone = gone(&whole, &layout, made)?;
                 let live = (ledger.oldest(), newest);
-                let differences = table(session, &catalog, &layout, execute::last(era, made), live)?;
+                let differences = table(session, &catalog, (&layout, &gone), execute::last(era, made), live)?;
                 out.extend(differences.into_iter().map(|difference| Drift { model: entry.name.clone(), difference }));
             }
         }
@@ -38,10 +40,24 @@ pub(crate) async fn find(store: &Sqlite) -> Result<Vec<Drift>> {
     Ok(store.database.read("comparing the database with the versions", look).await?.unwrap_or_default())
 }
 
+/// The columns that only retired versions had need of.
+fn gone(whole: &Catalog, layout: &Layout<'_>, made: u32) -> Result<BTreeSet<String>> {
+    let mut out = BTreeSet::new();
+    let entry = whole.model(layout.model)?;
+    for era in entry.eras.iter().filter(|era| era.first <= made) {
+        let all = Layout::new(whole, entry, era, execute::last(era, made))?;
+        if all.names == layout.names {
+            out.extend(all.table.columns.iter().map(|column| column.name.clone()));
+        }
+    }
+    out.retain(|name| layout.table.columns.iter().all(|column| column.name != *name));
+    Ok(out)
+}
+
 fn table(
     session: &Session<'_>,
     catalog: &Catalog,
-    layout: &Layout<'_>,
+    (layout, gone): (&Layout<'_>, &BTreeSet<String>),
     made: u32,
     (oldest, newest): (u32, u32),
 ) -> Result<Vec<Difference>> {
@@ -53,7 +69,7 @@ fn table(
     let versions = coeval_store::lower::versions(catalog, era, made);
     let steps = coeval_plan::lower(layout.model, &era.history, &versions, None, made, ability);
     let steps = steps.map_err(|unsuitable| Error::failed("comparing the database with the versions", unsuitable.to_string()))?;
-    let mut out = columns(session, layout, &there, &steps)?;
+    let mut out = columns(session, layout, &there, &steps, gone)?;
     out.extend(rules(&there, base, &steps));
     let present = layout.present(session)?;
     for view in layout.table.views.iter().filter(|view| view.version >= oldest && view.version <= newest) {
@@ -93,7 +109,13 @@ fn text(what: &str, wanted: &str, found: Option<&str>) -> Option<Difference> {
 }
 
 /// The columns and their checks.
-fn columns(session: &Session<'_>, layout: &Layout<'_>, there: &Table, steps: &[Step]) -> Result<Vec<Difference>> {
+fn columns(
+    session: &Session<'_>,
+    layout: &Layout<'_>,
+    there: &Table,
+    steps: &[Step],
+    retired: &BTreeSet<String>,
+) -> Result<Vec<Difference>> {
     let keys = |model: &str| layout.key_type(model);
     let native = adopted::known(session, layout)?;
     let mut specs: BTreeMap<&str, &ColumnSpec> = BTreeMap::new();
@@ -129,7 +151,7 @@ fn columns(session: &Session<'_>, layout: &Layout<'_>, there: &Table, steps: &[S
             out.push(Difference::new(format!("check `{name}`"), Some(wanted), found));
         }
     }
-    for (name, column) in &native {
+    for (name, column) in native.iter().filter(|(name, _)| !retired.contains(*name)) {
         expected.push(Expected {
             name: name.clone(),
             native: column.kind.clone(),
