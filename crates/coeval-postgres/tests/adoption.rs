@@ -201,7 +201,8 @@ async fn records_of_a_table_that_was_taken_over_are_written_as_others_are() {
     // A key that the database numbers may be said, and what it fills in may be left out.
     assert_eq!(put(1, r#"{"id": 7, "name": "Gus", "pay": 1.5, "mood": "sad"}"#).await.unwrap(), key("7"));
     assert_eq!(put(2, r#"{"id": 8, "full_name": "Hal", "pay": 250, "grade": "x", "mood": "low"}"#).await.unwrap(), key("8"));
-    assert_eq!(put(1, r#"{"id": 7, "name": "Gus", "pay": 2.5, "mood": "happy"}"#).await.unwrap(), key("7"));
+    let change = Change::MergePatch(r#"{"pay": 2.5, "mood": "happy"}"#.to_owned());
+    backend.records().write("staff", Some(&key("7")), 1, &change, &Expect::Present).await.unwrap();
     let rows = "SELECT id, name, pay, mood, since IS NULL, full_name IS NULL FROM (SELECT *, name AS full_name FROM staff) AS s WHERE id > 6 ORDER BY id";
     assert_eq!(ask(&client, rows).await, "7|Gus|2.50|happy|f|f\n8|Hal|2.50|sad|f|f");
 }

@@ -65,5 +65,5 @@ async fn merge_writes_through_versions_from_17_on_and_is_refused_before() {
                     WHEN MATCHED THEN UPDATE SET price = 1.5 RETURNING t.id, t.price";
     assert_eq!(ask(&client, returned).await, "1|1.5");
     rollback(&backend, 1).await;
-    assert_eq!(ask(&client, "SELECT id, price FROM shop_v1.item ORDER BY id").await, "1|1.5\n3|3.25\n4|4.5");
+    assert_eq!(ask(&client, "SELECT id, trim_scale(price) FROM shop_v1.item ORDER BY id").await, "1|1.5\n3|3.25\n4|4.5");
 }
