@@ -162,7 +162,7 @@ impl Look<'_> {
             let columns = self.native.iter().filter(|(name, _)| !retired(name)).map(|(name, native)| {
                 let null = if native.nullable { "" } else { " NOT NULL" };
                 let default = native.default.as_ref().map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
-                format!("{} {}{null}{default}", ident(name), native.native)
+                format!("{} {}{null}{default}", ident(name), native.kind)
             });
             out.push(format!("CREATE TABLE {TABLE} ({})", columns.collect::<Vec<_>>().join(", ")));
             for at in wanted.into_iter().filter(|at| !self.native.contains_key(&table.columns[*at].name)) {

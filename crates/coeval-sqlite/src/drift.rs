@@ -120,10 +120,10 @@ fn columns(
     let native = adopted::known(session, layout)?;
     let mut specs: BTreeMap<&str, &ColumnSpec> = BTreeMap::new();
     for step in steps {
-        match step {
-            Step::CreateTable { columns, .. } => specs.extend(columns.iter().map(|column| (column.name.as_str(), column))),
-            Step::AddColumn { column, .. } => drop(specs.insert(&column.name, column)),
-            _ => {}
+        if let Step::CreateTable { columns, .. } = step {
+            specs.extend(columns.iter().map(|column| (column.name.as_str(), column)));
+        } else if let Step::AddColumn { column, .. } = step {
+            specs.insert(&column.name, column);
         }
     }
     let key = layout.key();
@@ -176,25 +176,22 @@ fn rules(there: &Table, base: &str, steps: &[Step]) -> Vec<Difference> {
     let dropped: BTreeSet<&String> =
         steps.iter().filter_map(|step| if let Step::DropIndex { name, .. } = step { Some(name) } else { None }).collect();
     for step in steps {
-        match step {
-            Step::CreateIndex { name, columns, unique, .. } if !dropped.contains(name) => {
-                let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
-                let kind = if *unique { "UNIQUE INDEX" } else { "INDEX" };
-                let wanted = format!("CREATE {kind} {} ON {} ({})", ident(name), ident(base), columns.join(", "));
-                let found =
-                    there.indexes.iter().find(|index| index.name == *name).map(|index| index.sql.clone().unwrap_or_default());
-                if found.as_ref() != Some(&wanted) {
-                    out.push(Difference::new(format!("index `{name}`"), Some(wanted), found));
-                }
+        if let Step::CreateIndex { name, columns, unique, .. } = step
+            && !dropped.contains(name)
+        {
+            let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+            let kind = if *unique { "UNIQUE INDEX" } else { "INDEX" };
+            let wanted = format!("CREATE {kind} {} ON {} ({})", ident(name), ident(base), columns.join(", "));
+            let found = there.indexes.iter().find(|index| index.name == *name).map(|index| index.sql.clone().unwrap_or_default());
+            if found.as_ref() != Some(&wanted) {
+                out.push(Difference::new(format!("index `{name}`"), Some(wanted), found));
             }
-            Step::AddForeignKey { column, references, .. } => {
-                let is = |key: &&catalog::ForeignKey| matches!(key.columns.as_slice(), [(own, _)] if own == column);
-                if !there.foreign_keys.iter().any(|key| is(&key)) {
-                    let what = format!("reference of column `{column}`");
-                    out.push(Difference::new(what, Some(format!("a key of `{references}`")), None));
-                }
+        } else if let Step::AddForeignKey { column, references, .. } = step {
+            let is = |key: &catalog::ForeignKey| matches!(key.columns.as_slice(), [(own, _)] if own == column);
+            if !there.foreign_keys.iter().any(is) {
+                let what = format!("reference of column `{column}`");
+                out.push(Difference::new(what, Some(format!("a key of `{references}`")), None));
             }
-            _ => {}
         }
     }
     out
