@@ -29,7 +29,7 @@ pub(crate) async fn find(store: &Sqlite) -> Result<Vec<Drift>> {
         for entry in &catalog.models {
             for era in entry.eras.iter().filter(|era| era.first <= made && era.end.is_none_or(|end| end > ledger.oldest())) {
                 let layout = Layout::new(&catalog, entry, era, execute::last(era, made))?;
-                let gone = gone(&whole, &layout, made)?;
+                let gone = gone(&whole, &layout, made, ledger.oldest())?;
                 let live = (ledger.oldest(), newest);
                 let differences = table(session, &catalog, (&layout, &gone), execute::last(era, made), live)?;
                 out.extend(differences.into_iter().map(|difference| Drift { model: entry.name.clone(), difference }));
@@ -41,16 +41,17 @@ pub(crate) async fn find(store: &Sqlite) -> Result<Vec<Drift>> {
 }
 
 /// The columns that only retired versions had need of.
-fn gone(whole: &Catalog, layout: &Layout<'_>, made: u32) -> Result<BTreeSet<String>> {
+fn gone(whole: &Catalog, layout: &Layout<'_>, made: u32, oldest: u32) -> Result<BTreeSet<String>> {
     let mut out = BTreeSet::new();
     let entry = whole.model(layout.model)?;
     for era in entry.eras.iter().filter(|era| era.first <= made) {
         let all = Layout::new(whole, entry, era, execute::last(era, made))?;
         if all.names == layout.names {
-            out.extend(all.table.columns.iter().map(|column| column.name.clone()));
+            let needed = coeval_plan::needed(&all.table, oldest);
+            let columns = all.table.columns.iter().enumerate().filter(|(at, _)| !needed.contains(at));
+            out.extend(columns.map(|(_, column)| column.name.clone()));
         }
     }
-    out.retain(|name| layout.table.columns.iter().all(|column| column.name != *name));
     Ok(out)
 }
 
@@ -134,7 +135,7 @@ fn columns(
         at.is_none_or(|at| layout.table.is_gone(at) || layout.table.columns[at].held == Held::Id && layout.table.is_adopted())
     };
     for (name, spec) in &specs {
-        if native.contains_key(*name) || gone(name) {
+        if native.contains_key(*name) || gone(name) || retired.contains(*name) {
             continue;
         }
         let text = shape::column(session, spec, &layout.names, &keys)?;
