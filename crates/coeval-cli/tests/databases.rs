@@ -78,7 +78,7 @@ impl Store<'_> {
         let told = self.says(&["verify"], 1);
         assert!(told.contains(drifted), "{told}");
         let json = self.says(&["verify", "--format", "json"], 1);
-        assert!(json.contains("\"drift\": \"trigger `") && json.contains("\"found\": null"), "{json}");
+        assert!(json.contains("\"drift\":\"trigger `") && json.contains("\"found\":null"), "{json}");
         self.says(&["rollback", "--to", "1"], 0);
         self.says(&["migrate"], 0);
         self.says(&["verify"], 0);

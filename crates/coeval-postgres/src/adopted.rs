@@ -20,7 +20,7 @@ use crate::table::{lock, text};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Native {
     /// Its type as the server prints it.
-    pub(crate) native: String,
+    pub(crate) kind: String,
     pub(crate) nullable: bool,
     /// The expression of its default, where it has one that `ALTER TABLE` may set.
     pub(crate) default: Option<String>,
@@ -80,7 +80,7 @@ pub(crate) async fn known(backend: &PostgresBackend, layout: &Layout<'_>) -> Res
     let deployment = backend.state().deployment();
     let rows = client.query_typed(sql, &[(&deployment, Type::TEXT), (&schema, Type::TEXT), (&name, Type::TEXT)]).await;
     let column = |row: &tokio_postgres::Row| -> Result<(String, Native), tokio_postgres::Error> {
-        Ok((row.try_get(0)?, Native { native: row.try_get(1)?, nullable: row.try_get(2)?, default: row.try_get(3)? }))
+        Ok((row.try_get(0)?, Native { kind: row.try_get(1)?, nullable: row.try_get(2)?, default: row.try_get(3)? }))
     };
     rows.during(&doing)?.iter().map(column).collect::<Result<_, _>>().during(&doing)
 }

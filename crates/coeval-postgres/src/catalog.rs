@@ -184,11 +184,18 @@ fn constant(default: &str, ty: &Type) -> Option<Value> {
     };
     let quoted = default.starts_with('\'');
     let value = match ty {
-        Type::String | Type::Enum { .. } | Type::Uuid | Type::Date if quoted => Value::from(text.as_str()),
+        Type::String | Type::Enum { .. } | Type::Uuid | Type::Date => Value::from(quoted.then_some(text.as_str())?),
         Type::Integer | Type::Number | Type::Decimal { .. } | Type::Float | Type::Boolean => json::parse(text.as_bytes()).ok()?,
-        Type::Json if quoted => json::parse(text.as_bytes()).ok()?,
+        Type::Json => json::parse(quoted.then_some(text.as_str())?.as_bytes()).ok()?,
         // The others have several forms of one value.
-        _ => return None,
+        Type::Time
+        | Type::Datetime
+        | Type::Bytes
+        | Type::Object(_)
+        | Type::Array { .. }
+        | Type::Map { .. }
+        | Type::Union { .. }
+        | Type::Ref { .. } => return None,
     };
     ty.admits(&value).then_some(value)
 }

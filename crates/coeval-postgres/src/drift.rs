@@ -158,10 +158,11 @@ impl Look<'_> {
             // The schema's own statement is the first.
             out.extend(made.into_iter().skip(1));
         } else {
-            let columns = self.native.iter().map(|(name, native)| {
+            let retired = |name: &str| (0..table.columns.len()).any(|at| table.columns[at].name == *name && table.is_gone(at));
+            let columns = self.native.iter().filter(|(name, _)| !retired(name)).map(|(name, native)| {
                 let null = if native.nullable { "" } else { " NOT NULL" };
                 let default = native.default.as_ref().map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
-                format!("{} {}{null}{default}", ident(name), native.native)
+                format!("{} {}{null}{default}", ident(name), native.kind)
             });
             out.push(format!("CREATE TABLE {TABLE} ({})", columns.collect::<Vec<_>>().join(", ")));
             for at in wanted.into_iter().filter(|at| !self.native.contains_key(&table.columns[*at].name)) {

@@ -201,7 +201,8 @@ async fn records_of_a_table_that_was_taken_over_are_written_as_others_are() {
     // A key that the database numbers may be said, and what it fills in may be left out.
     assert_eq!(put(1, r#"{"id": 7, "name": "Gus", "pay": 1.5, "mood": "sad"}"#).await.unwrap(), key("7"));
     assert_eq!(put(2, r#"{"id": 8, "full_name": "Hal", "pay": 250, "grade": "x", "mood": "low"}"#).await.unwrap(), key("8"));
-    assert_eq!(put(1, r#"{"id": 7, "name": "Gus", "pay": 2.5, "mood": "happy"}"#).await.unwrap(), key("7"));
+    let change = Change::MergePatch(r#"{"pay": 2.5, "mood": "happy"}"#.to_owned());
+    backend.records().write("staff", Some(&key("7")), 1, &change, &Expect::Present).await.unwrap();
     let rows = "SELECT id, name, pay, mood, since IS NULL, full_name IS NULL FROM (SELECT *, name AS full_name FROM staff) AS s WHERE id > 6 ORDER BY id";
     assert_eq!(ask(&client, rows).await, "7|Gus|2.50|happy|f|f\n8|Hal|2.50|sad|f|f");
 }
@@ -354,6 +355,22 @@ async fn indexes_and_references_of_later_versions_go_with_them() {
     similar(&dump(&url), &middle, "back at version 2");
     rollback(&backend, 0).await;
     similar(&dump(&url), &was, "everything is rolled back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retiring_drops_what_only_old_versions_showed_and_never_the_table() {
+    let url = fresh().await;
+    let client = session(&url).await;
+    run(&client, "CREATE TABLE item (id serial PRIMARY KEY, n int NOT NULL, own point); INSERT INTO item (n) VALUES (5)").await;
+    let change: &[&[&str]] = &[&[
+        r#"{"retype_property": {"path": "n", "schema": {"type": "string", "required": true}, "up": "cast(n as string)", "down": "cast(n as integer)"}}"#,
+    ]];
+    let backend = adopt(&url, &[("item", change)], 2).await;
+    migrate(&backend, 2).await;
+    coeval_engine::retire(&backend, 2, &coeval_engine::How::quietly()).await.unwrap_or_else(|e| panic!("{e:?}"));
+    run(&client, "INSERT INTO shop_v2.item (n) VALUES ('6')").await;
+    assert_eq!(ask(&client, "SELECT id, n FROM shop_v2.item ORDER BY id").await, "1|5\n2|6");
+    assert_eq!(drifts(&backend).await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

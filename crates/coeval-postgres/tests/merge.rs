@@ -52,7 +52,10 @@ async fn merge_writes_through_versions_from_17_on_and_is_refused_before() {
     assert_eq!(ask(&client, rows).await, "1|Stool|750|4|Stool-\n2|Desk|500|0|Desk-\n3|Lamp|325|0|Lamp-");
     client.batch_execute(NEW).await.unwrap();
     assert_eq!(ask(&client, rows).await, "1|Stool|2000|4|Stool-\n3|Lamp|325|0|Lamp-\n4|Rug|450|2|rug");
-    assert_eq!(ask(&client, "SELECT id, name, price FROM shop_v1.item ORDER BY id").await, "1|Stool|20\n3|Lamp|3.25\n4|Rug|4.5");
+    assert_eq!(
+        ask(&client, "SELECT id, name, trim_scale(price) FROM shop_v1.item ORDER BY id").await,
+        "1|Stool|20\n3|Lamp|3.25\n4|Rug|4.5"
+    );
     // What another version could not show is refused, as by any other write.
     let wrong = "MERGE INTO shop_v3.item AS t USING (VALUES (9)) AS s (id) ON t.id = s.id WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)";
     let error = client.batch_execute(wrong).await.unwrap_err();
@@ -62,5 +65,5 @@ async fn merge_writes_through_versions_from_17_on_and_is_refused_before() {
                     WHEN MATCHED THEN UPDATE SET price = 1.5 RETURNING t.id, t.price";
     assert_eq!(ask(&client, returned).await, "1|1.5");
     rollback(&backend, 1).await;
-    assert_eq!(ask(&client, "SELECT id, price FROM shop_v1.item ORDER BY id").await, "1|1.5\n3|3.25\n4|4.5");
+    assert_eq!(ask(&client, "SELECT id, trim_scale(price) FROM shop_v1.item ORDER BY id").await, "1|1.5\n3|3.25\n4|4.5");
 }

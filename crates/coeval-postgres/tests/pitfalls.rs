@@ -218,9 +218,14 @@ async fn views_do_not_get_around_row_level_security() {
         ),
     )
     .await;
-    migrate(&backend, 2).await;
-    ask(&client, &format!("SET ROLE {role}")).await;
-    assert_eq!(ask(&client, "SELECT title FROM shop_v2.item").await, "mine");
-    ask(&client, "RESET ROLE").await;
+    if ask(&client, "SHOW server_version_num").await.parse::<i32>().unwrap() < 150_000 {
+        let refused = coeval_engine::migrate(&backend, Some(2), false, &coeval_engine::How::quietly()).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("before PostgreSQL 15 views get around it"), "{refused:?}");
+    } else {
+        migrate(&backend, 2).await;
+        ask(&client, &format!("SET ROLE {role}")).await;
+        assert_eq!(ask(&client, "SELECT title FROM shop_v2.item").await, "mine");
+        ask(&client, "RESET ROLE").await;
+    }
     ask(&client, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }

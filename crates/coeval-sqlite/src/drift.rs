@@ -22,14 +22,16 @@ pub(crate) async fn find(store: &Sqlite) -> Result<Vec<Drift>> {
     let (catalog, deployment, retired) = (Arc::clone(&store.catalog), Arc::clone(&store.deployment), Arc::clone(&store.retired));
     let look = move |session: &Session<'_>| -> Result<Vec<Drift>> {
         let ledger = state::ledger(session, &deployment)?;
-        let catalog = retired.catalog(&catalog, ledger.oldest());
+        let whole = catalog;
+        let catalog = retired.catalog(&whole, ledger.oldest());
         let (made, newest) = (ledger.made().min(catalog.head()), ledger.newest().unwrap_or_default());
         let mut out = Vec::new();
         for entry in &catalog.models {
             for era in entry.eras.iter().filter(|era| era.first <= made && era.end.is_none_or(|end| end > ledger.oldest())) {
                 let layout = Layout::new(&catalog, entry, era, execute::last(era, made))?;
+                let gone = gone(&whole, &layout, made, ledger.oldest())?;
                 let live = (ledger.oldest(), newest);
-                let differences = table(session, &catalog, &layout, execute::last(era, made), live)?;
+                let differences = table(session, &catalog, (&layout, &gone), execute::last(era, made), live)?;
                 out.extend(differences.into_iter().map(|difference| Drift { model: entry.name.clone(), difference }));
             }
         }
@@ -38,10 +40,25 @@ pub(crate) async fn find(store: &Sqlite) -> Result<Vec<Drift>> {
     Ok(store.database.read("comparing the database with the versions", look).await?.unwrap_or_default())
 }
 
+/// The columns that only retired versions had need of.
+fn gone(whole: &Catalog, layout: &Layout<'_>, made: u32, oldest: u32) -> Result<BTreeSet<String>> {
+    let mut out = BTreeSet::new();
+    let entry = whole.model(layout.model)?;
+    for era in entry.eras.iter().filter(|era| era.first <= made) {
+        let all = Layout::new(whole, entry, era, execute::last(era, made))?;
+        if all.names == layout.names {
+            let needed = coeval_plan::needed(&all.table, oldest);
+            let columns = all.table.columns.iter().enumerate().filter(|(at, _)| !needed.contains(at));
+            out.extend(columns.map(|(_, column)| column.name.clone()));
+        }
+    }
+    Ok(out)
+}
+
 fn table(
     session: &Session<'_>,
     catalog: &Catalog,
-    layout: &Layout<'_>,
+    (layout, gone): (&Layout<'_>, &BTreeSet<String>),
     made: u32,
     (oldest, newest): (u32, u32),
 ) -> Result<Vec<Difference>> {
@@ -53,7 +70,7 @@ fn table(
     let versions = coeval_store::lower::versions(catalog, era, made);
     let steps = coeval_plan::lower(layout.model, &era.history, &versions, None, made, ability);
     let steps = steps.map_err(|unsuitable| Error::failed("comparing the database with the versions", unsuitable.to_string()))?;
-    let mut out = columns(session, layout, &there, &steps)?;
+    let mut out = columns(session, layout, &there, &steps, gone)?;
     out.extend(rules(&there, base, &steps));
     let present = layout.present(session)?;
     for view in layout.table.views.iter().filter(|view| view.version >= oldest && view.version <= newest) {
@@ -93,15 +110,21 @@ fn text(what: &str, wanted: &str, found: Option<&str>) -> Option<Difference> {
 }
 
 /// The columns and their checks.
-fn columns(session: &Session<'_>, layout: &Layout<'_>, there: &Table, steps: &[Step]) -> Result<Vec<Difference>> {
+fn columns(
+    session: &Session<'_>,
+    layout: &Layout<'_>,
+    there: &Table,
+    steps: &[Step],
+    retired: &BTreeSet<String>,
+) -> Result<Vec<Difference>> {
     let keys = |model: &str| layout.key_type(model);
     let native = adopted::known(session, layout)?;
     let mut specs: BTreeMap<&str, &ColumnSpec> = BTreeMap::new();
     for step in steps {
-        match step {
-            Step::CreateTable { columns, .. } => specs.extend(columns.iter().map(|column| (column.name.as_str(), column))),
-            Step::AddColumn { column, .. } => drop(specs.insert(&column.name, column)),
-            _ => {}
+        if let Step::CreateTable { columns, .. } = step {
+            specs.extend(columns.iter().map(|column| (column.name.as_str(), column)));
+        } else if let Step::AddColumn { column, .. } = step {
+            specs.insert(&column.name, column);
         }
     }
     let key = layout.key();
@@ -112,7 +135,7 @@ fn columns(session: &Session<'_>, layout: &Layout<'_>, there: &Table, steps: &[S
         at.is_none_or(|at| layout.table.is_gone(at) || layout.table.columns[at].held == Held::Id && layout.table.is_adopted())
     };
     for (name, spec) in &specs {
-        if native.contains_key(*name) || gone(name) {
+        if native.contains_key(*name) || gone(name) || retired.contains(*name) {
             continue;
         }
         let text = shape::column(session, spec, &layout.names, &keys)?;
@@ -129,7 +152,7 @@ fn columns(session: &Session<'_>, layout: &Layout<'_>, there: &Table, steps: &[S
             out.push(Difference::new(format!("check `{name}`"), Some(wanted), found));
         }
     }
-    for (name, column) in &native {
+    for (name, column) in native.iter().filter(|(name, _)| !retired.contains(*name)) {
         expected.push(Expected {
             name: name.clone(),
             native: column.kind.clone(),
@@ -154,25 +177,22 @@ fn rules(there: &Table, base: &str, steps: &[Step]) -> Vec<Difference> {
     let dropped: BTreeSet<&String> =
         steps.iter().filter_map(|step| if let Step::DropIndex { name, .. } = step { Some(name) } else { None }).collect();
     for step in steps {
-        match step {
-            Step::CreateIndex { name, columns, unique, .. } if !dropped.contains(name) => {
-                let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
-                let kind = if *unique { "UNIQUE INDEX" } else { "INDEX" };
-                let wanted = format!("CREATE {kind} {} ON {} ({})", ident(name), ident(base), columns.join(", "));
-                let found =
-                    there.indexes.iter().find(|index| index.name == *name).map(|index| index.sql.clone().unwrap_or_default());
-                if found.as_ref() != Some(&wanted) {
-                    out.push(Difference::new(format!("index `{name}`"), Some(wanted), found));
-                }
+        if let Step::CreateIndex { name, columns, unique, .. } = step
+            && !dropped.contains(name)
+        {
+            let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+            let kind = if *unique { "UNIQUE INDEX" } else { "INDEX" };
+            let wanted = format!("CREATE {kind} {} ON {} ({})", ident(name), ident(base), columns.join(", "));
+            let found = there.indexes.iter().find(|index| index.name == *name).map(|index| index.sql.clone().unwrap_or_default());
+            if found.as_ref() != Some(&wanted) {
+                out.push(Difference::new(format!("index `{name}`"), Some(wanted), found));
             }
-            Step::AddForeignKey { column, references, .. } => {
-                let is = |key: &&catalog::ForeignKey| matches!(key.columns.as_slice(), [(own, _)] if own == column);
-                if !there.foreign_keys.iter().any(|key| is(&key)) {
-                    let what = format!("reference of column `{column}`");
-                    out.push(Difference::new(what, Some(format!("a key of `{references}`")), None));
-                }
+        } else if let Step::AddForeignKey { column, references, .. } = step {
+            let is = |key: &catalog::ForeignKey| matches!(key.columns.as_slice(), [(own, _)] if own == column);
+            if !there.foreign_keys.iter().any(is) {
+                let what = format!("reference of column `{column}`");
+                out.push(Difference::new(what, Some(format!("a key of `{references}`")), None));
             }
-            _ => {}
         }
     }
     out

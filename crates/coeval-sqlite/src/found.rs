@@ -113,8 +113,20 @@ fn constant(default: &str, ty: &Type) -> Option<Value> {
         }),
         Type::Integer | Type::Float => json::parse(default.as_bytes()).ok()?,
         Type::Json => json::parse(quoted?.replace("''", "'").as_bytes()).ok()?,
-        // No other type stands for a declared one.
-        _ => return None,
+        // No declared type is one of these.
+        Type::Number
+        | Type::Decimal { .. }
+        | Type::Date
+        | Type::Time
+        | Type::Datetime
+        | Type::Uuid
+        | Type::Bytes
+        | Type::Enum { .. }
+        | Type::Object(_)
+        | Type::Array { .. }
+        | Type::Map { .. }
+        | Type::Union { .. }
+        | Type::Ref { .. } => return None,
     };
     ty.admits(&value).then_some(value)
 }

@@ -44,7 +44,7 @@ CREATE TABLE staff (
 CREATE INDEX staff_pay ON staff (pay);
 CREATE INDEX staff_lower ON staff (lower(name));
 CREATE UNIQUE INDEX staff_here ON staff (name) WHERE here;
-CREATE TABLE code (a TEXT, b INTEGER, n INTEGER NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID;
+CREATE TABLE code (a TEXT, b INTEGER, n INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID;
 CREATE TABLE firm (k TEXT PRIMARY KEY NOT NULL, n INTEGER, f REAL, x BLOB) STRICT;
 CREATE TABLE \"Odd \"\"Name\" (\"Id\" INTEGER PRIMARY KEY, \"select\" TEXT, \"it's\" INTEGER);
 CREATE TABLE log (what TEXT);

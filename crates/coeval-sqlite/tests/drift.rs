@@ -169,3 +169,14 @@ async fn a_warm_rollback_takes_views_only_and_they_come_back_at_once() {
     rollback(&store, 2, false).await;
     assert_eq!(drifts(&store).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn what_a_retirement_dropped_is_not_missed() {
+    let (_folder, path) = fresh();
+    let store = one(&path, ITEM, CHANGES, 3);
+    migrate(&store, 3).await;
+    run(&path, "INSERT INTO item_v1 VALUES ('a', 'Chair', 5)");
+    coeval_engine::retire(&store, 3, &coeval_engine::How::quietly()).await.unwrap();
+    assert_eq!(drifts(&store).await, [""; 0]);
+    assert_eq!(ask(&path, "SELECT * FROM item_v3"), "[('a', 'Chair', '5!', 'plain', 'Chair-')]");
+}

@@ -40,6 +40,8 @@ pub enum WriteLock {
     Scan,
     /// Until every row was copied into a table of another shape.
     Copy,
+    /// Until it is done, however long that is.
+    Whole,
 }
 
 impl WriteLock {
@@ -51,6 +53,7 @@ impl WriteLock {
             Self::Batches => "holds the write lock batch by batch",
             Self::Scan => "holds the write lock while it reads every row",
             Self::Copy => "holds the write lock while it copies the table",
+            Self::Whole => "holds the write lock until it is done",
         }
     }
 }
@@ -142,7 +145,7 @@ impl Step {
             }
             Self::ForgetTable { .. } => WriteLock::Moment,
             // Whatever they do is one transaction.
-            Self::Sql { .. } | Self::Standalone { .. } => WriteLock::Moment,
+            Self::Sql { .. } | Self::Standalone { .. } => WriteLock::Whole,
         }
     }
 }

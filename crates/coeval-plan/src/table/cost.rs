@@ -36,15 +36,12 @@ impl Table<'_> {
                     continue;
                 }
                 let properties = entries.iter().map(|(name, _)| name.clone()).collect();
-                match sides.iter_mut().find(|(known, _)| *known == shown) {
-                    Some((_, cost)) => {
-                        cost.versions.push(view.version);
-                        cost.properties = properties;
-                    }
-                    None => {
-                        let computed = stored.len() - shown.len();
-                        sides.push((shown, Cost { versions: vec![view.version], properties, computed }));
-                    }
+                if let Some((_, cost)) = sides.iter_mut().find(|(known, _)| *known == shown) {
+                    cost.versions.push(view.version);
+                    cost.properties = properties;
+                } else {
+                    let computed = stored.len() - shown.len();
+                    sides.push((shown, Cost { versions: vec![view.version], properties, computed }));
                 }
             }
             out.extend(sides.into_iter().map(|(_, cost)| cost).filter(|cost| cost.computed > 0));

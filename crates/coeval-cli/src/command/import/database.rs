@@ -40,7 +40,7 @@ pub(super) fn run(url: &Path, schema: &str, only: Option<&str>, folder: Option<&
     for table in &tables {
         match take(table, &names) {
             Ok(taken) => {
-                let path = path_of(&workspace, table)?;
+                let path = path_of(&workspace, table, &files);
                 lines.push(format!("  {}: {}", table.name, path.strip_prefix(&workspace.root).unwrap_or(&path).display()));
                 lines.extend(taken.left.iter().map(|left| format!("    left as it is: {left}")));
                 values.push(value(table, &taken.left, None));
@@ -92,13 +92,19 @@ fn backend_of(workspace: &Workspace, url: &str) -> Option<String> {
     known.map(|(name, _)| name.clone())
 }
 
-fn path_of(workspace: &Workspace, table: &FoundTable) -> Result<PathBuf> {
-    let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    if table.name.is_empty() || !table.name.chars().all(plain) {
-        let message = format!("the table `{}` has a name that no file can have here", table.name);
-        return Err(CommandError::usage("no-name", message, "take the others over one by one with `--model`"));
+/// The file of a table's draft: its name, as far as a file can have it.
+fn path_of(workspace: &Workspace, table: &FoundTable, taken: &[(PathBuf, String)]) -> PathBuf {
+    let plain = |c: char| if c.is_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    let mut name: String = table.name.chars().map(plain).collect();
+    let folder = workspace.root.join(&workspace.manifest.config.models);
+    let path = |name: &str| folder.join(format!("{name}.yaml"));
+    // Some systems take names for one that differ in upper and lower case only.
+    let same =
+        |name: &str| taken.iter().any(|(known, _)| known.to_string_lossy().eq_ignore_ascii_case(&path(name).to_string_lossy()));
+    while same(&name) {
+        name.push('_');
     }
-    Ok(workspace.root.join(&workspace.manifest.config.models).join(format!("{}.yaml", table.name)))
+    path(&name)
 }
 
 /// The draft.
