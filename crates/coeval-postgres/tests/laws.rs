@@ -96,12 +96,18 @@ fn scenario(seed: u64, aim: Aim) -> Scenario {
     scenario
 }
 
+/// Which chains are tried: so many, or those of COEVAL_CHAINS, `NUMBER` or `FIRST..END`.
+fn seeds(chains: u64) -> std::ops::Range<u64> {
+    let Ok(wanted) = std::env::var("COEVAL_CHAINS") else { return 0..chains };
+    let (first, end) = wanted.split_once("..").unwrap_or(("0", &wanted));
+    first.parse().expect("a number")..end.parse().expect("a number")
+}
+
 async fn hold(aim: Aim, chains: u64, least: u64) {
     let database = open_with(&fresh().await, &[]).unwrap();
     let (mut ran, mut events, mut reads, mut unfits) = (0, 0, 0, BTreeMap::new());
     let mut failed = Vec::new();
-    let chains = std::env::var("COEVAL_CHAINS").ok().and_then(|chains| chains.parse().ok()).unwrap_or(chains);
-    for seed in 0..chains {
+    for seed in seeds(chains) {
         match replay(&database, seed, &scenario(seed, aim), &mut unfits).await {
             Ok(None) => {}
             Ok(Some((did, read))) => (ran, events, reads) = (ran + 1, events + did, reads + read),

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::shop::{ITEM, migrate, open, rollback};
+use common::shop::{ITEM, Versions, migrate, open, rollback};
 use common::{fresh, session};
 use tokio_postgres::Client;
 
@@ -59,4 +59,35 @@ async fn what_one_version_writes_the_others_read() {
     ask(&client, "INSERT INTO shop_v4.item (id, title, qty, address, slug) VALUES (4, 'Sofa', 1, '{}', 'sofa')").await;
     ask(&client, "INSERT INTO shop_v1.item (id, name, address) VALUES (5, 'Rug', '{}')").await;
     assert_eq!(ask(&client, "SELECT id, priority FROM shop_v3.item WHERE id > 3 ORDER BY id").await, "4|low\n5|medium");
+}
+
+/// Cents instead of dollars, both required.
+const PRICED: Versions<'static> = (
+    r#"{"type": "model", "name": "order", "key": ["id"], "properties": {
+        "id": {"type": "integer", "required": true}, "price": {"type": "number", "required": true}}}"#,
+    &[(
+        2,
+        &[r#"{"transform": {"up": {"cents": "cast(price * 100 as integer)"}, "down": {"price": "cents / 100.0"},
+            "schemas": {"cents": {"type": "integer", "required": true}}}}"#],
+    )],
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_missing_is_named_as_its_own_version_knows_it() {
+    let url = fresh().await;
+    let backend = open(&url, &[PRICED], 2);
+    migrate(&backend, 2).await;
+    let client = session(&url).await;
+    for (sql, column) in [
+        ("INSERT INTO shop_v1.order (id) VALUES (1)", "price"),
+        ("INSERT INTO shop_v2.order (id) VALUES (1)", "cents"),
+        ("INSERT INTO shop_v2.order VALUES (1, 5); UPDATE shop_v2.order SET cents = NULL", "cents"),
+        ("INSERT INTO shop_v2.order VALUES (1, 5); UPDATE shop_v1.order SET price = NULL", "price"),
+    ] {
+        let error = client.batch_execute(sql).await.unwrap_err();
+        let said = error.as_db_error().unwrap();
+        assert_eq!((said.code().code(), said.column()), ("23502", Some(column)), "{sql}: {said:?}");
+        let message = format!("null value in column \"{column}\" of relation \"order\" violates not-null constraint");
+        assert_eq!(said.message(), message, "{sql}");
+    }
 }

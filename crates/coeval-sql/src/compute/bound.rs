@@ -8,6 +8,8 @@ use crate::dialect::Dialect;
 pub(crate) struct Bound {
     dialect: Dialect,
     alias: String,
+    /// Whether there is a source of rows in any case.
+    rows: bool,
     /// The texts by level, the lowest first, with their names: each may read the names of levels beneath its own.
     levels: Vec<Vec<(String, String)>>,
 }
@@ -15,12 +17,12 @@ pub(crate) struct Bound {
 impl Bound {
     pub(crate) fn new(compute: &Compute<'_, '_>, alias: &str) -> Self {
         let depth = compute.within.map_or(0, |within| within.depth + 1);
-        Self::of(compute.dialect, &format!("{alias}{depth}"))
+        Self { rows: false, ..Self::of(compute.dialect, &format!("{alias}{depth}")) }
     }
 
     /// Names of columns beside those of a source of rows.
     pub(crate) fn of(dialect: Dialect, alias: &str) -> Self {
-        Self { dialect, alias: alias.to_owned(), levels: Vec::new() }
+        Self { dialect, alias: alias.to_owned(), rows: true, levels: Vec::new() }
     }
 
     /// A name for a text that is computed, or the text itself, where it is short.
@@ -32,8 +34,9 @@ impl Bound {
     pub(crate) fn name_at(&mut self, level: usize, text: String) -> String {
         let is_long = match self.dialect {
             Dialect::Sqlite => text.len() > 120,
-            // A subselect costs more than what it saves, unless there is one already.
-            Dialect::Postgres => text.contains("(SELECT"),
+            // A subselect costs more than what it saves, unless there is one already. Over rows there is; and what is computed of
+            // what was computed would double with every step.
+            Dialect::Postgres => text.contains("(SELECT") || self.rows && text.len() > 200,
         };
         if !is_long {
             return text;

@@ -17,6 +17,7 @@ use dirty::{Dirty, Truth};
 
 use super::Names;
 use super::fill::called;
+use super::table::is_hiding;
 use crate::compute::stored::{self, Writer};
 use crate::compute::{Compute, Given, Values, json};
 use crate::dialect::Dialect;
@@ -216,6 +217,24 @@ impl Part<'_, '_> {
         out
     }
 
+    /// Refuses a write without what its own version requires, as the table would. The table would name another version's column
+    /// first, which has no value because this one has none.
+    fn require(&self, group: &Group<'_>) -> String {
+        let mut out = String::new();
+        let (columns, relation) = (&self.table().columns, &self.table().name);
+        let required = |at: &&usize| columns[**at].is_never_null() && !is_hiding(self.table(), &columns[**at]);
+        for at in group.columns.iter().filter(required) {
+            let (name, column) = (&columns[*at].name, self.column(*at, "NEW"));
+            let message = format!("null value in column \"{name}\" of relation \"{relation}\" violates not-null constraint");
+            let (message, name) = (string(&message, Dialect::Postgres), string(name, Dialect::Postgres));
+            let _ = writeln!(
+                out,
+                "    IF {column} IS NULL THEN\n      RAISE EXCEPTION USING ERRCODE = '23502', COLUMN = {name}, MESSAGE = {message};\n    END IF;"
+            );
+        }
+        out
+    }
+
     /// Refuses a write that would need a node to be computed, which the database cannot do.
     fn cannot(&self, node: NodeId, local: &Local, when: &Truth, frame: &mut Frame) -> String {
         let name = self.table().scope().nodes[node].key.split('@').next().unwrap_or_default().to_owned();
@@ -293,7 +312,7 @@ impl Part<'_, '_> {
         match groups {
             [] => String::new(),
             [group] => {
-                let mut out = self.take(group, frame);
+                let mut out = self.require(group) + &self.take(group, frame);
                 let (order, hidden) = self.hidden(group);
                 let values = self.values();
                 let mut failed = BTreeMap::new();
@@ -362,7 +381,7 @@ impl Part<'_, '_> {
 
     /// R2: what a write at the group's versions recomputes.
     fn rewrite(&self, group: &Group<'_>, frame: &mut Frame) -> String {
-        let mut out = self.take(group, frame);
+        let mut out = self.require(group) + &self.take(group, frame);
         let (order, hidden) = self.hidden(group);
         let mut dirty = Dirty::new(self, group, frame, &mut out);
         let mut blind = BTreeMap::new();
