@@ -117,6 +117,10 @@ fn admit_model(model: &Model) -> Result<()> {
         let reason = format!("no name can hold NUL, as that of the property `{}` does", property.escape_debug());
         return Err(refused(model, reason));
     }
+    let is_word = |name: &str| ["true", "false"].into_iter().any(|word| name.eq_ignore_ascii_case(word));
+    if let Some((property, _)) = model.properties.iter().find(|(property, _)| is_word(property)) {
+        return Err(refused(model, format!("SQLite calls no column of a view `{property}`, as the property is")));
+    }
     if let Some(prefix) = ["coeval_", "sqlite_"].into_iter().find(|prefix| low.starts_with(prefix)) {
         return Err(refused(model, format!("names that begin with `{prefix}` are not for models")));
     }
