@@ -84,7 +84,7 @@ pub(crate) fn adopted(era: &Era) -> Option<&str> {
 pub(crate) fn names(catalog: &Catalog, entry: &ModelEntry, era: &Era) -> Names {
     // What was there before is called as it is.
     if let Some(table) = adopted(era) {
-        return Names::new(table);
+        return Names::adopted(table);
     }
     let first = |era: &Era| era.history.model(era.first).map(|model| model.name.clone()).unwrap_or_default();
     let own = first(era);
@@ -125,6 +125,10 @@ fn admit_model(model: &Model) -> Result<()> {
     if let Some((property, _)) = model.properties.iter().find(|(property, _)| property.contains('\0')) {
         let reason = format!("no name can hold NUL, as that of the property `{}` does", property.escape_debug());
         return Err(refused(model, reason));
+    }
+    let is_word = |name: &str| ["true", "false"].into_iter().any(|word| name.eq_ignore_ascii_case(word));
+    if let Some((property, _)) = model.properties.iter().find(|(property, _)| is_word(property)) {
+        return Err(refused(model, format!("SQLite calls no column of a view `{property}`, as the property is")));
     }
     if let Some(prefix) = ["coeval_", "sqlite_"].into_iter().find(|prefix| low.starts_with(prefix)) {
         return Err(refused(model, format!("names that begin with `{prefix}` are not for models")));

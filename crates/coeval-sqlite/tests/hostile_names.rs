@@ -218,6 +218,8 @@ fn is_one(a: &str, b: &str) -> bool {
 /// A part of the names, in few databases, so that names meet each other.
 async fn part(n: usize) {
     let mut left = hostile::part(n);
+    // No column of a view can be called so.
+    left.retain(|name| *name != "true");
     while !left.is_empty() {
         let mut now: Vec<&str> = Vec::new();
         left.retain(|name| {
@@ -299,6 +301,7 @@ async fn what_sqlite_cannot_tell_apart_or_hold_is_refused_by_name() {
         ("coeval's own to be", vec![plain("item", "a"), plain("Coeval_w_item", "a")], &["Coeval_w_item"]),
         ("SQLite's own", vec![plain("sqlite_x", "a")], &["sqlite_x"]),
         ("two properties", vec![plain("item", "ID")], &["`ID`", "`item`"]),
+        ("no name of a column", vec![plain("item", "True")], &["`item`", "`True`"]),
         ("NUL in a model", vec![plain("it\0em", "a")], &["it\\0em"]),
         ("NUL in a property", vec![plain("item", "a\0b")], &["a\\0b"]),
     ];

@@ -19,7 +19,15 @@ pub struct Names {
 impl Names {
     /// Returns the names for a base table that is called like its model.
     pub fn new(model: &str) -> Self {
-        Self { name: model.to_owned(), table: fit(model), numbered: None }
+        // In a statement of a trigger that is about a table of this name, the rows of the trigger could not be told from its own.
+        let hides = ["old", "new"].into_iter().any(|row| model.eq_ignore_ascii_case(row));
+        let table = if hides { fit(&format!("coeval_table_{model}")) } else { fit(model) };
+        Self { name: model.to_owned(), table, numbered: None }
+    }
+
+    /// Returns the names for a base table that was there before.
+    pub fn adopted(table: &str) -> Self {
+        Self { name: table.to_owned(), table: table.to_owned(), numbered: None }
     }
 
     /// Returns the names for the base table of a model that is there since a version, where an older table is called like it.
@@ -92,5 +100,18 @@ impl Helpers for Names {
     fn lookup(&self, table: &Table) -> String {
         let digest: String = table.digest().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
         ident(&fit(&format!("coeval_lookup_{}_{digest}", table.name())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_table_hides_the_rows_of_a_trigger() {
+        for name in ["old", "NEW", "Old"] {
+            assert_eq!(Names::new(name).base(), format!("coeval_table_{name}"));
+        }
+        assert_eq!(Names::new("older").base(), "older");
     }
 }
