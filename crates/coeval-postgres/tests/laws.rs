@@ -96,7 +96,7 @@ fn scenario(seed: u64, aim: Aim) -> Scenario {
     scenario
 }
 
-/// Which chains are tried: so many, or those of COEVAL_CHAINS, `NUMBER` or `FIRST..END`.
+/// Which chains are tried: so many, or those of `COEVAL_CHAINS`, `NUMBER` or `FIRST..END`.
 fn seeds(chains: u64) -> std::ops::Range<u64> {
     let Ok(wanted) = std::env::var("COEVAL_CHAINS") else { return 0..chains };
     let (first, end) = wanted.split_once("..").unwrap_or(("0", &wanted));

@@ -101,6 +101,13 @@ pub(crate) fn names(catalog: &Catalog, entry: &ModelEntry, era: &Era) -> Names {
 /// [`Error::Unsupported`], with the name.
 pub(crate) fn admit(catalog: &Catalog) -> Result<()> {
     for entry in &catalog.models {
+        for era in &entry.eras {
+            let (table, model) = (adopted(era), era.history.model(era.first));
+            let hides = |table: &&str| ["old", "new"].into_iter().any(|row| table.eq_ignore_ascii_case(row));
+            if let (Some(table), Some(model)) = (table.filter(hides), model) {
+                return Err(refused(model, format!("triggers cannot tell a table `{table}` from the rows that they are about")));
+            }
+        }
         for model in entry.eras.iter().flat_map(|era| era.history.versions().filter_map(|version| era.history.model(version))) {
             admit_model(model)?;
         }
