@@ -74,7 +74,7 @@ pub enum Presence {
 }
 
 /// A part of the schema as nodes, at one moment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
     /// A value.
     Leaf(NodeId),

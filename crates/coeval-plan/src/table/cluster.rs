@@ -42,7 +42,7 @@ pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> BTreeMap<Time, BTre
         let nodes = order.hidden.iter().filter(|hidden| {
             // An object that begins with a constant begins with all that is in it.
             let top = top(scope, hidden.node);
-            match constant(scope, &order, top) {
+            match constant(scope, &order, top, faces) {
                 Some(value) => *first.entry(top).or_insert_with(|| value.clone()) != value,
                 None => true,
             }

@@ -212,7 +212,7 @@ impl<'h> Columns<'h> {
         for column in &mut self.all {
             let Held::Shown { node, .. } = column.held else { continue };
             let hides = |face: &&Face<'_>| !face.entries.iter().any(|entry| entry.node == node);
-            let value = faces.iter().find(hides).and_then(|face| constant(scope, &scope.order(face.time), node));
+            let value = faces.iter().find(hides).and_then(|face| constant(scope, &scope.order(face.time), node, faces));
             column.constant = value;
         }
     }
