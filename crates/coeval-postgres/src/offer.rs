@@ -16,6 +16,9 @@ use crate::execute::Job;
 use crate::layout::Layout;
 use crate::table::{create_schema, drop_schema, lock, text, unfit};
 
+/// How many statements go to the server at once.
+const AT_ONCE: usize = 100;
+
 /// A right that somebody has on a view or a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Right {
@@ -167,18 +170,49 @@ pub(crate) async fn create(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
         }
         job.transact(&statements).await?;
     }
+    let mut models = Vec::new();
+    for layout in job.backend.layouts() {
+        let reaches = layout.era.first <= to && layout.era.end.is_none_or(|end| end > from + 1);
+        if reaches {
+            models.push(Offered::new(job, layout, from, to).await?);
+        }
+    }
     let mut statements = Vec::new();
     let versions = job.backend.catalog_versions(|version| version > from && version <= to && version >= job.oldest());
     for version in versions {
         if !schema_exists(job, &schema(job, version)).await? {
-            statements.extend(offer(job, version, from, to).await?);
+            statements.extend(offer(job, version, &models).await?);
         }
     }
-    job.transact(&statements).await
+    // There may be tens of thousands, and a journey for each takes longer than what it does.
+    let journeys: Vec<String> = statements.chunks(AT_ONCE).map(|statements| statements.join(";\n")).collect();
+    job.transact(&journeys).await
+}
+
+/// A model whose views are offered, with what holds for all of them.
+struct Offered<'c> {
+    layout: Layout<'c>,
+    table: Table<'c>,
+    /// Whether rows are guarded one by one.
+    guarded: bool,
+    /// Who has which rights on the view of the version before, or on the table.
+    given: BTreeSet<Right>,
+}
+
+impl<'c> Offered<'c> {
+    async fn new(job: &Job<'_>, layout: Layout<'c>, from: u32, to: u32) -> Result<Self> {
+        let table = layout.table(last(&layout, to))?;
+        let guarded = is_guarded(job, &layout.names.table).await?;
+        let given = match table.views.iter().rev().find(|older| older.version <= from && older.version >= job.oldest()) {
+            Some(older) => rights(job, &layout.names.view(older)).await?,
+            None => rights(job, &layout.names.table).await?,
+        };
+        Ok(Self { layout, table, guarded, given })
+    }
 }
 
 /// Renders the views of a version, the rights on them, and what they are.
-async fn offer(job: &Job<'_>, version: u32, from: u32, to: u32) -> Result<Vec<String>> {
+async fn offer(job: &Job<'_>, version: u32, models: &[Offered<'_>]) -> Result<Vec<String>> {
     let deployment = job.backend.state().deployment();
     let (own, twins) = (schema(job, version), copy_schema(job, version));
     let workings = ident(&fit(&format!("{deployment}_w")));
@@ -190,15 +224,13 @@ async fn offer(job: &Job<'_>, version: u32, from: u32, to: u32) -> Result<Vec<St
     ];
     out.extend(create_schema(job, &workings).await?);
     let mut roles = BTreeSet::new();
-    for layout in job.backend.layouts().iter().filter(|layout| layout.era.contains(version)) {
-        let table = layout.table(last(layout, to))?;
+    for Offered { layout, table, guarded, given } in models.iter().filter(|model| model.layout.era.contains(version)) {
         let Some(view) = table.view(version) else { continue };
         let names = &layout.names;
         let keys = |model: &str| layout.key_type(model);
-        out.extend(postgres::create_view(&table, view, names, &keys).map_err(unfit(job))?);
-        out.extend(postgres::copy_view(&table, view, names, &keys).map_err(unfit(job))?);
-        let guarded = is_guarded(job, &names.table).await?;
-        if guarded {
+        out.extend(postgres::create_view(table, view, names, &keys).map_err(unfit(job))?);
+        out.extend(postgres::copy_view(table, view, names, &keys).map_err(unfit(job))?);
+        if *guarded {
             let mut relations = vec![names.view(view), names.copy(view)];
             relations.extend(view.marked.then(|| names.inner(view)));
             out.extend(relations.iter().map(|relation| format!("ALTER VIEW {relation} SET (security_invoker = true)")));
@@ -210,22 +242,18 @@ async fn offer(job: &Job<'_>, version: u32, from: u32, to: u32) -> Result<Vec<St
         }
         for (name, property) in table.model(view).iter().flat_map(|model| model.properties.iter()) {
             if let Some(description) = &property.description {
-                out.push(format!("COMMENT ON COLUMN {}.{} IS {}", names.view(view), ident(name), text(description)));
+                out.push(format!("COMMENT ON COLUMN {}.{} IS {}", names.view(view), ident(&fit(name)), text(description)));
             }
         }
-        let given = match table.views.iter().rev().find(|older| older.version <= from && older.version >= job.oldest()) {
-            Some(older) => rights(job, &names.view(older)).await?,
-            None => rights(job, &names.table).await?,
-        };
         for right in given {
             let more = if right.passes_on { " WITH GRANT OPTION" } else { "" };
             let mut relations = vec![names.view(view), names.copy(view)];
             // Whoever goes through a view with rights of their own needs them on what is beneath it.
-            relations.extend((guarded && view.marked).then(|| names.inner(view)));
+            relations.extend((*guarded && view.marked).then(|| names.inner(view)));
             for relation in relations {
                 out.push(format!("GRANT {} ON {relation} TO {}{more}", right.privilege, right.role));
             }
-            roles.insert(right.role);
+            roles.insert(right.role.clone());
         }
     }
     for role in roles {

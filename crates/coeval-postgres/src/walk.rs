@@ -24,7 +24,7 @@ use crate::statement::{is_passing, pause, rest};
 use crate::stream::Stream;
 
 /// How long a batch should take.
-const TARGET: Duration = Duration::from_millis(300);
+const TARGET: Duration = Duration::from_millis(200);
 /// With how many rows it begins, and how many a batch has at most.
 const SIZES: (usize, usize) = (1_000, 50_000);
 /// Of how many rows it is asked at once why they cannot be shown.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::history::{Gate, NodeId, Scope, Time};
 
-use super::constant::constant;
+use super::constant::Constants;
 use super::face::Face;
 
 /// Nodes whose values depend on one another.
@@ -35,6 +35,7 @@ impl Cluster {
 /// Returns for each moment the nodes that are hidden and have to be computed: all but those that begin with a constant, the same
 /// for every version that hides them.
 pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> BTreeMap<Time, BTreeSet<NodeId>> {
+    let mut constants = Constants::new(scope, faces);
     let mut first = BTreeMap::new();
     let mut out = BTreeMap::new();
     for face in faces {
@@ -42,7 +43,7 @@ pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> BTreeMap<Time, BTre
         let nodes = order.hidden.iter().filter(|hidden| {
             // An object that begins with a constant begins with all that is in it.
             let top = top(scope, hidden.node);
-            match constant(scope, &order, top, faces) {
+            match constants.of(&order, top) {
                 Some(value) => *first.entry(top).or_insert_with(|| value.clone()) != value,
                 None => true,
             }

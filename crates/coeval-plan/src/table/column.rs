@@ -7,7 +7,7 @@ use coeval_core::history::{HiddenRule, History, NodeId, Scope, Time};
 use coeval_core::schema::{Property, Type};
 
 use super::cluster::{Cluster, computed};
-use super::constant::constant;
+use super::constant::Constants;
 use super::face::{Face, FaceEntry, is_json};
 use super::name::Names;
 use super::total::can_fail;
@@ -209,10 +209,11 @@ impl<'h> Columns<'h> {
 
     fn constants(&mut self, faces: &[Face<'_>]) {
         let scope = self.history.scope();
+        let mut constants = Constants::new(scope, faces);
         for column in &mut self.all {
             let Held::Shown { node, .. } = column.held else { continue };
             let hides = |face: &&Face<'_>| !face.entries.iter().any(|entry| entry.node == node);
-            let value = faces.iter().find(hides).and_then(|face| constant(scope, &scope.order(face.time), node, faces));
+            let value = faces.iter().find(hides).and_then(|face| constants.of(&scope.order(face.time), node));
             column.constant = value;
         }
     }
