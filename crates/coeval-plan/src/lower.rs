@@ -13,8 +13,8 @@ use crate::step::{ColumnSpec, Holds, Step};
 use crate::table::{Ability, Column, Held, MARKER, Table, Unsuitable, View, fit};
 
 /// Returns the steps that bring the table of a model from a version to a later one, in the order of their phases; `from` is
-/// `None` where there is no table yet, or one that is taken over. `versions` are those of the model's era up to `to`. The views are the backend's, since they
-/// appear for all models at once.
+/// `None` where there is no table yet, or one that is taken over. `versions` are those of the model's era up to `to`. The views are
+/// the backend's, since they appear for all models at once.
 ///
 /// The same histories give the same steps.
 ///
@@ -325,8 +325,8 @@ fn demands(table: &Table<'_>, view: &View) -> BTreeMap<String, Demand> {
     };
     let mut out = BTreeMap::new();
     let mut add = |what: &str, columns: Vec<String>, unique: bool| {
-        let name = fit(&format!("{}_{}_{what}", table.name, columns.join("_")));
-        out.insert(name, Demand::Index { columns, unique });
+        let name = format!("{}_{}_{what}", table.name, columns.join("_"));
+        demand(&mut out, &name, Demand::Index { columns, unique });
     };
     for (name, property) in model.properties.iter() {
         if let Some(column) = column(name) {
@@ -359,13 +359,54 @@ fn demands(table: &Table<'_>, view: &View) -> BTreeMap<String, Demand> {
         if let Rule::Reference(path, other) = &constraint.rule
             && let Some(column) = path.last_name().filter(|_| path.segments().len() == 1).and_then(column)
         {
-            let name = fit(&format!("{}_{column}_fkey", table.name));
-            out.insert(name, Demand::Reference { column, model: other.clone() });
+            let name = format!("{}_{column}_fkey", table.name);
+            demand(&mut out, &name, Demand::Reference { column, model: other.clone() });
         }
     }
     out
 }
 
+/// Demands something under a name, or under the next one that is free: `a_b` and `c` read as `a` and `b_c` do.
+fn demand(out: &mut BTreeMap<String, Demand>, name: &str, demand: Demand) {
+    let names = std::iter::once(fit(name)).chain((2..).map(|number| fit(&format!("{name}_{number}"))));
+    for name in names {
+        match out.get(&name) {
+            None => {
+                out.insert(name, demand);
+                return;
+            }
+            Some(known) if *known == demand => return,
+            Some(_) => {}
+        }
+    }
+}
+
 fn is_key(model: &Model, name: &str) -> bool {
     model.key.len() == 1 && model.key[0] == name
+}
+
+#[cfg(test)]
+mod tests {
+    use coeval_core::json;
+    use coeval_core::op::{Context, Rewrites};
+    use coeval_core::schema::no_shared_types;
+    use coeval_core::table::Tables;
+
+    use super::*;
+
+    #[test]
+    fn indexes_whose_columns_read_alike_are_both_made() {
+        let text = r#"{"type": "model", "name": "item", "properties": {"a": "string", "a_b": "string", "b_c": "string", "c": "string"},
+            "constraints": [{"index": ["a_b", "c"]}, {"index": ["a", "b_c"]}, {"unique": ["a", "b_c"]}]}"#;
+        let model = Model::from_value(&json::parse(text.as_bytes()).unwrap(), &no_shared_types).unwrap();
+        let context = Context { tables: &Tables::new(), rewrites: &Rewrites::new() };
+        let history = History::new(1, model, &[], &context).unwrap();
+        let steps = lower("item", &history, &[1], None, 1, Ability { knows_writer: false }).unwrap();
+        let indexes = steps.iter().filter_map(|step| match step {
+            Step::CreateIndex { name, columns, .. } => Some((name.as_str(), columns.join(" "))),
+            _ => None,
+        });
+        let expected = [("item_a_b_c_idx", "a_b c"), ("item_a_b_c_idx_2", "a b_c"), ("item_a_b_c_key", "a b_c")];
+        assert_eq!(indexes.collect::<Vec<_>>(), expected.map(|(name, columns)| (name, columns.to_owned())));
+    }
 }

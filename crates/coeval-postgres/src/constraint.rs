@@ -286,9 +286,30 @@ fn schema_name(job: &Job<'_>, layout: &Layout<'_>) -> String {
     layout.adopted.as_ref().map_or_else(|| fit(job.backend.state().deployment()), |(schema, _)| schema.clone())
 }
 
+/// The table that an index of a name belongs to, if there is one and it is not that of the layout: of two tables, one may be called
+/// like the other and a column of it.
+async fn index_of_another(job: &Job<'_>, layout: &Layout<'_>, name: &str) -> Result<Option<String>> {
+    let sql = format!(
+        "SELECT i.indrelid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+         WHERE n.nspname = {} AND c.relname = {} AND i.indrelid IS DISTINCT FROM pg_catalog.to_regclass({})",
+        text(&schema_name(job, layout)),
+        text(name),
+        text(&layout.names.table)
+    );
+    job.ask::<String>(&sql).await
+}
+
 pub(crate) async fn create_index(job: &Job<'_>, name: &str, names: &[String], unique: bool) -> Result<()> {
     let layout = job.layout()?;
     let table = newer(&layout, job)?;
+    if let Some(other) = index_of_another(job, &layout, name).await? {
+        return Err(Error::Failed {
+            what: job.step.to_string(),
+            reason: format!("there is an index `{name}` of the table {other} already"),
+            help: Some("Rename a property, or a model.".to_owned()),
+        });
+    }
     if unique {
         let forbidden = twice(&layout, &table, names);
         none(job, &layout, &table, &forbidden.condition, &forbidden.reason).await?;
@@ -305,7 +326,7 @@ pub(crate) async fn create_index(job: &Job<'_>, name: &str, names: &[String], un
 pub(crate) async fn drop_index(job: &Job<'_>, name: &str) -> Result<()> {
     let layout = job.layout()?;
     let schema = &layout.names.schema;
-    if !exists(job, &format!("{schema}.{}", ident(name))).await? {
+    if !exists(job, &format!("{schema}.{}", ident(name))).await? || index_of_another(job, &layout, name).await?.is_some() {
         return Ok(());
     }
     job.transact(&[lock(&layout.names.table), format!("DROP INDEX IF EXISTS {schema}.{}", ident(name))]).await

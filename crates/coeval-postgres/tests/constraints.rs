@@ -126,3 +126,27 @@ async fn what_a_table_does_not_keep_is_refused_before_anything_is_done() {
         assert_eq!((ask(&client, COLUMNS).await, ask(&client, RULES).await), (before, String::new()));
     }
 }
+
+/// Two models of which one is called like the other and the beginning of a property.
+const SHORT: Versions<'static> = (
+    r#"{"type": "model", "name": "a", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "b_c": "string"}}"#,
+    &[(2, &[r#"{"add_unique": {"properties": ["b_c"]}}"#])],
+);
+const LONG: Versions<'static> = (
+    r#"{"type": "model", "name": "a_b", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "c": "string"}}"#,
+    &[(2, &[r#"{"add_unique": {"properties": ["c"]}}"#])],
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_another_table_is_not_taken_for_ones_own() {
+    let url = fresh().await;
+    migrate(&open(&url, &[SHORT, LONG], 2), 1).await;
+    let backend = open(&url, &[SHORT, LONG], 2);
+    let outcome = coeval_engine::migrate(&backend, Some(2), false, &How::quietly()).await;
+    let told = format!("{outcome:?}");
+    assert!(told.contains("there is an index `a_b_c_key` of the table shop.a already"), "{told}");
+    let client = session(&url).await;
+    let indexes = "SELECT count(*) FROM pg_indexes WHERE schemaname = 'shop' AND indexname NOT LIKE '%pkey'";
+    assert_eq!(ask(&client, indexes).await, "0", "all of it is undone");
+    assert_eq!(ask(&client, "SELECT to_regnamespace('shop_v2')").await, "∅");
+}
