@@ -7,8 +7,8 @@ mod common;
 use coeval_engine::How;
 use coeval_store::Backend as _;
 use common::shop::{Versions, migrate, open, rollback};
-use common::{Told, fresh, session};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use common::{Told, ask, fresh, session};
+use tokio_postgres::Client;
 
 /// 2 demands a condition on what there is, 3 calls a property otherwise and demands one on what it computes, 4 demands less.
 const PART: Versions<'static> = (
@@ -30,16 +30,6 @@ const PART: Versions<'static> = (
         (4, &[r#"{"remove_check": {"name": "sized"}}"#]),
     ],
 );
-
-/// Returns what a query says: a row a line, columns parted by `|`.
-async fn ask(client: &Client, sql: &str) -> String {
-    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-    let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
-        _ => None,
-    };
-    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
-}
 
 /// Returns the code of the error with which a statement is refused.
 async fn refused(client: &Client, sql: &str) -> String {

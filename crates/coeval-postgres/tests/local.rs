@@ -17,8 +17,8 @@ use coeval_store::records::{Change, Expect, Key};
 use coeval_store::work::{Pace, Stop};
 use coeval_store::{Backend, Error, Step};
 use common::shop::{Versions, catalog, migrate, open, rollback};
-use common::{Told, fresh, session};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use common::{Told, ask, fresh, session};
+use tokio_postgres::Client;
 
 /// 2 converts letters, which PostgreSQL does by the database's locale, and follows them; 3 converts what 2 made, and items of a list.
 const PERSON: Versions<'static> = (
@@ -48,16 +48,6 @@ const PERSON: Versions<'static> = (
         ),
     ],
 );
-
-/// Returns what a query says: a row a line, columns parted by `|`.
-async fn ask(client: &Client, sql: &str) -> String {
-    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-    let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
-        _ => None,
-    };
-    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
-}
 
 /// Says with which code and message a statement is refused.
 async fn refused(client: &Client, sql: &str) -> (String, String) {

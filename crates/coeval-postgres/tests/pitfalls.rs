@@ -5,19 +5,9 @@
 mod common;
 
 use common::shop::{ITEM, migrate, open};
-use common::{fresh, session};
+use common::{ask, fresh, session};
 use futures::{SinkExt as _, pin_mut};
-use tokio_postgres::{Client, SimpleQueryMessage};
-
-/// Returns what a query says: a row a line, columns parted by `|`.
-async fn ask(client: &Client, sql: &str) -> String {
-    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-    let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
-        _ => None,
-    };
-    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
-}
+use tokio_postgres::Client;
 
 /// Returns the code of the error with which a statement is refused.
 async fn refused(client: &Client, sql: &str) -> String {

@@ -5,20 +5,7 @@
 mod common;
 
 use common::shop::{ITEM, Versions, migrate, open, rollback};
-use common::{fresh, session};
-use tokio_postgres::Client;
-
-/// Returns what a query says: a row a line, columns parted by `|`.
-async fn ask(client: &Client, sql: &str) -> String {
-    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-    let row = |message: &tokio_postgres::SimpleQueryMessage| match message {
-        tokio_postgres::SimpleQueryMessage::Row(row) => {
-            Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|"))
-        }
-        _ => None,
-    };
-    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
-}
+use common::{ask, fresh, session};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_version_writes_the_others_read() {

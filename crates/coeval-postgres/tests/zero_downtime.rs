@@ -11,19 +11,9 @@ use std::time::{Duration, Instant};
 use coeval_engine::How;
 use coeval_store::Backend as _;
 use common::shop::{ITEM, Versions, migrate, open, rollback};
-use common::{fresh, open_with, session};
+use common::{ask, fresh, open_with, session};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, SimpleQueryMessage};
-
-/// Returns what a query says: a row a line, columns parted by `|`.
-async fn ask(client: &Client, sql: &str) -> String {
-    let messages = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-    let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).unwrap_or("∅")).collect::<Vec<_>>().join("|")),
-        _ => None,
-    };
-    messages.iter().filter_map(row).collect::<Vec<_>>().join("\n")
-}
+use tokio_postgres::Client;
 
 /// Clients that go on until they are told to stop.
 #[derive(Default)]

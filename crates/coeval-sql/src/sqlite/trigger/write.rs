@@ -1,0 +1,170 @@
+//! What the triggers for inserts and updates do, one statement after the other.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use coeval_core::history::{Gate, Hidden, NodeId};
+
+use super::{Row, Writer};
+use crate::compute::json;
+use crate::dialect::Dialect;
+use crate::literal::Unfit;
+use crate::name::ident;
+
+impl Writer<'_, '_> {
+    /// R1: what a birth at the version computes.
+    pub(super) fn insert(&mut self) -> Result<String, Unfit> {
+        let (scratch, side) = (self.scratch(), self.side());
+        let mut given = Vec::new();
+        for (name, at) in &self.view.entries {
+            given.push(self.given(name, *at, true)?);
+        }
+        let shown = self.column_list(self.view.entries.iter().map(|(_, at)| *at));
+        let mut out = format!("  DELETE FROM {scratch};\n");
+        let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {shown}) VALUES (1, {});", given.join(", "));
+        out.push_str(&self.refusals(true));
+        out.push_str(&self.take()?);
+        let order = std::sync::Arc::clone(&self.order);
+        for at in self.computed() {
+            let hidden = &order.hidden[at];
+            let slot = self.slot(hidden.node);
+            match self.calc(hidden) {
+                Ok(computed) => {
+                    if let (Some(column), Some(failed)) = (self.failed_column(hidden.node), computed.failed) {
+                        out.push_str(&self.set(true, &column, &failed, None));
+                    }
+                    out.push_str(&self.set(true, &slot, &computed.sql, None));
+                }
+                Err(local) => out.push_str(&self.cannot(hidden, local, None)),
+            }
+        }
+        let puts = self.puts(true)?;
+        let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
+        let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
+        let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
+        let _ = write!(
+            out,
+            "  INSERT INTO {} ({columns}) SELECT {} FROM {};\n  DELETE FROM {scratch};\n",
+            self.names.table(),
+            values.join(", "),
+            self.rows()
+        );
+        Ok(out)
+    }
+
+    /// R2: what a write at the version recomputes.
+    pub(super) fn update(&mut self) -> Result<String, Unfit> {
+        self.is_update = true;
+        let (scratch, side, key) = (self.scratch(), self.side(), self.key());
+        let table = self.names.table();
+        let all = self.column_list(self.present.iter().copied());
+        let new: Vec<String> = self
+            .present
+            .iter()
+            .map(|at| {
+                let name = self.view.entries.iter().find(|(_, column)| column == at).map(|(name, _)| name);
+                // Without a default there is nothing that could not be written.
+                let given = name.and_then(|name| self.given(name, *at, false).ok());
+                given.unwrap_or_else(|| ident(&self.table().columns[*at].name))
+            })
+            .collect();
+        let mut out = format!("  DELETE FROM {scratch};\n");
+        let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {all}) SELECT 0, {all} FROM {table} WHERE {key};");
+        let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {all}) SELECT 1, {} FROM {table} WHERE {key};", new.join(", "));
+        out.push_str(&self.refusals(false));
+        out.push_str(&self.take()?);
+        let order = std::sync::Arc::clone(&self.order);
+        // What no column holds is computed anew as it was, before it is computed as it will be.
+        for at in self.computed() {
+            let hidden = &order.hidden[at];
+            if self.home(hidden.node).is_none()
+                && let Ok(computed) = self.calc(hidden)
+            {
+                let slot = self.slot(hidden.node);
+                out.push_str(&self.set(false, &slot, &computed.sql, None));
+                let old = self.value(hidden.node, Row::Old);
+                out.push_str(&self.compare(&[(slot, old)]));
+            }
+        }
+        let mut flags = Vec::new();
+        let shown: Vec<NodeId> = self.wanted.iter().copied().filter(|node| order.index[*node].is_none()).collect();
+        for node in shown {
+            let flag = self.extra('d', node);
+            flags.push((ident(&flag), format!("{} IS NOT {}", self.value(node, Row::New), self.value(node, Row::Old))));
+            let flag = self.at(Row::Own, &flag);
+            self.dirty.insert(node, BTreeSet::from([flag]));
+        }
+        out.push_str(&self.compare(&flags));
+        for at in self.computed() {
+            out.push_str(&self.recompute(&order.hidden[at]));
+        }
+        let puts = self.puts(false)?;
+        let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
+        let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
+        let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
+        let _ = write!(
+            out,
+            "  UPDATE {table} SET ({columns}) = (SELECT {} FROM {}) WHERE {key};\n  DELETE FROM {scratch};\n",
+            values.join(", "),
+            self.rows()
+        );
+        let named = self.table().key().into_iter().filter_map(|at| self.view.entries.iter().find(|(_, column)| *column == at));
+        let moved: Vec<String> = named.map(|(name, _)| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
+        if !moved.is_empty() {
+            out.push_str(&self.forget(Some(&moved.join(" OR "))));
+        }
+        Ok(out)
+    }
+
+    /// Recomputes a hidden node where the write touches it.
+    fn recompute(&mut self, hidden: &Hidden) -> String {
+        let node = hidden.node;
+        let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+        let touched: BTreeSet<String> = deps.filter_map(|dep| self.dirty.get(&dep)).flatten().cloned().collect();
+        let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
+        if touched.is_empty() && (!hidden.sticky || edge.is_none()) {
+            return String::new();
+        }
+        let condition =
+            if touched.is_empty() { "0".to_owned() } else { touched.iter().cloned().collect::<Vec<_>>().join(" OR ") };
+        let slot = self.slot(node);
+        let computed = match self.calc(hidden) {
+            Ok(computed) => computed,
+            Err(local) => {
+                self.dirty.insert(node, touched);
+                return self.cannot(hidden, local, Some(&condition));
+            }
+        };
+        let mut out = String::new();
+        let failed = self.failed_column(node).zip(computed.failed);
+        if !hidden.sticky {
+            if let Some((column, failed)) = failed {
+                out.push_str(&self.set(true, &column, &failed, Some(&condition)));
+            }
+            out.push_str(&self.set(true, &slot, &computed.sql, Some(&condition)));
+            self.dirty.insert(node, touched);
+            return out;
+        }
+        // A value of its own goes only with the object that it lies in; one that follows goes on following.
+        let (follows, pinned, gone, flag) =
+            (self.extra('f', node), self.extra('p', node), self.extra('g', node), self.extra('d', node));
+        out.push_str(&self.set(false, &ident(&follows), &computed.sql, None));
+        let is = |row: Row, edge: NodeId| json::is_object(&self.value(edge, row), Dialect::Sqlite);
+        let deleted =
+            edge.map_or_else(|| "0".to_owned(), |edge| format!("{} AND NOT {}", is(Row::Old, edge), is(Row::New, edge)));
+        let own = format!("{} IS NOT {}", self.value(node, Row::Old), self.at(Row::Old, &follows));
+        out.push_str(&self.compare(&[(ident(&pinned), own), (ident(&gone), deleted)]));
+        let [pinned, gone] = [pinned, gone].map(|name| self.at(Row::Own, &name));
+        let goes = format!("{pinned} AND {gone}");
+        let moves = format!("NOT {pinned} AND ({condition})");
+        out.push_str(&self.set(true, &slot, "NULL", Some(&goes)));
+        if let Some((column, failed)) = failed {
+            out.push_str(&self.set(true, &column, &failed, Some(&moves)));
+        }
+        out.push_str(&self.set(true, &slot, &computed.sql, Some(&moves)));
+        out.push_str(&self.set(true, &ident(&flag), &format!("({goes}) OR ({moves})"), None));
+        let flag = self.at(Row::Own, &flag);
+        self.dirty.insert(node, BTreeSet::from([flag]));
+        out
+    }
+}
