@@ -214,9 +214,9 @@ impl Run<'_> {
         let (run, from, to) = (started.run.clone(), started.from, started.to);
         self.how.observer.event(Event::RunStarted { run: run.clone(), from, to, resumed });
         let mut tallies = Vec::with_capacity(started.steps.len());
-        for (index, step) in started.steps.iter().enumerate() {
-            match self.step(started, index, step).await {
-                Ok(tally) => tallies.push(tally),
+        while tallies.len() < started.steps.len() {
+            match self.next(started, tallies.len()).await {
+                Ok(done) => tallies.extend(done),
                 Err(failure) => return Err(self.failed(started, failure).await),
             }
         }
@@ -227,15 +227,25 @@ impl Run<'_> {
         Ok(Outcome::Done(Done::new(started, tallies, resumed)))
     }
 
-    async fn step(&self, started: &Started, index: usize, step: &Step) -> Result<Tally, coeval_store::Error> {
+    /// Executes the step at an index, and those that the backend does along with it.
+    async fn next(&self, started: &Started, index: usize) -> Result<Vec<Tally>, coeval_store::Error> {
         let name = index.to_string();
         let work = Work { policy: started.policy, ..self.how.work(&started.run, &name, self.me, Some(self.lock)) };
         work.go_on()?;
-        let (steps, what) = (started.steps.len(), step.to_string());
-        self.how.observer.event(Event::StepStarted { step: index, steps, what, undo: false });
-        let tally = self.backend.execute(step, &work).await?;
-        self.how.observer.event(Event::StepDone { step: index, tally });
-        Ok(tally)
+        let steps = started.steps.len();
+        let begins = |step: usize| {
+            let what = started.steps[step].to_string();
+            self.how.observer.event(Event::StepStarted { step, steps, what, undo: false });
+        };
+        begins(index);
+        let tallies = self.backend.execute_next(&started.steps[index..], &work).await?;
+        for (offset, tally) in tallies.iter().enumerate() {
+            if offset > 0 {
+                begins(index + offset);
+            }
+            self.how.observer.event(Event::StepDone { step: index + offset, tally: *tally });
+        }
+        Ok(tallies)
     }
 
     /// Ends the open run, and removes what was noted about it.

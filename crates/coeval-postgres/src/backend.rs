@@ -129,6 +129,10 @@ impl Backend for PostgresBackend {
         execute::execute(self, step, work).await
     }
 
+    async fn execute_next(&self, steps: &[Step], work: &Work<'_>) -> Result<Vec<Tally>> {
+        execute::execute_next(self, steps, work).await
+    }
+
     async fn script(&self, step: &Step) -> Result<Vec<String>> {
         script::script(self, step).await
     }

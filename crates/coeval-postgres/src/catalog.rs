@@ -80,7 +80,8 @@ const STAYS: &str = "\
     SELECT t.relname, 7, pg_catalog.format('the right %s (%s) of %s stays one on the table', a.privilege_type, o.attname, \
                   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END) \
       FROM t JOIN pg_catalog.pg_attribute AS o ON o.attrelid = t.oid AND o.attnum > 0 AND NOT o.attisdropped, \
-           pg_catalog.aclexplode(o.attacl) AS a) \
+           pg_catalog.aclexplode(o.attacl) AS a \
+     WHERE a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE')) \
     SELECT relname::pg_catalog.text, what FROM said ORDER BY relname, nth, what";
 
 const INDEXES: &str = "\

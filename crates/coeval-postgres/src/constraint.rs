@@ -64,10 +64,10 @@ struct Forbidden {
 
 /// Counts and names what violates a rule that a step would make, as far as the columns are there.
 pub(crate) async fn violations(job: &Job<'_>, step: &Step) -> Result<u64> {
+    let rules = matches!(step, Step::CreateIndex { unique: true, .. } | Step::AddCondition { .. } | Step::AddForeignKey { .. });
     let layouts = job.backend.layouts();
-    let Some(layout) = layouts.iter().find(|layout| layout.entry.name == step.model() && layout.era.contains(job.high)) else {
-        return Ok(0);
-    };
+    let layout = layouts.iter().find(|layout| layout.entry.name == step.model() && layout.era.contains(job.high));
+    let Some(layout) = layout.filter(|_| rules) else { return Ok(0) };
     if !exists(job, &layout.names.table).await? {
         return Ok(0);
     }
@@ -218,17 +218,22 @@ pub(crate) async fn check(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>,
     add(job, &names.table, &name, &format!("CHECK ({check})"), lock(&names.table)).await
 }
 
-pub(crate) async fn add_check(job: &Job<'_>, column: &ColumnSpec) -> Result<()> {
+pub(crate) async fn add_checks(job: &Job<'_>, columns: impl Iterator<Item = &ColumnSpec>) -> Result<()> {
     let layout = job.layout()?;
     let table = newer(&layout, job)?;
-    let at = find(&table, &column.name, job)?;
-    check(job, &layout, &table, at).await
+    for column in columns {
+        let at = find(&table, &column.name, job)?;
+        check(job, &layout, &table, at).await?;
+    }
+    Ok(())
 }
 
-pub(crate) async fn drop_check(job: &Job<'_>, column: &str) -> Result<()> {
+pub(crate) async fn drop_checks(job: &Job<'_>, columns: impl Iterator<Item = &ColumnSpec>) -> Result<()> {
     let layout = job.layout()?;
-    let name = layout.names.constraint(&format!("{column}_check"));
-    drop(job, &layout, &name).await
+    for column in columns {
+        drop(job, &layout, &layout.names.constraint(&format!("{}_check", column.name))).await?;
+    }
+    Ok(())
 }
 
 async fn drop(job: &Job<'_>, layout: &Layout<'_>, name: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Steps: each is found done or does what is left, so that it can be executed again.
 
-use coeval_plan::{Phase, Step};
+use coeval_plan::{ColumnSpec, Phase, Step};
 use coeval_store::event::Tally;
 use coeval_store::ledger::Ledger;
 use coeval_store::work::{Mode, Work};
@@ -33,12 +33,17 @@ impl<'j> Job<'j> {
         transact(self.backend.state(), &Group { what: &what, statements, raw: false }, self.work).await
     }
 
+    /// Returns where the records of the step's model lie at the versions of the run: in one table for each of its eras.
+    fn touched(&self) -> Vec<Layout<'j>> {
+        let model = self.step.model();
+        let layouts = self.backend.layouts().into_iter().filter(|layout| layout.entry.name == model);
+        layouts.filter(|layout| layout.era.first <= self.high && layout.era.end.is_none_or(|end| end > self.low)).collect()
+    }
+
     /// Returns where the records lie that the step is about.
     pub(crate) fn layout(&self) -> Result<Layout<'j>> {
         let model = self.step.model();
-        let layouts = self.backend.layouts().into_iter().filter(|layout| layout.entry.name == model);
-        let mut touched: Vec<Layout<'j>> =
-            layouts.filter(|layout| layout.era.first <= self.high && layout.era.end.is_none_or(|end| end > self.low)).collect();
+        let mut touched = self.touched();
         if touched.len() > 1 {
             let mut matching = Vec::new();
             for layout in touched {
@@ -73,7 +78,33 @@ impl<'j> Job<'j> {
 
 /// Executes a step, or what is left of it.
 pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<'_>) -> Result<Tally> {
+    let tallies = execute_next(backend, std::slice::from_ref(step), work).await?;
+    Ok(tallies.into_iter().fold(Tally { total: Some(0), ..Tally::default() }, Tally::plus))
+}
+
+/// How many steps are executed at one go, so that nobody waits for long.
+const AT_ONCE: usize = 100;
+
+/// Returns how many of some steps are changes of one table that are made at one go: a table of many versions is laid out once for them.
+fn together(steps: &[Step]) -> usize {
+    let Some(first) = steps.first() else { return 0 };
+    let goes_along = |step: &&Step| {
+        let alike = matches!(
+            (first, step),
+            (Step::AddColumn { .. }, Step::AddColumn { .. })
+                | (Step::DropColumn { .. }, Step::DropColumn { .. })
+                | (Step::AddCheck { .. }, Step::AddCheck { .. })
+                | (Step::DropCheck { .. }, Step::DropCheck { .. })
+        );
+        alike && step.model() == first.model()
+    };
+    1 + steps[1..].iter().take(AT_ONCE - 1).take_while(goes_along).count()
+}
+
+/// Executes the first of some steps, or what is left of it, and those that are done with it.
+pub(crate) async fn execute_next(backend: &PostgresBackend, steps: &[Step], work: &Work<'_>) -> Result<Vec<Tally>> {
     work.go_on()?;
+    let Some(step) = steps.first() else { return Ok(Vec::new()) };
     let ledger = backend.ledger().await?;
     let (low, high) = match ledger.open() {
         // After a rollback that took views away only, the tables are further than the version in force.
@@ -82,7 +113,7 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
     };
     let job = Job { backend, work, step, ledger: &ledger, low, high };
     if let Mode::Try(sample) = work.mode {
-        return tried(&job, sample).await;
+        return Ok(vec![tried(&job, sample).await?]);
     }
     if work.step == "0" && !work.undo && !matches!(step, Step::Standalone { .. }) {
         preflight::preflight(&job).await?;
@@ -92,8 +123,30 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
         matches!(step.phase(), Phase::Expand | Phase::Backfill | Phase::Validate) || matches!(step, Step::WatchColumns { .. });
     let made = matches!(step, Step::CreateTable { .. } | Step::SetTableAside { .. } | Step::Sql { .. });
     if work.undo && of_table && !made && !table::exists(&job, &job.layout()?.names.table).await? {
-        return Ok(Tally { total: Some(0), ..Tally::default() });
+        return Ok(vec![Tally { total: Some(0), ..Tally::default() }]);
     }
+    // A model that went and came has several tables.
+    let steps = &steps[..if job.touched().len() == 1 { together(steps) } else { 1 }];
+    Ok(match act(&job, steps).await? {
+        Some(tally) => vec![tally],
+        None => vec![Tally { total: Some(0), ..Tally::default() }; steps.len()],
+    })
+}
+
+/// The columns that steps add, drop and check.
+fn columns(steps: &[Step]) -> impl Iterator<Item = &ColumnSpec> {
+    steps.iter().filter_map(|step| match step {
+        Step::AddColumn { column, .. }
+        | Step::DropColumn { column, .. }
+        | Step::AddCheck { column, .. }
+        | Step::DropCheck { column, .. } => Some(column),
+        _ => None,
+    })
+}
+
+/// Executes the job's step, and those that are done with it; returns what is counted.
+async fn act(job: &Job<'_>, steps: &[Step]) -> Result<Option<Tally>> {
+    let Job { backend, work, step, .. } = *job;
     match step {
         Step::MoveRecords { .. } | Step::ForgetRecords { .. } => {
             return Err(Error::Unsupported {
@@ -101,41 +154,41 @@ pub(crate) async fn execute(backend: &PostgresBackend, step: &Step, work: &Work<
                 reason: "records in tables are at no single version".to_owned(),
             });
         }
-        Step::CreateTable { .. } => return table::create(&job).await,
-        Step::SetTableAside { .. } => table::set_aside(&job).await?,
-        Step::AddColumn { column, .. } => table::add_column(&job, column).await?,
-        Step::DropColumn { column, .. } => table::drop_column(&job, &column.name).await?,
+        Step::CreateTable { .. } => return table::create(job).await.map(Some),
+        Step::SetTableAside { .. } => table::set_aside(job).await?,
+        Step::AddColumn { .. } => table::add_columns(job, columns(steps)).await?,
+        Step::DropColumn { .. } => table::drop_columns(job, columns(steps)).await?,
         // A run that died after it offered its versions: it was done with the triggers, and they follow what their clients write.
-        Step::RebuildTriggers { from, to, .. } if from < to && offer::is_offered(&job, *to).await? => {}
-        Step::RebuildTriggers { from, to, .. } => trigger::rebuild(&job, *from, *to).await?,
-        Step::WatchColumns { from, to, .. } => trigger::watch(&job, *from, *to).await?,
-        Step::Backfill { from, to, columns, .. } => return backfill::backfill(&job, *from, *to, columns).await,
-        Step::Archive { from, to, columns, .. } => return archive::archive(&job, *from, *to, columns).await,
-        Step::AddCheck { column, .. } => constraint::add_check(&job, column).await?,
-        Step::DropCheck { column, .. } => constraint::drop_check(&job, &column.name).await?,
-        Step::SetNotNull { column, .. } => constraint::set_not_null(&job, column).await?,
-        Step::DropNotNull { column, .. } => constraint::drop_not_null(&job, column).await?,
-        Step::CreateIndex { name, columns, unique, .. } => constraint::create_index(&job, name, columns, *unique).await?,
-        Step::DropIndex { name, .. } => constraint::drop_index(&job, name).await?,
+        Step::RebuildTriggers { from, to, .. } if from < to && offer::is_offered(job, *to).await? => {}
+        Step::RebuildTriggers { from, to, .. } => trigger::rebuild(job, *from, *to).await?,
+        Step::WatchColumns { from, to, .. } => trigger::watch(job, *from, *to).await?,
+        Step::Backfill { from, to, columns, .. } => return backfill::backfill(job, *from, *to, columns).await.map(Some),
+        Step::Archive { from, to, columns, .. } => return archive::archive(job, *from, *to, columns).await.map(Some),
+        Step::AddCheck { .. } => constraint::add_checks(job, columns(steps)).await?,
+        Step::DropCheck { .. } => constraint::drop_checks(job, columns(steps)).await?,
+        Step::SetNotNull { column, .. } => constraint::set_not_null(job, column).await?,
+        Step::DropNotNull { column, .. } => constraint::drop_not_null(job, column).await?,
+        Step::CreateIndex { name, columns, unique, .. } => constraint::create_index(job, name, columns, *unique).await?,
+        Step::DropIndex { name, .. } => constraint::drop_index(job, name).await?,
         Step::AddForeignKey { name, column, references, .. } => {
-            constraint::add_foreign_key(&job, name, column, references).await?;
+            constraint::add_foreign_key(job, name, column, references).await?;
         }
-        Step::DropForeignKey { name, .. } => constraint::drop_foreign_key(&job, name).await?,
-        Step::AddCondition { name, expr, at, .. } => constraint::add_condition(&job, name, (expr, *at)).await?,
-        Step::DropCondition { name, .. } => constraint::drop_condition(&job, name).await?,
-        Step::CreateViews { from, to } => offer::create(&job, *from, *to).await?,
-        Step::DropViews { from, to } => offer::drop(&job, *from, *to).await?,
-        Step::RetireViews { before } => offer::retire(&job, *before).await?,
-        Step::ForgetColumn { column, .. } => table::forget_column(&job, column).await?,
-        Step::ForgetTable { .. } => table::forget(&job).await?,
-        Step::Standalone { up, .. } => return standalone::execute(backend.state(), step, up, work).await,
+        Step::DropForeignKey { name, .. } => constraint::drop_foreign_key(job, name).await?,
+        Step::AddCondition { name, expr, at, .. } => constraint::add_condition(job, name, (expr, *at)).await?,
+        Step::DropCondition { name, .. } => constraint::drop_condition(job, name).await?,
+        Step::CreateViews { from, to } => offer::create(job, *from, *to).await?,
+        Step::DropViews { from, to } => offer::drop(job, *from, *to).await?,
+        Step::RetireViews { before } => offer::retire(job, *before).await?,
+        Step::ForgetColumn { column, .. } => table::forget_column(job, column).await?,
+        Step::ForgetTable { .. } => table::forget(job).await?,
+        Step::Standalone { up, .. } => return standalone::execute(backend.state(), step, up, work).await.map(Some),
         Step::Sql { up, .. } => {
             let what = step.to_string();
             let statements = [up.clone()];
             transact(backend.state(), &Group { what: &what, statements: &statements, raw: true }, work).await?;
         }
     }
-    Ok(Tally { total: Some(0), ..Tally::default() })
+    Ok(None)
 }
 
 /// The versions that a step of no open run leads between.

@@ -31,6 +31,7 @@ mod options;
 mod preflight;
 mod probe;
 mod records;
+mod rights;
 mod row;
 mod script;
 mod standalone;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_plan::table::{Table, View};
-use coeval_sql::postgres;
+use coeval_sql::postgres::{self, ViewDefault};
 use coeval_sql::{fit, ident};
-use coeval_store::{Error, Result};
+use coeval_store::Result;
 use tokio_postgres::types::Type;
 
 use crate::adopted::{self, Native};
@@ -14,19 +14,11 @@ use crate::constraint::is_required;
 use crate::error::During;
 use crate::execute::Job;
 use crate::layout::Layout;
+use crate::rights::{Given, guarded, ordinal, rights};
 use crate::table::{create_schema, drop_schema, lock, text, unfit};
 
 /// How many statements go to the server at once.
 const AT_ONCE: usize = 100;
-
-/// A right that somebody has on a view or a table.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Right {
-    /// The role, quoted.
-    role: String,
-    privilege: String,
-    passes_on: bool,
-}
 
 /// The versions of an era up to one that is offered.
 fn last(layout: &Layout<'_>, version: u32) -> u32 {
@@ -42,44 +34,21 @@ fn copy_schema(job: &Job<'_>, version: u32) -> String {
     ident(&fit(&format!("{}_v{version}_copy", job.backend.state().deployment())))
 }
 
-async fn schema_exists(job: &Job<'_>, schema: &str) -> Result<bool> {
-    let sql = format!("SELECT pg_catalog.to_regnamespace({}) IS NOT NULL", text(schema));
-    Ok(job.ask::<bool>(&sql).await?.unwrap_or_default())
+/// Returns which of some versions are there for clients.
+async fn offered(job: &Job<'_>, versions: &[u32]) -> Result<BTreeSet<u32>> {
+    let schemas: Vec<String> = versions.iter().map(|version| schema(job, *version)).collect();
+    let sql =
+        "SELECT n FROM pg_catalog.unnest($1) WITH ORDINALITY AS s (name, n) WHERE pg_catalog.to_regnamespace(name) IS NOT NULL";
+    let what = job.step.to_string();
+    let client = job.backend.state().database().client().await?;
+    let rows = client.query_typed(sql, &[(&schemas, Type::TEXT_ARRAY)]).await.during(&what)?;
+    let found: Vec<usize> = rows.iter().map(ordinal).collect::<Result<_, _>>().during(&what)?;
+    Ok(versions.iter().enumerate().filter(|(at, _)| found.contains(at)).map(|(_, version)| *version).collect())
 }
 
 /// Returns whether a version is there for clients.
 pub(crate) async fn is_offered(job: &Job<'_>, version: u32) -> Result<bool> {
-    schema_exists(job, &schema(job, version)).await
-}
-
-/// Returns who else than its owner has which rights on a table or view.
-async fn rights(job: &Job<'_>, relation: &str) -> Result<BTreeSet<Right>> {
-    let what = job.step.to_string();
-    let client = job.backend.state().database().client().await?;
-    let sql =
-        "SELECT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END, acl.privilege_type, acl.is_grantable
-               FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) acl
-               WHERE c.oid = pg_catalog.to_regclass($1) AND acl.grantee <> c.relowner
-               AND acl.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')";
-    let rows = client.query_typed(sql, &[(&relation, Type::TEXT)]).await.during(&what)?;
-    let right = |row: &tokio_postgres::Row| -> Result<Right, tokio_postgres::Error> {
-        Ok(Right { role: row.try_get(0)?, privilege: row.try_get(1)?, passes_on: row.try_get(2)? })
-    };
-    rows.iter().map(right).collect::<Result<_, _>>().during(&what)
-}
-
-/// Returns whether rows of a table are guarded one by one, which a view must not get around.
-async fn is_guarded(job: &Job<'_>, table: &str) -> Result<bool> {
-    let sql = format!("SELECT relrowsecurity FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({})", text(table));
-    if job.ask::<bool>(&sql).await? != Some(true) {
-        return Ok(false);
-    }
-    let version = job.ask::<i32>("SELECT pg_catalog.current_setting('server_version_num')::int4").await?.unwrap_or_default();
-    if version < 150_000 {
-        let reason = format!("row-level security guards {table}, and before PostgreSQL 15 views get around it");
-        return Err(Error::Unsupported { what: job.step.to_string(), reason });
-    }
-    Ok(true)
+    Ok(!offered(job, &[version]).await?.is_empty())
 }
 
 /// A change of what older versions offer, since a newer one comes or goes.
@@ -111,17 +80,21 @@ fn beside(
             let made = postgres::create_view(new, view, names, &keys).map_err(unfit(job))?;
             change.views.extend(made.into_iter().filter(|statement| statement.starts_with("CREATE")));
         }
-        let was: BTreeMap<String, String> =
-            postgres::view_defaults(old, before, &keys).map_err(unfit(job))?.into_iter().collect();
-        let is: BTreeMap<String, String> = postgres::view_defaults(new, view, &keys).map_err(unfit(job))?.into_iter().collect();
+        let defaults = |table: &Table<'_>, view: &View| -> Result<BTreeMap<String, ViewDefault>> {
+            let all = postgres::view_defaults(table, view, &keys).map_err(unfit(job))?;
+            Ok(all.into_iter().map(|default| (default.column.clone(), default)).collect())
+        };
+        let (was, is) = (defaults(old, before)?, defaults(new, view)?);
         for name in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
-            let (was, is) = (was.get(name), is.get(name));
-            if was == is {
-                continue;
-            }
-            let verb = is.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}"));
-            for relation in [names.view(view), names.copy(view)] {
-                change.views.push(format!("ALTER VIEW {relation} ALTER COLUMN {} {verb}", ident(name)));
+            for (relation, twin) in [(names.view(view), false), (names.copy(view), true)] {
+                let value = |all: &BTreeMap<String, ViewDefault>| {
+                    all.get(name).filter(|default| default.fills || !twin).map(|default| default.value.clone())
+                };
+                let (was, is) = (value(&was), value(&is));
+                if was != is {
+                    let verb = is.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}"));
+                    change.views.push(format!("ALTER VIEW {relation} ALTER COLUMN {} {verb}", ident(name)));
+                }
             }
         }
     }
@@ -148,41 +121,36 @@ fn beside(
     Ok(change)
 }
 
-/// The models that are there at both versions.
-fn staying<'c>(job: &Job<'c>, low: u32, high: u32) -> Vec<Layout<'c>> {
-    let stays = |layout: &Layout<'_>| layout.era.contains(low) && layout.era.first < high;
-    job.backend.layouts().into_iter().filter(stays).collect()
+impl Change {
+    async fn apply(self, job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
+        let mut statements = self.views;
+        if !self.table.is_empty() {
+            statements.push(lock(&layout.names.table));
+            statements.extend(self.table);
+        }
+        job.transact(&statements).await
+    }
+}
+
+/// Whether a model is there at both of two versions.
+fn stays(layout: &Layout<'_>, low: u32, high: u32) -> bool {
+    layout.era.contains(low) && layout.era.first < high
 }
 
 /// Offers versions: all that lie after one, up to another.
 pub(crate) async fn create(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
-    for layout in staying(job, from, to) {
-        let (old, new) = (layout.table(from)?, layout.table(last(&layout, to))?);
-        let native = adopted::known(job.backend, &layout).await?;
-        let change = beside(job, &layout, (&old, &new), &native)?;
-        if change.views.is_empty() && change.table.is_empty() {
-            continue;
-        }
-        let mut statements = change.views;
-        if !change.table.is_empty() {
-            statements.push(lock(&layout.names.table));
-            statements.extend(change.table);
-        }
-        job.transact(&statements).await?;
+    let models = Offered::all(job, from, to).await?;
+    for Offered { layout, table, .. } in models.iter().filter(|model| stays(&model.layout, from, to)) {
+        let native = adopted::known(job.backend, layout).await?;
+        let change = beside(job, layout, (&layout.table(from)?, table), &native)?;
+        change.apply(job, layout).await?;
     }
-    let mut models = Vec::new();
-    for layout in job.backend.layouts() {
-        let reaches = layout.era.first <= to && layout.era.end.is_none_or(|end| end > from + 1);
-        if reaches {
-            models.push(Offered::new(job, layout, from, to).await?);
-        }
-    }
-    let mut statements = Vec::new();
     let versions = job.backend.catalog_versions(|version| version > from && version <= to && version >= job.oldest());
-    for version in versions {
-        if !schema_exists(job, &schema(job, version)).await? {
-            statements.extend(offer(job, version, &models).await?);
-        }
+    let there = offered(job, &versions).await?;
+    let missing: Vec<u32> = versions.into_iter().filter(|version| !there.contains(version)).collect();
+    let mut statements = if missing.is_empty() { Vec::new() } else { create_schema(job, &workings(job)).await? };
+    for version in missing {
+        statements.extend(offer(job, version, &models)?);
     }
     // There may be tens of thousands, and a journey for each takes longer than what it does.
     let journeys: Vec<String> = statements.chunks(AT_ONCE).map(|statements| statements.join(";\n")).collect();
@@ -196,33 +164,51 @@ struct Offered<'c> {
     /// Whether rows are guarded one by one.
     guarded: bool,
     /// Who has which rights on the view of the version before, or on the table.
-    given: BTreeSet<Right>,
+    given: Given,
 }
 
 impl<'c> Offered<'c> {
-    async fn new(job: &Job<'_>, layout: Layout<'c>, from: u32, to: u32) -> Result<Self> {
-        let table = layout.table(last(&layout, to))?;
-        let guarded = is_guarded(job, &layout.names.table).await?;
-        let given = match table.views.iter().rev().find(|older| older.version <= from && older.version >= job.oldest()) {
-            Some(older) => rights(job, &layout.names.view(older)).await?,
-            None => rights(job, &layout.names.table).await?,
+    /// Returns the models that there are at the versions that lie after one, up to another.
+    async fn all(job: &Job<'c>, from: u32, to: u32) -> Result<Vec<Self>> {
+        let reaches = |layout: &Layout<'_>| layout.era.first <= to && layout.era.end.is_none_or(|end| end > from + 1);
+        let older = |table: &Table<'_>| {
+            let older = table.views.iter().rev().find(|older| older.version <= from && older.version >= job.oldest());
+            older.map(|older| older.version)
         };
-        Ok(Self { layout, table, guarded, given })
+        let (mut models, mut tables, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        for layout in job.backend.layouts().into_iter().filter(reaches) {
+            let table = layout.table(last(&layout, to))?;
+            let view = older(&table).and_then(|older| table.view(older));
+            tables.push(layout.names.table.clone());
+            sources.push(view.map_or_else(|| layout.names.table.clone(), |view| layout.names.view(view)));
+            models.push((layout, table));
+        }
+        let guarded = guarded(job, &tables).await?;
+        let rights = rights(job, &sources).await?;
+        let models = models.into_iter().zip(rights).enumerate();
+        let models = models.map(|(at, ((layout, table), rights))| {
+            let given = Given::new(&table, older(&table), rights);
+            Self { layout, table, guarded: guarded.contains(&at), given }
+        });
+        Ok(models.collect())
     }
 }
 
+/// The schema of what is between views and tables.
+fn workings(job: &Job<'_>) -> String {
+    ident(&fit(&format!("{}_w", job.backend.state().deployment())))
+}
+
 /// Renders the views of a version, the rights on them, and what they are.
-async fn offer(job: &Job<'_>, version: u32, models: &[Offered<'_>]) -> Result<Vec<String>> {
+fn offer(job: &Job<'_>, version: u32, models: &[Offered<'_>]) -> Result<Vec<String>> {
     let deployment = job.backend.state().deployment();
-    let (own, twins) = (schema(job, version), copy_schema(job, version));
-    let workings = ident(&fit(&format!("{deployment}_w")));
+    let (own, twins, workings) = (schema(job, version), copy_schema(job, version), workings(job));
     let mut out = vec![
         format!("CREATE SCHEMA {own}"),
         format!("COMMENT ON SCHEMA {own} IS {}", text(&format!("Version {version} of {deployment}."))),
         format!("CREATE SCHEMA {twins}"),
         format!("COMMENT ON SCHEMA {twins} IS {}", text(&format!("Version {version} of {deployment}, for COPY FROM."))),
     ];
-    out.extend(create_schema(job, &workings).await?);
     let mut roles = BTreeSet::new();
     for Offered { layout, table, guarded, given } in models.iter().filter(|model| model.layout.era.contains(version)) {
         let Some(view) = table.view(version) else { continue };
@@ -245,16 +231,14 @@ async fn offer(job: &Job<'_>, version: u32, models: &[Offered<'_>]) -> Result<Ve
                 out.push(format!("COMMENT ON COLUMN {}.{} IS {}", names.view(view), ident(&fit(name)), text(description)));
             }
         }
-        for right in given {
-            let more = if right.passes_on { " WITH GRANT OPTION" } else { "" };
-            let mut relations = vec![names.view(view), names.copy(view)];
-            // Whoever goes through a view with rights of their own needs them on what is beneath it.
-            relations.extend((*guarded && view.marked).then(|| names.inner(view)));
-            for relation in relations {
-                out.push(format!("GRANT {} ON {relation} TO {}{more}", right.privilege, right.role));
-            }
-            roles.insert(right.role.clone());
+        let mut relations = vec![names.view(view), names.copy(view)];
+        // Whoever goes through a view with rights of their own needs them on what is beneath it.
+        let inner = (*guarded && view.marked).then(|| names.inner(view));
+        relations.extend(inner.iter().cloned());
+        for relation in relations {
+            out.extend(given.grants(table, view, &relation, inner.as_ref() == Some(&relation)));
         }
+        roles.extend(given.roles(table, view));
     }
     for role in roles {
         out.push(format!("GRANT USAGE ON SCHEMA {own}, {twins}, {workings} TO {role}"));
@@ -262,54 +246,49 @@ async fn offer(job: &Job<'_>, version: u32, models: &[Offered<'_>]) -> Result<Ve
     Ok(out)
 }
 
-/// Renders the drop of a version's views. What somebody else built on them keeps them from being dropped.
-fn withdraw(job: &Job<'_>, version: u32, up_to: u32) -> Result<Vec<String>> {
-    let mut out = Vec::new();
-    for layout in job.backend.layouts().iter().filter(|layout| layout.era.contains(version)) {
-        let table = layout.whole(last(layout, up_to))?;
-        let Some(view) = table.view(version) else { continue };
-        out.extend(postgres::drop_copy(view, &layout.names));
-        out.extend(postgres::drop_view(view, &layout.names));
+/// Renders the drops of versions' views, in order. What somebody else built on them keeps them from being dropped.
+fn withdraw(job: &Job<'_>, versions: &[u32], up_to: u32) -> Result<Vec<String>> {
+    let layouts = job.backend.layouts();
+    let mut models = Vec::new();
+    for layout in layouts.iter().filter(|layout| versions.iter().any(|version| layout.era.contains(*version))) {
+        models.push((layout, layout.whole(last(layout, up_to))?));
     }
-    out.push(format!("DROP SCHEMA IF EXISTS {}", copy_schema(job, version)));
-    out.push(format!("DROP SCHEMA IF EXISTS {}", schema(job, version)));
+    let mut out = Vec::new();
+    for version in versions {
+        for (layout, table) in models.iter().filter(|(layout, _)| layout.era.contains(*version)) {
+            let Some(view) = table.view(*version) else { continue };
+            out.extend(postgres::drop_copy(view, &layout.names));
+            out.extend(postgres::drop_view(view, &layout.names));
+        }
+        out.push(format!("DROP SCHEMA IF EXISTS {}", copy_schema(job, *version)));
+        out.push(format!("DROP SCHEMA IF EXISTS {}", schema(job, *version)));
+    }
     Ok(out)
 }
 
 /// Takes versions away: all that lie after one, from another down.
 pub(crate) async fn drop(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
-    let mut statements = Vec::new();
-    for version in job.backend.catalog_versions(|version| version > to && version <= from).into_iter().rev() {
-        if schema_exists(job, &schema(job, version)).await? {
-            statements.extend(withdraw(job, version, from)?);
-        }
-    }
+    let mut versions = job.backend.catalog_versions(|version| version > to && version <= from);
+    let there = offered(job, &versions).await?;
+    versions.retain(|version| there.contains(version));
+    versions.reverse();
+    let mut statements = withdraw(job, &versions, from)?;
     if job.work.undo && !statements.is_empty() {
         statements.push(archive::note_offered(job));
     }
     job.transact(&statements).await?;
-    for layout in staying(job, to, from) {
-        let (old, new) = (layout.table(to)?, layout.table(last(&layout, from))?);
-        let native = adopted::known(job.backend, &layout).await?;
-        let change = beside(job, &layout, (&new, &old), &native)?;
-        let mut statements = change.views;
-        if !change.table.is_empty() {
-            statements.push(lock(&layout.names.table));
-            statements.extend(change.table);
-        }
-        job.transact(&statements).await?;
+    for layout in job.backend.layouts().iter().filter(|layout| stays(layout, to, from)) {
+        let (old, new) = (layout.table(to)?, layout.table(last(layout, from))?);
+        let native = adopted::known(job.backend, layout).await?;
+        beside(job, layout, (&new, &old), &native)?.apply(job, layout).await?;
     }
-    let deployment = job.backend.state().deployment();
-    drop_schema(job, &ident(&fit(&format!("{deployment}_w")))).await
+    drop_schema(job, &workings(job)).await
 }
 
 /// Takes the views of retired versions away, for good.
 pub(crate) async fn retire(job: &Job<'_>, before: u32) -> Result<()> {
-    let mut statements = Vec::new();
-    for version in job.backend.catalog_versions(|version| version < before) {
-        if schema_exists(job, &schema(job, version)).await? {
-            statements.extend(withdraw(job, version, job.high)?);
-        }
-    }
-    job.transact(&statements).await
+    let mut versions = job.backend.catalog_versions(|version| version < before);
+    let there = offered(job, &versions).await?;
+    versions.retain(|version| there.contains(version));
+    job.transact(&withdraw(job, &versions, job.high)?).await
 }

@@ -228,36 +228,47 @@ pub(crate) fn newer<'c>(layout: &Layout<'c>, job: &Job<'_>) -> Result<Table<'c>>
     layout.table(last(layout, job.high))
 }
 
-/// Adds a column beside what there is.
-pub(crate) async fn add_column(job: &Job<'_>, column: &ColumnSpec) -> Result<()> {
+/// Adds columns beside what there is.
+pub(crate) async fn add_columns(job: &Job<'_>, columns: impl Iterator<Item = &ColumnSpec>) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
-    let add = match column.holds {
-        Holds::Marker => add_marker(&names.table),
-        Holds::Value | Holds::Hidden | Holds::Failure | Holds::Id => {
-            let table = newer(&layout, job)?;
-            let at = find(&table, &column.name, job)?;
-            let keys = |model: &str| layout.key_type(model);
-            let add = postgres::add_column(&table, at, names, &keys).map_err(unfit(job))?;
-            add.replacen("ADD COLUMN", "ADD COLUMN IF NOT EXISTS", 1)
-        }
-    };
-    job.transact(&[lock(&names.table), add]).await
+    let table = newer(&layout, job)?;
+    let keys = |model: &str| layout.key_type(model);
+    let mut statements = vec![lock(&names.table)];
+    for column in columns {
+        statements.push(match column.holds {
+            Holds::Marker => add_marker(&names.table),
+            Holds::Value | Holds::Hidden | Holds::Failure | Holds::Id => {
+                let at = find(&table, &column.name, job)?;
+                let add = postgres::add_column(&table, at, names, &keys).map_err(unfit(job))?;
+                add.replacen("ADD COLUMN", "ADD COLUMN IF NOT EXISTS", 1)
+            }
+        });
+    }
+    job.transact(&statements).await
 }
 
 fn drop_statement(table: &str, column: &str) -> String {
     format!("ALTER TABLE {table} DROP COLUMN IF EXISTS {}", ident(column))
 }
 
-/// Drops a column.
-pub(crate) async fn drop_column(job: &Job<'_>, column: &str) -> Result<()> {
+/// Drops columns.
+pub(crate) async fn drop_columns(job: &Job<'_>, columns: impl Iterator<Item = &ColumnSpec>) -> Result<()> {
     let layout = job.layout()?;
     let table = &layout.names.table;
-    // What a run that is undone did not come to needs no lock.
-    if constraint::is_not_null(job, table, column).await?.is_none() {
+    let mut statements = Vec::new();
+    for column in columns {
+        // What a run that is undone did not come to needs no lock.
+        if constraint::is_not_null(job, table, &column.name).await?.is_some() {
+            statements.push(drop_statement(table, &column.name));
+        }
+    }
+    if statements.is_empty() {
         return Ok(());
     }
-    job.transact(&[lock(table), drop_statement(table, column), backfill::note_untended(job, &layout)]).await
+    statements.insert(0, lock(table));
+    statements.push(backfill::note_untended(job, &layout));
+    job.transact(&statements).await
 }
 
 /// Drops a column that only retired versions had need of.

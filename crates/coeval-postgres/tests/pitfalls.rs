@@ -193,6 +193,35 @@ async fn who_may_use_a_version_may_use_the_next_and_nothing_beneath() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_right_on_a_column_is_one_on_what_becomes_of_it() {
+    let url = fresh().await;
+    let backend = open(&url, &[ITEM], 4);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    let role = format!("clerk_{}", uuid::Uuid::now_v7().simple());
+    ask(
+        &client,
+        &format!(
+            "CREATE ROLE {role}; GRANT USAGE ON SCHEMA shop_v1 TO {role};
+             GRANT SELECT (id, name, price), UPDATE (name, price) ON shop_v1.item TO {role};
+             INSERT INTO shop_v1.item VALUES (1, 'a', 1, 1, '{{}}')"
+        ),
+    )
+    .await;
+    migrate(&backend, 3).await;
+    ask(&client, &format!("SET ROLE {role}")).await;
+    // Another name for it, and another type.
+    ask(&client, "UPDATE shop_v3.item SET title = 'b', price = 250").await;
+    assert_eq!(ask(&client, "SELECT id, title, price FROM shop_v3.item").await, "1|b|250");
+    assert_eq!(ask(&client, "SELECT name, price FROM shop_v1.item").await, "b|2.50");
+    for other in ["SELECT qty FROM shop_v3.item", "SELECT * FROM shop_v3.item", "UPDATE shop_v3.item SET qty = 2"] {
+        assert_eq!(refused(&client, other).await, "42501", "{other}");
+    }
+    ask(&client, "RESET ROLE").await;
+    ask(&client, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn views_do_not_get_around_row_level_security() {
     let url = fresh().await;
     let backend = open(&url, &[ITEM], 4);

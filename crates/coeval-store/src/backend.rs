@@ -108,6 +108,18 @@ pub trait Backend: Debug + Send + Sync {
     /// written ([`crate::work::Mode::Try`]) it is no error: the tally counts them.
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally>;
 
+    /// Executes the first of the steps that are left, and with it those next to it that the backend does at one go, as changes of
+    /// one table are. Returns a tally for each step that was executed, in order, so at least one. The work's step is the first.
+    ///
+    /// # Errors
+    /// As [`Backend::execute`]; none of the steps need have come to its end.
+    async fn execute_next(&self, steps: &[Step], work: &Work<'_>) -> Result<Vec<Tally>> {
+        match steps.first() {
+            Some(step) => Ok(vec![self.execute(step, work).await?]),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Returns whether anything of a step of a run may have been done that is still there. Asked for
     /// [`Step::Standalone`] only, which is done at most once, so that what was not begun is not undone.
     ///

@@ -14,4 +14,4 @@ pub use make::{create_triggers, drop_functions, drop_helpers, drop_triggers};
 pub use names::Names;
 pub use table::{add_column, column_check, column_default, create_table, is_hiding};
 pub use trigger::{LOCAL, Triggers, triggers};
-pub use view::{copy_view, create_view, drop_copy, drop_view, view_defaults};
+pub use view::{ViewDefault, copy_view, create_view, drop_copy, drop_view, view_defaults};

@@ -21,7 +21,6 @@ use crate::types::{KeyType, column_type};
 /// # Errors
 /// A default that no column can hold.
 pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<'_>) -> Result<Vec<String>, Unfit> {
-    let d = Dialect::Postgres;
     let column = |at: usize| ident(&table.columns[at].name);
     let hiding: Vec<String> = view.hiding.iter().map(|at| format!("{} IS NOT TRUE", column(*at))).collect();
     let condition = if hiding.is_empty() { String::new() } else { format!(" WHERE {}", hiding.join(" AND ")) };
@@ -46,22 +45,35 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
     } else {
         out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
     }
-    for (name, default) in defaults(table, view, keys, d)? {
-        out.push(format!("ALTER VIEW {outer} ALTER COLUMN {} SET DEFAULT {default}", ident(&fit(name))));
-    }
+    out.extend(set_defaults(&outer, view_defaults(table, view, keys)?.iter()));
     Ok(out)
 }
 
-/// Returns the defaults of a view's columns, by their names.
+/// Renders that columns of a view have defaults: all at once, since the server reads the whole view again for each statement.
+fn set_defaults<'d>(view: &str, defaults: impl Iterator<Item = &'d ViewDefault>) -> Option<String> {
+    let each: Vec<String> =
+        defaults.map(|default| format!("ALTER COLUMN {} SET DEFAULT {}", ident(&default.column), default.value)).collect();
+    (!each.is_empty()).then(|| format!("ALTER VIEW {view} {}", each.join(", ")))
+}
+
+/// The default of a view's column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewDefault {
+    /// The column's name, not quoted.
+    pub column: String,
+    /// The expression.
+    pub value: String,
+    /// Whether it fills in a value; what does not only keeps the base table's default from shining through.
+    pub fills: bool,
+}
+
+/// Returns the defaults of a view's columns. The twin for COPY has those that fill something in: what is left out there comes to the
+/// view as NULL.
 ///
 /// # Errors
 /// A default that no column can hold.
-pub fn view_defaults(table: &Table<'_>, view: &View, keys: KeyType<'_>) -> Result<Vec<(String, String)>, Unfit> {
-    let all = defaults(table, view, keys, Dialect::Postgres)?;
-    Ok(all.into_iter().map(|(name, default)| (fit(name), default)).collect())
-}
-
-fn defaults<'t>(table: &Table<'_>, view: &'t View, keys: KeyType<'_>, d: Dialect) -> Result<Vec<(&'t str, String)>, Unfit> {
+pub fn view_defaults(table: &Table<'_>, view: &View, keys: KeyType<'_>) -> Result<Vec<ViewDefault>, Unfit> {
+    let d = Dialect::Postgres;
     let model = table.model(view);
     let mut out = Vec::new();
     for (name, at) in &view.entries {
@@ -70,13 +82,13 @@ fn defaults<'t>(table: &Table<'_>, view: &'t View, keys: KeyType<'_>, d: Dialect
         // One that does not fit the type is refused where it would be filled in.
         let ty = model.and_then(|model| model.properties.get(name)).map_or(&column.property.ty, |property| &property.ty);
         let declared = declared.filter(|value| **value != Value::Null && ty.admits(value));
-        let default = match (declared, &column.constant) {
-            (Some(value), _) => default_of(value, ty)?,
-            (_, _) if column.held == Held::Id => "pg_catalog.gen_random_uuid()".to_owned(),
-            (_, Some(Some(_))) => format!("nullif({0}, {0})", none(&column_type(&column.property.ty, keys, d))),
+        let (value, fills) = match (declared, &column.constant) {
+            (Some(value), _) => (default_of(value, ty)?, true),
+            (_, _) if column.held == Held::Id => ("pg_catalog.gen_random_uuid()".to_owned(), true),
+            (_, Some(Some(_))) => (format!("nullif({0}, {0})", none(&column_type(&column.property.ty, keys, d))), false),
             (_, _) => continue,
         };
-        out.push((name.as_str(), default));
+        out.push(ViewDefault { column: fit(name), value, fills });
     }
     Ok(out)
 }
@@ -109,9 +121,7 @@ pub fn copy_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<'_
     let columns: Vec<String> = view.entries.iter().map(|(name, _)| ident(&fit(name))).collect();
     let values: Vec<String> = columns.iter().map(|column| format!("NEW.{column}")).collect();
     let mut out = vec![format!("CREATE VIEW {twin} AS SELECT * FROM {outer}")];
-    for (name, default) in defaults(table, view, keys, Dialect::Postgres)? {
-        out.push(format!("ALTER VIEW {twin} ALTER COLUMN {} SET DEFAULT {default}", ident(&fit(name))));
-    }
+    out.extend(set_defaults(&twin, view_defaults(table, view, keys)?.iter().filter(|default| default.fills)));
     let mut body = String::new();
     let _ = write!(
         body,
