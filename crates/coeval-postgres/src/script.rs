@@ -149,10 +149,15 @@ pub(crate) async fn remarks(backend: &PostgresBackend, step: &Step) -> Result<Ve
             let live: Vec<u32> =
                 table.views.iter().map(|view| view.version).filter(|version| *version >= ledger.oldest()).collect();
             let triggers = postgres::triggers(&table, &live, &live, &layout.names, &keys).map_err(local)?;
-            let refused = triggers.map(|triggers| triggers.local).unwrap_or_default();
+            let Some(triggers) = triggers else { return Ok(Vec::new()) };
             let one =
                 |(name, reason): &(String, String)| format!("refuses writes in plain SQL that `{name}` follows from: {reason}");
-            Ok(refused.iter().map(one).collect())
+            let mut out: Vec<String> = triggers.local.iter().map(one).collect();
+            let partly = triggers.partly.iter().filter(|name| !triggers.local.iter().any(|(known, _)| known == *name));
+            out.extend(partly.map(|name| {
+                format!("refuses writes in plain SQL that `{name}` follows from, where letters beyond ASCII change their case")
+            }));
+            Ok(out)
         }
         Step::MoveRecords { .. }
         | Step::ForgetRecords { .. }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use coeval_core::{Value, json};
-use coeval_engine::{Goal, How};
+use coeval_engine::{Goal, How, Plan};
 use coeval_postgres::PostgresBackend;
 use coeval_store::event::{Event, Observer};
 use coeval_store::memory::MemoryBackend;
@@ -47,6 +47,21 @@ const PERSON: Versions<'static> = (
             ],
         ),
     ],
+);
+
+/// 2 makes what PostgreSQL's regular expressions would make otherwise.
+const POST: Versions<'static> = (
+    r#"{"type": "model", "name": "post", "key": ["id"], "properties": {
+        "id": {"type": "integer", "required": true}, "title": {"type": "string", "required": true}, "email": "string",
+        "size": "number", "note": "string"}}"#,
+    &[(
+        2,
+        &[
+            r#"{"transform": {"up": {"contact": "regexp_replace(email, '@.*', '')"}, "down": {"email": "regexp_replace(contact, '$', '@x')"}, "schemas": {"contact": "string"}}}"#,
+            r#"{"add_property": {"path": "slug", "schema": {"type": "string", "required": true}, "value": "regexp_replace(title, '[^a-z]+', '-')"}}"#,
+            r#"{"retype_property": {"path": "size", "schema": "integer", "up": "cast(round(size * 100) as integer)", "down": "cast(size as number) / 100"}}"#,
+        ],
+    )],
 );
 
 /// Says with which code and message a statement is refused.
@@ -150,22 +165,19 @@ async fn records_are_as_they_are_in_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_writes_are_refused_only_where_something_has_to_be_computed() {
     let url = fresh().await;
-    let backend = open(&url, &[PERSON], 2);
+    let backend = open(&url, &[POST], 2);
     migrate(&backend, 1).await;
     let client = session(&url).await;
-    ask(&client, "INSERT INTO shop_v1.person (id, name, email, size) VALUES (1, 'Ann', 'Ann@x', 1), (2, 'Bob', NULL, NULL)")
+    ask(&client, "INSERT INTO shop_v1.post (id, title, email, size) VALUES (1, 'ann b', 'ann@x', 1), (2, 'bob', NULL, NULL)")
         .await;
     migrate(&backend, 2).await;
-    assert_eq!(
-        ask(&client, "SELECT id, contact, handle, size FROM shop_v2.person ORDER BY id").await,
-        "1|ANN@X|ann|100\n2|∅|bob|∅"
-    );
+    assert_eq!(ask(&client, "SELECT id, contact, slug, size FROM shop_v2.post ORDER BY id").await, "1|ann|ann-b|100\n2|∅|bob|∅");
     for sql in [
-        "INSERT INTO shop_v1.person (id, name) VALUES (3, 'Cy')",
-        "INSERT INTO shop_v2.person (id, name, handle, contact) VALUES (3, 'Cy', 'cy', 'CY@X')",
-        "UPDATE shop_v1.person SET email = 'a@b' WHERE id = 1",
-        "UPDATE shop_v2.person SET contact = 'A@B' WHERE id = 1",
-        "UPDATE shop_v1.person SET name = 'Anna' WHERE id = 1",
+        "INSERT INTO shop_v1.post (id, title) VALUES (3, 'Cy')",
+        "INSERT INTO shop_v2.post (id, title, slug, contact) VALUES (3, 'Cy', 'cy', 'cy')",
+        "UPDATE shop_v1.post SET email = 'a@b' WHERE id = 1",
+        "UPDATE shop_v2.post SET contact = 'a' WHERE id = 1",
+        "UPDATE shop_v1.post SET title = 'Anna' WHERE id = 1",
     ] {
         let (code, message) = refused(&client, sql).await;
         assert_eq!(code, "0A000", "{sql}");
@@ -173,24 +185,70 @@ async fn plain_writes_are_refused_only_where_something_has_to_be_computed() {
     }
     // What does not touch what is computed from passes, and so does what leaves it as it is.
     for sql in [
-        "UPDATE shop_v1.person SET note = 'n', size = 2.5 WHERE id = 1",
-        "UPDATE shop_v1.person SET email = email, name = name WHERE id = 1",
-        "UPDATE shop_v2.person SET handle = 'own', size = 300 WHERE id = 1",
-        "DELETE FROM shop_v1.person WHERE id = 2",
+        "UPDATE shop_v1.post SET note = 'n', size = 2.5 WHERE id = 1",
+        "UPDATE shop_v1.post SET email = email, title = title WHERE id = 1",
+        "UPDATE shop_v2.post SET slug = 'own', size = 300 WHERE id = 1",
+        "DELETE FROM shop_v1.post WHERE id = 2",
     ] {
         ask(&client, sql).await;
     }
-    assert_eq!(ask(&client, "SELECT name, email, size::float8, note FROM shop_v1.person").await, "Ann|Ann@x|3|n");
-    assert_eq!(ask(&client, "SELECT contact, handle, size FROM shop_v2.person").await, "ANN@X|own|300");
+    assert_eq!(ask(&client, "SELECT title, email, size::float8, note FROM shop_v1.post").await, "ann b|ann@x|3|n");
+    assert_eq!(ask(&client, "SELECT contact, slug, size FROM shop_v2.post").await, "ann|own|300");
     // The marker cannot be written through a view.
-    let (code, _) = refused(&client, "UPDATE shop_v1.person SET _w = -1, email = 'x'").await;
+    let (code, _) = refused(&client, "UPDATE shop_v1.post SET _w = -1, email = 'x'").await;
     assert_eq!(code, "42703");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_says_what_streams_and_why() {
+async fn letters_of_ascii_are_changed_by_the_database() {
     let url = fresh().await;
-    let backend = open(&url, &[PERSON], 2);
+    let backend = open(&url, &[PERSON], 3);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    ask(&client, "INSERT INTO shop_v1.person (id, name, email) VALUES (1, 'Ann', 'Ann@x'), (2, 'ÄNNE', 'änne@x')").await;
+    migrate(&backend, 3).await;
+    // Old and new clients write on, whatever the database's locale says of letters.
+    for sql in [
+        r#"INSERT INTO shop_v1.person (id, name, email, tags) VALUES (3, 'CY', 'cY@Q', '[{"label": "Red", "n": 1}]')"#,
+        "INSERT INTO shop_v1.person (id, name) VALUES (4, 'Di')",
+        "INSERT INTO shop_v2.person (id, name, handle, contact) VALUES (5, 'Ed', 'ed', 'ED@X')",
+        r#"INSERT INTO shop_v3.person (id, name, handle, "user", domain) VALUES (6, 'Flo', 'f', 'U', 'D')"#,
+        "UPDATE shop_v1.person SET email = 'Bo@I', name = 'BO' WHERE id = 1",
+        "UPDATE shop_v1.person SET note = 'n' WHERE id = 2",
+    ] {
+        ask(&client, sql).await;
+    }
+    let wide = r#"SELECT id, name, handle, "user", domain, tags FROM shop_v3.person ORDER BY id"#;
+    assert_eq!(
+        ask(&client, wide).await,
+        r#"1|BO|bo|BO|I|∅
+2|ÄNNE|änne|ÄNNE|X|∅
+3|CY|cy|CY|Q|[{"n": 1, "name": "RED"}]
+4|Di|di|∅|∅|∅
+5|Ed|ed|ED|X|∅
+6|Flo|f|U|D|∅"#
+    );
+    assert_eq!(ask(&client, "SELECT id, email FROM shop_v1.person WHERE id > 4 ORDER BY id").await, "5|ed@x\n6|u@d");
+    // Others are computed by coeval, and refused elsewhere.
+    for (sql, function) in [
+        ("INSERT INTO shop_v1.person (id, name) VALUES (7, 'Zoë')", "lower"),
+        ("UPDATE shop_v1.person SET email = 'straße' WHERE id = 1", "upper"),
+        (r#"UPDATE shop_v3.person SET tags = '[{"name": "GRÜN"}]' WHERE id = 1"#, "lower"),
+    ] {
+        let said = refused(&client, sql).await;
+        let message = format!("PostgreSQL cannot compute `{function}` of letters beyond ASCII");
+        assert_eq!(said, ("0A000".to_owned(), message), "{sql}");
+    }
+    put(&backend, 7, 1, r#"{"id":7,"name":"ZOË","email":"straße@x"}"#).await.unwrap();
+    assert_eq!(ask(&client, r#"SELECT handle, "user" FROM shop_v3.person WHERE id = 7"#).await, "zoë|STRASSE");
+    rollback(&backend, 1).await;
+    assert_eq!(ask(&client, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_proc WHERE proname LIKE '%beyond'").await, "0");
+}
+
+/// What a plan says beside its steps.
+async fn remarks(model: Versions<'static>) -> (Vec<String>, Plan) {
+    let url = fresh().await;
+    let backend = open(&url, &[model], 2);
     migrate(&backend, 1).await;
     let ledger = backend.ledger().await.unwrap();
     let goal = Goal::Migrate { to: Some(2), scan: false };
@@ -201,28 +259,36 @@ async fn a_plan_says_what_streams_and_why() {
             said.push(format!("{}: {remark}", planned.step));
         }
     }
-    let reason = "PostgreSQL changes the case of letters by the database's locale";
+    (said, plan)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_what_streams_and_why() {
+    let (said, plan) = remarks(POST).await;
+    let reason = "PostgreSQL's regular expressions are others";
+    let (triggers, fill) = (
+        "rebuild the triggers of `post` up to version 2",
+        "backfill `title_v2`, `size_v2`, `contact`, `slug`, `slug_failed` of `post`",
+    );
     assert_eq!(
         said,
         [
-            format!(
-                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `contact` follows from: {reason}"
-            ),
-            format!(
-                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `email` follows from: {reason}"
-            ),
-            format!(
-                "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `handle` follows from: {reason}"
-            ),
-            format!(
-                "backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `contact` through coeval: {reason}"
-            ),
-            format!(
-                "backfill `name_v2`, `size_v2`, `contact`, `handle`, `handle_failed` of `person`: streams `handle` through coeval: {reason}"
-            ),
+            format!("{triggers}: refuses writes in plain SQL that `contact` follows from: {reason}"),
+            format!("{triggers}: refuses writes in plain SQL that `email` follows from: {reason}"),
+            format!("{triggers}: refuses writes in plain SQL that `slug` follows from: {reason}"),
+            format!("{fill}: streams `contact` through coeval: {reason}"),
+            format!("{fill}: streams `slug` through coeval: {reason}"),
         ]
     );
     assert!(plan.steps.iter().any(|planned| matches!(planned.step, Step::Backfill { .. })));
+    let (said, _) = remarks(PERSON).await;
+    let letters = "where letters beyond ASCII change their case";
+    assert_eq!(
+        said[..3],
+        ["contact", "email", "handle"].map(|name| format!(
+            "rebuild the triggers of `person` up to version 2: refuses writes in plain SQL that `{name}` follows from, {letters}"
+        ))
+    );
 }
 
 /// Stops when it is told of progress.

@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a measurement prints figures")]
 
+mod reshape;
 mod writers;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,10 @@ async fn main() {
     report("plain UPDATE once more", rows, again, plain);
     let in_place = in_place(&client, rows).await;
     report("ALTER TYPE in place, the table locked", rows, in_place, plain);
+    match reshape::whole(&client, &url, rows).await {
+        Some(reshape) => report("the whole migration of reshape, its batches of 1,000", rows, reshape, plain),
+        None => println!("| reshape is not installed | | | |"),
+    }
     amplification(&client, rows).await;
     waits(&client, &url, rows).await;
     println!("\n| a hundred pending versions in one deployment | s |\n|---|---|");

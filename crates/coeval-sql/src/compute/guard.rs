@@ -6,14 +6,27 @@ use coeval_core::history::{Function, OnFail, Source};
 use super::{Bound, Compute, Failing, Inputs, is_json};
 use crate::expr::Local;
 use crate::name::body;
+use crate::postgres::{HINT, LOCAL};
 use crate::types::column_type;
 
 impl Compute<'_, '_> {
     /// Renders all functions that computations may call in PostgreSQL; later ones may call earlier ones.
     pub(crate) fn helping(&self) -> Result<Vec<String>, Local> {
         let mut out = self.lookups()?;
+        out.extend(self.refusal());
         out.extend(self.guards()?);
         Ok(out)
+    }
+
+    /// Renders the function that refuses a write. What it raises is none of the errors that say that a computation fails.
+    fn refusal(&self) -> Option<String> {
+        let name = self.helpers.beyond().filter(|_| self.partly)?;
+        Some(format!(
+            "CREATE OR REPLACE FUNCTION {name}(what pg_catalog.text) RETURNS pg_catalog.text LANGUAGE plpgsql AS {}",
+            body(&format!(
+                "\nBEGIN\n  RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = '{LOCAL} ' || what, HINT = '{HINT}';\nEND\n"
+            ))
+        ))
     }
 
     /// Renders the functions for PostgreSQL.

@@ -63,6 +63,10 @@ pub(crate) trait Helpers {
 
     /// Returns where a table lies that expressions look things up in: a function of its key, or a table.
     fn lookup(&self, table: &LookupTable) -> String;
+
+    /// Returns the function that refuses a write in a trigger, given what the database cannot compute; `None` in a dialect without such
+    /// functions.
+    fn beyond(&self) -> Option<String>;
 }
 
 /// Values given one by one.
@@ -94,6 +98,8 @@ pub(crate) struct Compute<'t, 'h> {
     pub(crate) keys: KeyType<'t>,
     /// The columns that there are and have values; all where `None`.
     pub(crate) present: Option<&'t BTreeSet<usize>>,
+    /// Whether what the database can compute for some values only is computed for these, and the others are refused.
+    pub(crate) partly: bool,
     /// The elements that are computed, where it is not the rows.
     pub(crate) within: Option<Within<'t>>,
 }
@@ -122,12 +128,17 @@ pub(crate) struct Shape<'s> {
 
 impl<'t, 'h> Compute<'t, 'h> {
     pub(crate) fn new(table: &'t Table<'h>, dialect: Dialect, helpers: &'t dyn Helpers, keys: KeyType<'t>) -> Self {
-        Self { table, dialect, helpers, keys, present: None, within: None }
+        Self { table, dialect, helpers, keys, present: None, partly: false, within: None }
     }
 
     /// The same, where only some columns have values.
     pub(crate) fn among(self, present: &'t BTreeSet<usize>) -> Self {
         Self { present: Some(present), ..self }
+    }
+
+    /// The same in a trigger, which can refuse a write.
+    pub(crate) fn partly(self) -> Self {
+        Self { partly: true, ..self }
     }
 }
 

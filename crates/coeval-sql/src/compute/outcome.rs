@@ -8,7 +8,7 @@ use coeval_core::table::Table as LookupTable;
 
 use super::{Compute, Inputs, fails, is_json, is_large, local};
 use crate::dialect::Dialect;
-use crate::expr::{Local, Rendered, failure_beside, failure_of, landed, render_beside, render_function};
+use crate::expr::{Beside, Local, Rendered, failure_beside, failure_of, landed, render_beside, render_function};
 
 /// What a function gives.
 #[derive(Debug)]
@@ -99,8 +99,7 @@ impl Compute<'_, '_> {
                 let (expression, places) = &expressions[at];
                 let seen: Vec<String> = places.iter().map(|place| inputs.seen[*place].clone()).collect();
                 let same = ExprType::of(&target.property.ty) == expression.root().ty;
-                let lookups = |table: &LookupTable| self.lookup(table);
-                failure_beside(expression, &seen, self.dialect, Some(&lookups)).ok().filter(|_| same)
+                self.beside(|beside| failure_beside(expression, &seen, self.dialect, beside)).ok().filter(|_| same)
             }
             function => inputs.seen.first().and_then(|input| failure_of(function, input, self.dialect)),
         };
@@ -109,12 +108,18 @@ impl Compute<'_, '_> {
 
     /// An expression as a value of a target.
     pub(super) fn expression(&self, expression: &Compiled, seen: &[String], target: &Property) -> Result<Rendered, Local> {
-        let lookups = |table: &LookupTable| self.lookup(table);
-        let rendered = render_beside(expression, seen, self.dialect, Some(&lookups))?;
+        let rendered = self.beside(|beside| render_beside(expression, seen, self.dialect, beside))?;
         let root = expression.root();
         let exact = matches!(target.ty, Type::Integer | Type::Decimal { .. }) && root.ty != ExprType::of(&target.ty);
         let rendered = landed(rendered, root, &target.ty, self.dialect)?;
         Ok(Rendered { fallible: rendered.fallible || exact, ..rendered })
+    }
+
+    /// Makes something of an expression, with what lies beside it.
+    fn beside<T>(&self, make: impl FnOnce(Beside<'_>) -> T) -> T {
+        let lookups = |table: &LookupTable| self.lookup(table);
+        let beyond = self.helpers.beyond().filter(|_| self.partly);
+        make(Beside { lookups: Some(&lookups), beyond: beyond.as_deref() })
     }
 
     /// Where a table lies, unless it is so small that it is written out.

@@ -2,7 +2,7 @@
 
 use coeval_core::expr::{Arithmetic, Compiled, Expr, ExprKind, ExprType, Function};
 
-use super::{Local, Lookups, Rendered, Sql, postgres, render, shared, sqlite};
+use super::{Beside, Local, Rendered, Sql, postgres, render, shared, sqlite};
 use crate::Dialect;
 
 /// The renderer of one dialect.
@@ -22,15 +22,15 @@ pub fn render_with_failure(
     dialect: Dialect,
 ) -> Result<(Rendered, Option<String>), Local> {
     let rendered = render(compiled, inputs, dialect)?;
-    let failure = if rendered.fallible { Some(failure_beside(compiled, inputs, dialect, None)?) } else { None };
+    let failure = if rendered.fallible { Some(failure_beside(compiled, inputs, dialect, Beside::default())?) } else { None };
     Ok((rendered, failure))
 }
 
-/// The condition of [`render_with_failure`], with tables that lie elsewhere.
-pub(crate) fn failure_beside(compiled: &Compiled, inputs: &[String], dialect: Dialect, lookups: Lookups<'_>) -> Sql {
+/// The condition of [`render_with_failure`], with what lies beside the expression.
+pub(crate) fn failure_beside(compiled: &Compiled, inputs: &[String], dialect: Dialect, beside: Beside<'_>) -> Sql {
     let renderer = match dialect {
-        Dialect::Postgres => Renderer::Postgres(postgres::Postgres::new(inputs, lookups)),
-        Dialect::Sqlite => Renderer::Sqlite(sqlite::Sqlite::new(inputs, lookups)),
+        Dialect::Postgres => Renderer::Postgres(postgres::Postgres::new(inputs, beside)),
+        Dialect::Sqlite => Renderer::Sqlite(sqlite::Sqlite::new(inputs, beside)),
     };
     let failure = renderer.failure(compiled.root())?;
     if dialect == Dialect::Sqlite {

@@ -6,7 +6,7 @@ use coeval_core::expr::{Expr, ExprKind, ExprType};
 use coeval_core::history::Function;
 use coeval_core::{Property, Type};
 
-use super::{Local, Rendered, postgres, sqlite};
+use super::{Beside, Local, Rendered, postgres, sqlite};
 use crate::Dialect;
 use crate::literal::literal;
 use crate::name::string;
@@ -133,8 +133,8 @@ pub(crate) fn landed(rendered: Rendered, root: &Expr, target: &Type, dialect: Di
         },
         (from, to) if super::shared::is_json(from) && super::shared::is_json(to) => rendered.sql,
         (from, to) if super::shared::keeps(from, to) || from.is_numeric() && to.is_numeric() => match dialect {
-            Dialect::Postgres => postgres::Postgres::new(&[], None).cast(&rendered.sql, from, &to.clone(), &cast)?,
-            Dialect::Sqlite => sqlite::Sqlite::new(&[], None).cast(&rendered.sql, from, &to.clone(), &cast)?,
+            Dialect::Postgres => postgres::Postgres::new(&[], Beside::default()).cast(&rendered.sql, from, &to.clone(), &cast)?,
+            Dialect::Sqlite => sqlite::Sqlite::new(&[], Beside::default()).cast(&rendered.sql, from, &to.clone(), &cast)?,
         },
         // What is none of the enum's values is found by the column's check.
         (ExprType::String, ExprType::Enum(_) | ExprType::Ref(_)) | (ExprType::Enum(_), ExprType::Enum(_)) => rendered.sql,

@@ -68,27 +68,37 @@ pub(crate) type Sql = Result<String, Local>;
 /// # Errors
 /// The expression is local in this dialect.
 pub fn render(compiled: &Compiled, inputs: &[String], dialect: Dialect) -> Result<Rendered, Local> {
-    render_beside(compiled, inputs, dialect, None)
+    render_beside(compiled, inputs, dialect, Beside::default())
 }
 
-/// Says where a table that expressions look things up in lies: a function of its key in PostgreSQL, a table in SQLite; `None` for one
-/// that is written out.
-pub(crate) type Lookups<'a> = Option<&'a dyn Fn(&Table) -> Option<String>>;
+/// Says where a table lies.
+type Lookups<'a> = &'a dyn Fn(&Table) -> Option<String>;
 
-/// As [`render`], with tables that lie elsewhere.
+/// What an expression finds beside it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Beside<'a> {
+    /// Says where a table that expressions look things up in lies: a function of its key in PostgreSQL, a table in SQLite; `None` for
+    /// one that is written out.
+    pub(crate) lookups: Option<Lookups<'a>>,
+    /// The function that refuses a statement, given as a text what the database cannot compute. Where there is none, an expression is
+    /// local if there is any value that the database cannot compute it for.
+    pub(crate) beyond: Option<&'a str>,
+}
+
+/// As [`render`], with what lies beside the expression.
 pub(crate) fn render_beside(
     compiled: &Compiled,
     inputs: &[String],
     dialect: Dialect,
-    lookups: Lookups<'_>,
+    beside: Beside<'_>,
 ) -> Result<Rendered, Local> {
     let root = compiled.root();
     if inputs.len() < compiled.inputs().len() {
         return Err(Local::new("the text of an input is missing", &root.span));
     }
     let sql = match dialect {
-        Dialect::Postgres => postgres::Postgres::new(inputs, lookups).expr(root)?,
-        Dialect::Sqlite => sqlite::Sqlite::new(inputs, lookups).expr(root)?,
+        Dialect::Postgres => postgres::Postgres::new(inputs, beside).expr(root)?,
+        Dialect::Sqlite => sqlite::Sqlite::new(inputs, beside).expr(root)?,
     };
     if dialect == Dialect::Sqlite {
         shared::check_depth(&sql, root)?;

@@ -47,17 +47,17 @@ pub fn drop_functions(names: &Names) -> Vec<String> {
 
 /// Renders the drop of the functions that triggers called before and do not call any more.
 pub fn drop_helpers(history: &History, triggers: Option<&Triggers>, names: &Names) -> Vec<String> {
-    let mut out = Vec::new();
+    let mut all = vec![names.beyond()];
     for (id, recipe) in history.scope().recipes.iter().enumerate() {
         for at in 0..recipe.targets.len() {
-            let name = names.guard(id, at);
-            let called = |helper: &String| helper.contains(&format!("FUNCTION {name}("));
-            if !triggers.is_some_and(|triggers| triggers.helpers.iter().any(called)) {
-                out.push(format!("DROP FUNCTION IF EXISTS {name}"));
-            }
+            all.push(names.guard(id, at));
         }
     }
-    out
+    let is_called = |name: &String| {
+        let made = format!("FUNCTION {name}(");
+        triggers.is_some_and(|triggers| triggers.helpers.iter().any(|helper| helper.contains(&made)))
+    };
+    all.iter().filter(|name| !is_called(name)).map(|name| format!("DROP FUNCTION IF EXISTS {name}")).collect()
 }
 
 /// Triggers fire in the order of their names: after those of other people, whose changes they have to see.

@@ -63,6 +63,11 @@ impl Names {
         self.working(&format!("fails_{recipe}_{output}"))
     }
 
+    /// Returns the function that refuses a write, given what the database cannot compute.
+    pub fn beyond(&self) -> String {
+        self.working("beyond")
+    }
+
     /// Returns the function that looks a key up in a table.
     pub fn lookup(&self, table: &Table) -> String {
         let digest: String = table.digest().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
@@ -112,5 +117,9 @@ impl Helpers for Names {
 
     fn lookup(&self, table: &Table) -> String {
         Names::lookup(self, table)
+    }
+
+    fn beyond(&self) -> Option<String> {
+        Some(Names::beyond(self))
     }
 }

@@ -42,6 +42,8 @@ pub struct Triggers {
     /// What the database cannot compute: the properties, each with the reason. A write that would need it is refused with the code
     /// 0A000 and [`LOCAL`], unless whoever writes has computed everything: on the base table, with a negative marker.
     pub local: Vec<(String, String)>,
+    /// The properties that it can compute for some values only; a write of others is refused in the same way.
+    pub partly: Vec<String>,
 }
 
 /// Renders the triggers of a table for the versions that are live; `None` where views need none. `watched` are the versions that
@@ -56,7 +58,7 @@ pub fn triggers(
     names: &Names,
     keys: KeyType<'_>,
 ) -> Result<Option<Triggers>, Local> {
-    let compute = Compute::new(table, Dialect::Postgres, names, keys);
+    let compute = Compute::new(table, Dialect::Postgres, names, keys).partly();
     let (mut frame, mut insert, mut update) = (Frame::default(), String::new(), String::new());
     let mut columns = BTreeSet::new();
     let mut assignments = 0;
@@ -89,7 +91,7 @@ pub fn triggers(
     });
     let clear = format!("  NEW.{} := NULL;\n", ident(MARKER));
     // What the engine has computed, all of it, is not computed here. Only the base table has the marker: no client of a view can set it.
-    let given = if frame.local.is_empty() {
+    let given = if frame.local.is_empty() && frame.partly.is_empty() {
         String::new()
     } else {
         format!("  IF NEW.{} < 0 THEN\n  {clear}    RETURN NEW;\n  END IF;\n", ident(MARKER))
@@ -108,6 +110,7 @@ pub fn triggers(
         watched: columns.iter().map(|column| ident(&table.columns[*column].name)).collect(),
         assignments,
         local: frame.local.into_iter().collect(),
+        partly: frame.partly.into_iter().collect(),
     }))
 }
 
@@ -118,13 +121,15 @@ struct Frame {
     variables: BTreeMap<String, String>,
     /// What they refuse to compute: the names of the properties, each with the reason.
     local: BTreeMap<String, String>,
+    /// The names of the properties that they may refuse to compute.
+    partly: BTreeSet<String>,
 }
 
 /// What a write is refused with that would need something computed which the database cannot.
 pub const LOCAL: &str = "PostgreSQL cannot compute";
 
 /// What to do about it.
-const HINT: &str = "Write this record with coeval, which computes it.";
+pub(crate) const HINT: &str = "Write this record with coeval, which computes it.";
 
 /// The code of one cluster.
 #[derive(Clone, Copy)]
@@ -235,9 +240,21 @@ impl Part<'_, '_> {
         out
     }
 
+    /// The name of a node's property.
+    fn name(&self, node: NodeId) -> String {
+        self.table().scope().nodes[node].key.split('@').next().unwrap_or_default().to_owned()
+    }
+
+    /// Notes it where a text may refuse to compute a node.
+    fn note(&self, node: NodeId, sql: &str, frame: &mut Frame) {
+        if self.compute.helpers.beyond().is_some_and(|refusal| sql.contains(&refusal)) {
+            frame.partly.insert(self.name(node));
+        }
+    }
+
     /// Refuses a write that would need a node to be computed, which the database cannot do.
     fn cannot(&self, node: NodeId, local: &Local, when: &Truth, frame: &mut Frame) -> String {
-        let name = self.table().scope().nodes[node].key.split('@').next().unwrap_or_default().to_owned();
+        let name = self.name(node);
         let message = string(&format!("{LOCAL} `{name}`: {}", local.reason), Dialect::Postgres);
         frame.local.entry(name).or_insert_with(|| local.reason.clone());
         let raise = format!("RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = {message}, HINT = '{HINT}';");
@@ -285,6 +302,9 @@ impl Part<'_, '_> {
                 Held::Id => None,
             };
             if let Some(value) = value.filter(|value| *value != target) {
+                if let Held::Shown { node, .. } | Held::Hidden { node } = column.held {
+                    self.note(node, &value, frame);
+                }
                 let _ = writeln!(out, "    {target} := {value};");
             }
         }
@@ -328,6 +348,7 @@ impl Part<'_, '_> {
                         Ok(computed) => computed,
                         Err(local) => return self.cannot(node, &local, &Truth::Always, frame),
                     };
+                    self.note(node, &computed.sql, frame);
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
                     failed.extend(computed.failed.map(|failed| (node, failed)));
                 }
@@ -436,6 +457,7 @@ impl Part<'_, '_> {
         let values = After(self, group.view, dirty);
         let touched = dirty.by(hidden);
         let computed = self.compute.calc(order, hidden, &values)?;
+        self.note(node, &computed.sql, frame);
         if !hidden.sticky {
             match &touched {
                 Truth::Never => {}

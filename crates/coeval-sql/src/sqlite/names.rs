@@ -101,6 +101,10 @@ impl Helpers for Names {
         let digest: String = table.digest().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
         ident(&fit(&format!("coeval_lookup_{}_{digest}", table.name())))
     }
+
+    fn beyond(&self) -> Option<String> {
+        None
+    }
 }
 
 #[cfg(test)]

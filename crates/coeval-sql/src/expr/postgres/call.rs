@@ -28,7 +28,8 @@ impl Postgres<'_> {
         match function {
             Function::Coalesce => Ok(format!("COALESCE({})", self.all(args)?.join(", "))),
             Function::Nullif => Ok(format!("NULLIF({}, {})", collated(&arg(0)?, &args[0].ty), arg(1)?)),
-            Function::Lower | Function::Upper => local("PostgreSQL changes the case of letters by the database's locale"),
+            Function::Lower => self.letters("lower", &arg(0)?, e),
+            Function::Upper => self.letters("upper", &arg(0)?, e),
             Function::Trim => self.trim("btrim", args),
             Function::Ltrim => self.trim("ltrim", args),
             Function::Rtrim => self.trim("rtrim", args),
@@ -81,13 +82,27 @@ impl Postgres<'_> {
                 Ok(format!("NULLIF({kind}, 'null')"))
             }
             Function::Lookup => match &args[0].kind {
-                ExprKind::Table(table) => match self.lookups.and_then(|lookups| lookups(table)) {
+                ExprKind::Table(table) => match self.beside.lookups.and_then(|lookups| lookups(table)) {
                     Some(function) => Ok(format!("{function}({})", arg(1)?)),
                     None => Ok(format!("({} -> {})", json::table(table, e)?, arg(1)?)),
                 },
                 _ => local("expected a table"),
             },
         }
+    }
+
+    /// Another case of letters. PostgreSQL goes by a locale, beyond ASCII; a text of the latter has as many bytes as characters.
+    fn letters(&self, function: &str, source: &str, e: &Expr) -> Sql {
+        let Some(beyond) = self.beside.beyond else {
+            return Err(Local::new("PostgreSQL changes the case of letters by the database's locale", &e.span));
+        };
+        self.bind(&[source], |names| {
+            let source = &names[0];
+            let (bytes, characters) = (call("octet_length", &[source]), call("char_length", &[source]));
+            let made = call(function, &[&format!("{source} {C}")]);
+            let refused = format!("{beyond}({})", text(&format!("`{function}` of letters beyond ASCII")));
+            Ok(format!("(CASE WHEN {source} IS NULL THEN NULL WHEN {bytes} = {characters} THEN {made} ELSE {refused} END)"))
+        })
     }
 
     fn trim(&self, function: &str, args: &[Expr]) -> Sql {

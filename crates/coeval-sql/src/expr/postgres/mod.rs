@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use coeval_core::expr::{Comparison, Expr, ExprKind, ExprType, Test};
 
 use super::shared::{self, Names};
-use super::{Local, Lookups, Sql};
+use super::{Beside, Local, Sql};
 use crate::Dialect;
 use crate::literal;
 use crate::name::string;
@@ -31,7 +31,7 @@ pub(super) const C: &str = "COLLATE pg_catalog.\"C\"";
 /// Makes the text of an expression.
 pub(crate) struct Postgres<'a> {
     inputs: &'a [String],
-    lookups: Lookups<'a>,
+    beside: Beside<'a>,
     /// The parameters of the lambdas around, the innermost last.
     params: RefCell<Vec<Param>>,
     names: Names,
@@ -65,8 +65,8 @@ pub(in crate::expr) fn raise(message: &str, ty: &ExprType) -> String {
 }
 
 impl<'a> Postgres<'a> {
-    pub(crate) fn new(inputs: &'a [String], lookups: Lookups<'a>) -> Self {
-        Self { inputs, lookups, params: RefCell::default(), names: Names::default() }
+    pub(crate) fn new(inputs: &'a [String], beside: Beside<'a>) -> Self {
+        Self { inputs, beside, params: RefCell::default(), names: Names::default() }
     }
 
     /// The text of an expression, of the column type of its type.

@@ -289,7 +289,7 @@ impl Sqlite<'_> {
 
     fn lookup(&self, table: &coeval_core::table::Table, key: &str, e: &Expr) -> Sql {
         let alias = self.names.fresh();
-        if let Some(elsewhere) = self.lookups.and_then(|lookups| lookups(table)) {
+        if let Some(elsewhere) = self.beside.lookups.and_then(|lookups| lookups(table)) {
             return Ok(format!("(SELECT {alias}.value FROM {elsewhere} AS {alias} WHERE {alias}.key = {key})"));
         }
         let mut rows = Vec::new();

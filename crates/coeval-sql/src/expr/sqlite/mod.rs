@@ -17,7 +17,7 @@ use coeval_core::expr::{Comparison, Expr, ExprKind, ExprType, Test};
 
 use super::postgres::escapes_end;
 use super::shared::{self, Names};
-use super::{Local, Lookups, Sql};
+use super::{Beside, Local, Sql};
 use crate::Dialect;
 use crate::literal;
 use crate::name::string;
@@ -33,7 +33,7 @@ pub(crate) use stack::fits;
 /// Makes the text of an expression.
 pub(crate) struct Sqlite<'a> {
     inputs: &'a [String],
-    lookups: Lookups<'a>,
+    beside: Beside<'a>,
     /// What the parameters of the lambdas around stand for, the innermost last: items as the text of JSON.
     params: RefCell<Vec<String>>,
     names: Names,
@@ -50,8 +50,8 @@ pub(in crate::expr) fn raise(message: &str) -> String {
 }
 
 impl<'a> Sqlite<'a> {
-    pub(crate) fn new(inputs: &'a [String], lookups: Lookups<'a>) -> Self {
-        Self { inputs, lookups, params: RefCell::default(), names: Names::default() }
+    pub(crate) fn new(inputs: &'a [String], beside: Beside<'a>) -> Self {
+        Self { inputs, beside, params: RefCell::default(), names: Names::default() }
     }
 
     /// The text of an expression, of the column type of its type.
