@@ -5,6 +5,7 @@
 //! wins.
 
 mod dirty;
+mod refuse;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,16 +15,17 @@ use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
 use coeval_plan::table::{Cluster, Held, MARKER, Table, View};
 
 use dirty::{Dirty, Truth};
+pub(crate) use refuse::HINT;
+pub use refuse::LOCAL;
 
 use super::Names;
 use super::fill::called;
-use super::table::is_hiding;
 use crate::compute::stored::{self, Writer};
 use crate::compute::{Compute, Given, Values, json};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::group::{Group, groups};
-use crate::name::{ident, string};
+use crate::name::ident;
 use crate::types::{KeyType, column_type};
 
 /// The triggers of a table, and the functions that they call.
@@ -125,12 +127,6 @@ struct Frame {
     partly: BTreeSet<String>,
 }
 
-/// What a write is refused with that would need something computed which the database cannot.
-pub const LOCAL: &str = "PostgreSQL cannot compute";
-
-/// What to do about it.
-pub(crate) const HINT: &str = "Write this record with coeval, which computes it.";
-
 /// The code of one cluster.
 #[derive(Clone, Copy)]
 struct Part<'c, 'h> {
@@ -220,49 +216,6 @@ impl Part<'_, '_> {
             let _ = writeln!(out, "    n{node} := {};", self.compute.stored(*node, spot.column, &spot.path, "NEW"));
         }
         out
-    }
-
-    /// Refuses a write without what its own version requires, as the table would. The table would name another version's column
-    /// first, which has no value because this one has none.
-    fn require(&self, group: &Group<'_>) -> String {
-        let mut out = String::new();
-        let (columns, relation) = (&self.table().columns, &self.table().name);
-        let required = |at: &&usize| columns[**at].is_never_null() && !is_hiding(self.table(), &columns[**at]);
-        for at in group.columns.iter().filter(required) {
-            let (name, column) = (&columns[*at].name, self.column(*at, "NEW"));
-            let message = format!("null value in column \"{name}\" of relation \"{relation}\" violates not-null constraint");
-            let (message, name) = (string(&message, Dialect::Postgres), string(name, Dialect::Postgres));
-            let _ = writeln!(
-                out,
-                "    IF {column} IS NULL THEN\n      RAISE EXCEPTION USING ERRCODE = '23502', COLUMN = {name}, MESSAGE = {message};\n    END IF;"
-            );
-        }
-        out
-    }
-
-    /// The name of a node's property.
-    fn name(&self, node: NodeId) -> String {
-        self.table().scope().nodes[node].key.split('@').next().unwrap_or_default().to_owned()
-    }
-
-    /// Notes it where a text may refuse to compute a node.
-    fn note(&self, node: NodeId, sql: &str, frame: &mut Frame) {
-        if self.compute.helpers.beyond().is_some_and(|refusal| sql.contains(&refusal)) {
-            frame.partly.insert(self.name(node));
-        }
-    }
-
-    /// Refuses a write that would need a node to be computed, which the database cannot do.
-    fn cannot(&self, node: NodeId, local: &Local, when: &Truth, frame: &mut Frame) -> String {
-        let name = self.name(node);
-        let message = string(&format!("{LOCAL} `{name}`: {}", local.reason), Dialect::Postgres);
-        frame.local.entry(name).or_insert_with(|| local.reason.clone());
-        let raise = format!("RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = {message}, HINT = '{HINT}';");
-        match when {
-            Truth::Never => String::new(),
-            Truth::Always => format!("    {raise}\n"),
-            Truth::When(condition) => format!("    IF ({condition}) THEN\n      {raise}\n    END IF;\n"),
-        }
     }
 
     /// Puts the values of nodes into the columns that the version does not show. Of the nodes in `blind` the values are not known.
