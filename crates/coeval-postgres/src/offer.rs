@@ -69,7 +69,7 @@ async fn rights(job: &Job<'_>, relation: &str) -> Result<BTreeSet<Right>> {
 }
 
 /// Returns whether rows of a table are guarded one by one, which a view must not get around.
-async fn is_guarded(job: &Job<'_>, table: &str) -> Result<bool> {
+pub(crate) async fn is_guarded(job: &Job<'_>, table: &str) -> Result<bool> {
     let sql = format!("SELECT relrowsecurity FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({})", text(table));
     if job.ask::<bool>(&sql).await? != Some(true) {
         return Ok(false);

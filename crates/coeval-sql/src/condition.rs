@@ -2,29 +2,89 @@
 
 use coeval_core::expr::{Compiled, Input, Names, Scope};
 use coeval_core::path::Segment;
-use coeval_core::schema::Property;
+use coeval_core::schema::{Policy, Property};
 use coeval_core::table::Tables;
+use coeval_plan::Condition;
 use coeval_plan::table::{Table, View, is_json};
 
 use crate::compute::json;
 use crate::dialect::Dialect;
-use crate::expr::render;
+use crate::expr::{Rendered, landed, render};
 use crate::literal::Unfit;
 use crate::name::ident;
 use crate::types::from_json;
 
-/// Renders a condition over the properties of a version, on a row that is called `row`; on columns without the name of a table where
-/// that is empty. Like any condition of SQL it is NULL where it cannot be told.
+/// A condition to which a version's own clients are held by its view, on the columns of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// The constraint.
+    pub name: String,
+    /// The condition, as people wrote it.
+    pub expr: String,
+    /// The same on columns, as any condition of SQL NULL where it cannot be told.
+    pub sql: String,
+    /// Whether what older versions write so is repaired, as far as the constraint holds for all versions.
+    pub repaired: bool,
+}
+
+impl Guard {
+    /// Says what is wrong with a record that breaks it.
+    pub fn violation(&self) -> String {
+        format!("`{}` does not hold: {}", self.name, self.expr)
+    }
+}
+
+/// Renders what a version's own clients are held to by its view: the conditions that do not refuse what older versions write. `row` is as
+/// for [`condition`].
 ///
 /// # Errors
 /// What is no condition, and what the database cannot compute.
-pub fn condition(table: &Table<'_>, view: &View, source: &str, row: &str, dialect: Dialect) -> Result<String, Unfit> {
+pub fn guards(table: &Table<'_>, view: &View, row: &str, dialect: Dialect) -> Result<Vec<Guard>, Unfit> {
+    let all = coeval_plan::guards(table, view).map_err(|unsuitable| Unfit(unsuitable.message))?;
+    let one = |(name, known): (String, Condition)| {
+        let repaired = matches!(known.policy, Policy::Repair(_));
+        Ok(Guard { name, sql: condition(table, known.at, &known.expr, row, dialect)?, expr: known.expr, repaired })
+    };
+    all.into_iter().map(one).collect()
+}
+
+/// Renders a condition over the properties of a version, retired or not, on a row that is called `row`; on columns without the name of a
+/// table where that is empty. Like any condition of SQL it is NULL where it cannot be told.
+///
+/// # Errors
+/// What is no condition, and what the database cannot compute.
+pub fn condition(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -> Result<String, Unfit> {
     let unfit = |reason: String| Unfit(format!("`{source}`: {reason}"));
+    let (compiled, rendered) = expression(table, at, source, row, dialect)?;
+    let boolean = Property::new(coeval_core::Type::Boolean);
+    compiled.check_target(&boolean).map_err(|invalid| unfit(invalid.message))?;
+    Ok(rendered.sql)
+}
+
+/// Renders the value of an expression over the properties of a version as one of a column, as [`condition`] renders its.
+///
+/// # Errors
+/// What has no such value, and what the database cannot compute.
+pub fn value_of(
+    table: &Table<'_>,
+    at: u32,
+    source: &str,
+    (row, column): (&str, usize),
+    dialect: Dialect,
+) -> Result<String, Unfit> {
+    let (compiled, rendered) = expression(table, at, source, row, dialect)?;
+    let target = &table.columns[column].property.ty;
+    let landed = landed(rendered, compiled.root(), target, dialect);
+    Ok(landed.map_err(|local| Unfit(format!("`{source}`: {}", local.reason)))?.sql)
+}
+
+fn expression(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -> Result<(Compiled, Rendered), Unfit> {
+    let unfit = |reason: String| Unfit(format!("`{source}`: {reason}"));
+    let view = table.stated().find(|view| view.version == at);
+    let view = view.ok_or_else(|| unfit(format!("there is no version {at}")))?;
     let model = table.model(view).ok_or_else(|| unfit(format!("the model is not in version {}", view.version)))?;
     let scope = Scope { names: Names::Record(&model.properties), tables: &Tables::new(), absent_is_null: true };
     let compiled = Compiled::compile(source, &scope).map_err(|invalid| unfit(invalid.message))?;
-    let boolean = Property::new(coeval_core::Type::Boolean);
-    compiled.check_target(&boolean).map_err(|invalid| unfit(invalid.message))?;
     let mut inputs = Vec::new();
     for input in compiled.inputs() {
         let Input::Property(path) = input else { return Err(unfit("a record has no key of an element".to_owned())) };
@@ -53,5 +113,5 @@ pub fn condition(table: &Table<'_>, view: &View, source: &str, row: &str, dialec
         });
     }
     let rendered = render(&compiled, &inputs, dialect).map_err(|local| unfit(local.reason))?;
-    Ok(rendered.sql)
+    Ok((compiled, rendered))
 }

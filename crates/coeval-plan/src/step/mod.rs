@@ -5,7 +5,7 @@ mod told;
 mod value;
 
 use coeval_core::Value;
-use coeval_core::schema::Property;
+use coeval_core::schema::{Policy, Property};
 
 use crate::standalone::Act;
 
@@ -250,7 +250,7 @@ pub enum Step {
         /// The other model.
         references: String,
     },
-    /// Makes it a rule that a condition never is false.
+    /// Makes it a rule that a condition never is false; at versions at which it holds, where older ones may break it.
     AddCondition {
         /// The model.
         model: String,
@@ -260,6 +260,8 @@ pub enum Step {
         expr: String,
         /// The version whose names it uses.
         at: u32,
+        /// What becomes of a write through an older version that breaks it.
+        policy: Policy,
     },
     /// Takes the rule back.
     DropCondition {
@@ -271,6 +273,8 @@ pub enum Step {
         expr: String,
         /// The version whose names it uses.
         at: u32,
+        /// What becomes of a write through an older version that breaks it.
+        policy: Policy,
     },
     /// Lets the triggers of a model look at updates of what versions up to one show.
     WatchColumns {
@@ -444,6 +448,8 @@ impl Step {
             | Self::RebuildTriggers { .. }
             | Self::Sql { .. } => Phase::Expand,
             Self::MoveRecords { .. } | Self::Backfill { .. } | Self::Archive { .. } => Phase::Backfill,
+            // A repair is a write at the version, of which everything follows.
+            Self::AddCondition { policy: Policy::Repair(_), .. } => Phase::Activate,
             Self::AddCheck { .. }
             | Self::DropCheck { .. }
             | Self::SetNotNull { .. }
@@ -481,8 +487,8 @@ impl Step {
             Self::DropIndex { model, name, columns, unique } => Self::CreateIndex { model, name, columns, unique },
             Self::AddForeignKey { model, name, column, references } => Self::DropForeignKey { model, name, column, references },
             Self::DropForeignKey { model, name, column, references } => Self::AddForeignKey { model, name, column, references },
-            Self::AddCondition { model, name, expr, at } => Self::DropCondition { model, name, expr, at },
-            Self::DropCondition { model, name, expr, at } => Self::AddCondition { model, name, expr, at },
+            Self::AddCondition { model, name, expr, at, policy } => Self::DropCondition { model, name, expr, at, policy },
+            Self::DropCondition { model, name, expr, at, policy } => Self::AddCondition { model, name, expr, at, policy },
             Self::WatchColumns { model, from, to } => Self::WatchColumns { model, from: to, to: from },
             Self::CreateViews { from, to } => Self::DropViews { from: to, to: from },
             Self::DropViews { from, to } => Self::CreateViews { from: to, to: from },
