@@ -8,7 +8,7 @@ use coeval_core::schema::{Policy, Property, Rule, Type};
 use coeval_core::{Model, Value};
 
 use crate::policy::{Condition, columns_of, conditions, mending};
-use crate::step::{ColumnSpec, Holds, Step};
+use crate::step::{ColumnSpec, Holds, Phase, Step};
 use crate::table::{Ability, Column, Held, MARKER, Table, Unsuitable, View, fit};
 
 /// Returns the steps that bring the table of a model from a version to a later one, in the order of their phases; `from` is
@@ -58,11 +58,8 @@ pub fn lower(
         if table.is_adopted() {
             rules.retain(|step| matches!(step, Step::AddCondition { policy, .. } if *policy != Policy::Reject));
         }
-        steps.extend(rules);
-        if computes(&table, to) {
-            steps.push(Step::WatchColumns { model: owned, from: 0, to });
-        }
-        steps.sort_by_key(Step::phase);
+        let watch = computes(&table, to).then_some(Step::WatchColumns { model: owned, from: 0, to });
+        steps.extend(in_order(rules, watch));
         return Ok(steps);
     };
     let old: BTreeSet<usize> = table.columns_up_to(from).into_iter().collect();
@@ -102,13 +99,15 @@ pub fn lower(
         }
     }
     let before = table.views.iter().rev().find(|view| view.version <= from);
-    steps.extend(rules(model, &table, before, view)?);
-    if triggers {
-        steps.push(Step::WatchColumns { model: owned, from, to });
-    }
-    // What repairs goes by the triggers.
-    steps.sort_by_key(Step::phase);
+    let watch = triggers.then_some(Step::WatchColumns { model: owned, from, to });
+    steps.extend(in_order(rules(model, &table, before, view)?, watch));
     Ok(steps)
+}
+
+/// Rules, and what lets triggers follow writes at new versions: before it what is proved, after it what is written as they would.
+fn in_order(rules: Vec<Step>, watch: Option<Step>) -> Vec<Step> {
+    let (repairs, proofs): (Vec<Step>, Vec<Step>) = rules.into_iter().partition(|step| step.phase() == Phase::Activate);
+    proofs.into_iter().chain(watch).chain(repairs).collect()
 }
 
 /// Returns the steps that drop what only versions before one needed, for good. `versions` are those of the model's era up to the

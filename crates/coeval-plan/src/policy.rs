@@ -63,9 +63,13 @@ pub fn guards(table: &Table<'_>, view: &View) -> Result<Vec<(String, Condition)>
     if !table.model(view).is_some_and(|model| model.constraints.iter().any(eased)) {
         return Ok(Vec::new());
     }
-    let stays = |condition: &Condition| columns_of(table, condition).iter().all(|at| !table.is_gone(*at));
     let all = conditions(table, view.version)?.into_iter();
-    Ok(all.filter(|(_, condition)| condition.policy != Policy::Reject && stays(condition)).collect())
+    Ok(all.filter(|(_, condition)| condition.policy != Policy::Reject && stays(table, condition)).collect())
+}
+
+/// Returns whether the columns that a condition reads are there: where only retired versions had need of one, it goes with it.
+pub fn stays(table: &Table<'_>, condition: &Condition) -> bool {
+    columns_of(table, condition).iter().all(|at| !table.is_gone(*at))
 }
 
 /// Returns the column that a condition is repaired in; `None` where it is not repaired.

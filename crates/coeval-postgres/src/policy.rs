@@ -4,7 +4,7 @@ use coeval_core::schema::Policy;
 use coeval_plan::table::{Table, Unsuitable};
 use coeval_plan::{Condition, Step};
 use coeval_sql::Dialect;
-use coeval_sql::postgres::{self, Repair};
+use coeval_sql::postgres::{self, Names, Repair};
 use coeval_store::event::Tally;
 use coeval_store::{Error, Result};
 
@@ -174,6 +174,37 @@ impl Act for Mending {
     fn wrong(&self, _: &Range) -> Option<String> {
         None
     }
+}
+
+const RENDERING: &str = "rendering the conditions of a table";
+
+/// Renders the conditions that steps make rules for all versions, as constraints of another table, as far as the columns are there.
+pub(crate) fn checks(layout: &Layout<'_>, table: &Table<'_>, steps: &[Step], on: &str) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    for step in steps {
+        let Step::AddCondition { name, expr, at, policy: Policy::Reject, .. } = step else { continue };
+        let known = Condition { expr: expr.clone(), at: *at, policy: Policy::Reject };
+        if coeval_plan::stays(table, &known) {
+            let check = coeval_sql::condition(table, *at, expr, "", Dialect::Postgres);
+            let check = check.map_err(|unfit| Error::failed(RENDERING, unfit.to_string()))?;
+            out.push(format!("ALTER TABLE {on} ADD CONSTRAINT {} CHECK ({check})", layout.names.constraint(name)));
+        }
+    }
+    Ok(out)
+}
+
+/// Renders what repairs the conditions that hold at a version, by their names, on a table that has the names given.
+pub(crate) fn repairs(layout: &Layout<'_>, table: &Table<'_>, made: u32, names: &Names) -> Result<Vec<(String, Repair)>> {
+    let unsuitable = |e: Unsuitable| Error::failed(RENDERING, e.to_string());
+    let keys = |model: &str| layout.key_type(model);
+    let mut out = Vec::new();
+    for (name, known) in coeval_plan::conditions(table, made).map_err(unsuitable)? {
+        if coeval_plan::mending(table, 0, &name, &known).map_err(unsuitable)?.is_some() {
+            let repair = postgres::repair(table, &name, &known, names, &keys);
+            out.push((name, repair.map_err(|unfit| Error::failed(RENDERING, unfit.to_string()))?));
+        }
+    }
+    Ok(out)
 }
 
 /// Renders what is asked of a row `t` that was written at a version: whether it breaks what the version's own clients are held to.

@@ -81,6 +81,7 @@ async fn a_condition_holds_for_all_versions_until_one_takes_it_back() {
     ask(&client, "INSERT INTO shop_v2.part VALUES (2, '12', NULL, NULL)").await;
     migrate(&backend, 3).await;
     assert_eq!(ask(&client, RULES).await, "part_sized|t\npart_small|t");
+    assert_eq!(backend.drift().await.unwrap(), []);
     assert_eq!(refused(&client, "UPDATE shop_v3.part SET length = -1").await, "23514");
     assert_eq!(refused(&client, "UPDATE shop_v1.part SET code = '1000'").await, "23514");
     migrate(&backend, 4).await;
