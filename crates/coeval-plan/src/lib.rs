@@ -12,6 +12,6 @@ mod step;
 pub mod table;
 
 pub use lower::{contract, lower, needed};
-pub use policy::{Condition, conditions, guards, mending, repaired, stays};
+pub use policy::{Condition, columns_of, conditions, guards, mending, repaired, repairs, stays};
 pub use sql::SqlDialect;
 pub use step::{Capabilities, ColumnSpec, Effect, Holds, LockLevel, Phase, RecordStep, Step, WriteLock};

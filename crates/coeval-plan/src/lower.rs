@@ -133,7 +133,7 @@ pub fn contract(
         // It goes with the columns that it is about.
         let gone = columns_of(&table, &condition).iter().any(|column| !needed.contains(column));
         let unrepaired = match condition.policy {
-            Policy::Repair(_) => mending(&table, before, &name, &condition)?.is_none(),
+            Policy::Repair(_) => mending(&table, before, &name, &condition)?.is_empty(),
             Policy::Reject | Policy::Quarantine => false,
         };
         if gone || unrepaired {

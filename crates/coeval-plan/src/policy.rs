@@ -78,8 +78,8 @@ pub fn repaired(table: &Table<'_>, condition: &Condition) -> Option<usize> {
     columns_of(table, condition).into_iter().next()
 }
 
-/// Returns where a value is written that repairs a condition: the oldest view from a version on at which it holds and that shows what it
-/// is about, with the name that it has there.
+/// Returns where a value can be written that repairs a condition, oldest first: views from a version on at which it holds and that show
+/// what it is about, with the name that it has there.
 ///
 /// # Errors
 /// As [`conditions`].
@@ -88,20 +88,41 @@ pub fn mending<'t>(
     oldest: u32,
     name: &str,
     condition: &Condition,
-) -> Result<Option<(&'t View, &'t str)>, Unsuitable> {
-    let Some(column) = repaired(table, condition) else { return Ok(None) };
+) -> Result<Vec<(&'t View, &'t str)>, Unsuitable> {
+    let mut out = Vec::new();
+    let Some(column) = repaired(table, condition) else { return Ok(out) };
     for view in table.views.iter().filter(|view| view.version >= condition.at.max(oldest)) {
-        if conditions(table, view.version)?.get(name) == Some(condition)
-            && let Some((shown, _)) = view.entries.iter().find(|(_, at)| *at == column)
+        if let Some((shown, _)) = view.entries.iter().find(|(_, at)| *at == column)
+            && conditions(table, view.version)?.get(name) == Some(condition)
         {
-            return Ok(Some((view, shown)));
+            out.push((view, shown.as_str()));
         }
     }
-    Ok(None)
+    Ok(out)
 }
 
-/// The columns that a condition reads.
-pub(crate) fn columns_of(table: &Table<'_>, condition: &Condition) -> BTreeSet<usize> {
+/// Returns the conditions that are repaired, of all versions.
+///
+/// # Errors
+/// As [`conditions`].
+pub fn repairs(table: &Table<'_>) -> Result<Vec<(String, Condition)>, Unsuitable> {
+    let mut out = Vec::new();
+    for view in table.stated() {
+        let repairs = |constraint: &Constraint| matches!(constraint.policy, Policy::Repair(_));
+        if !table.model(view).is_some_and(|model| model.constraints.iter().any(repairs)) {
+            continue;
+        }
+        for known in conditions(table, view.version)? {
+            if matches!(known.1.policy, Policy::Repair(_)) && !out.contains(&known) {
+                out.push(known);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Returns the columns that a condition reads.
+pub fn columns_of(table: &Table<'_>, condition: &Condition) -> BTreeSet<usize> {
     let view = table.stated().find(|view| view.version == condition.at);
     let Some((view, model)) = view.and_then(|view| Some((view, table.model(view)?))) else { return BTreeSet::new() };
     let Ok(compiled) = Compiled::compile(&condition.expr, &scope(model)) else { return BTreeSet::new() };

@@ -178,11 +178,15 @@ pub(crate) fn conditions(job: &Job<'_>, layout: &Layout<'_>, on: &str) -> Result
     let keys = |model: &str| layout.key_type(model);
     let mut out = Vec::new();
     for (name, known) in all.into_iter().filter(|(_, known)| known.at > job.low) {
-        let check = condition(job, &table, (&known.expr, known.at), "")?;
+        let (at, expr) = (known.at, known.expr.as_str());
         out.push(match known.policy {
-            Policy::Quarantine => format!("EXPLAIN SELECT FROM {on} WHERE {check}"),
-            Policy::Reject | Policy::Repair(_) => {
+            Policy::Reject => {
+                let check = condition(job, &table, (expr, at), "")?;
                 format!("ALTER TABLE {on} ADD CONSTRAINT {} CHECK ({check})", layout.names.constraint(&name))
+            }
+            Policy::Quarantine | Policy::Repair(_) => {
+                let holds = coeval_sql::holding(&table, at, expr, "", Dialect::Postgres).map_err(unfit(job))?;
+                format!("EXPLAIN SELECT FROM {on} WHERE {holds}")
             }
         });
         if let Policy::Repair(_) = known.policy {

@@ -46,7 +46,7 @@ impl<'l> Ruled<'l> {
 
     /// Renders the condition on rows `t` that break it.
     fn broken(&self, job: &Job<'_>) -> Result<String> {
-        let holds = coeval_sql::condition(&self.table, self.known.at, &self.known.expr, "t", Dialect::Postgres);
+        let holds = coeval_sql::holding(&self.table, self.known.at, &self.known.expr, "t", Dialect::Postgres);
         Ok(format!("({}) IS FALSE", holds.map_err(unfit(job))?))
     }
 
@@ -199,7 +199,7 @@ pub(crate) fn repairs(layout: &Layout<'_>, table: &Table<'_>, made: u32, names: 
     let keys = |model: &str| layout.key_type(model);
     let mut out = Vec::new();
     for (name, known) in coeval_plan::conditions(table, made).map_err(unsuitable)? {
-        if coeval_plan::mending(table, 0, &name, &known).map_err(unsuitable)?.is_some() {
+        if !coeval_plan::mending(table, 0, &name, &known).map_err(unsuitable)?.is_empty() {
             let repair = postgres::repair(table, &name, &known, names, &keys);
             out.push((name, repair.map_err(|unfit| Error::failed(RENDERING, unfit.to_string()))?));
         }

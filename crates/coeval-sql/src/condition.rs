@@ -1,15 +1,17 @@
 //! Conditions that people demand of records, on the columns of a table.
 
+use std::collections::BTreeSet;
+
 use coeval_core::expr::{Compiled, Input, Names, Scope};
 use coeval_core::path::Segment;
-use coeval_core::schema::{Policy, Property};
+use coeval_core::schema::Property;
 use coeval_core::table::Tables;
-use coeval_plan::Condition;
 use coeval_plan::table::{Table, View, is_json};
+use coeval_plan::{Condition, columns_of};
 
 use crate::compute::json;
 use crate::dialect::Dialect;
-use crate::expr::{Rendered, landed, render};
+use crate::expr::{Rendered, landed, render, render_with_failure};
 use crate::literal::Unfit;
 use crate::name::ident;
 use crate::types::from_json;
@@ -21,10 +23,12 @@ pub struct Guard {
     pub name: String,
     /// The condition, as people wrote it.
     pub expr: String,
-    /// The same on columns, as any condition of SQL NULL where it cannot be told.
+    /// The version whose names it uses.
+    pub at: u32,
+    /// The same on columns, as [`holding`] renders it.
     pub sql: String,
-    /// Whether what older versions write so is repaired, as far as the constraint holds for all versions.
-    pub repaired: bool,
+    /// The columns that it reads.
+    pub columns: BTreeSet<usize>,
 }
 
 impl Guard {
@@ -42,8 +46,8 @@ impl Guard {
 pub fn guards(table: &Table<'_>, view: &View, row: &str, dialect: Dialect) -> Result<Vec<Guard>, Unfit> {
     let all = coeval_plan::guards(table, view).map_err(|unsuitable| Unfit(unsuitable.message))?;
     let one = |(name, known): (String, Condition)| {
-        let repaired = matches!(known.policy, Policy::Repair(_));
-        Ok(Guard { name, sql: condition(table, known.at, &known.expr, row, dialect)?, expr: known.expr, repaired })
+        let sql = holding(table, known.at, &known.expr, row, dialect)?;
+        Ok(Guard { name, sql, at: known.at, columns: columns_of(table, &known), expr: known.expr })
     };
     all.into_iter().map(one).collect()
 }
@@ -54,11 +58,34 @@ pub fn guards(table: &Table<'_>, view: &View, row: &str, dialect: Dialect) -> Re
 /// # Errors
 /// What is no condition, and what the database cannot compute.
 pub fn condition(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -> Result<String, Unfit> {
-    let unfit = |reason: String| Unfit(format!("`{source}`: {reason}"));
     let (compiled, rendered) = expression(table, at, source, row, dialect)?;
     let boolean = Property::new(coeval_core::Type::Boolean);
-    compiled.check_target(&boolean).map_err(|invalid| unfit(invalid.message))?;
+    compiled.check_target(&boolean).map_err(|invalid| unfit(source, &invalid.message))?;
     Ok(rendered.sql)
+}
+
+/// Renders the same where a record that breaks it is to be read: it raises no error, and is false where it cannot be computed.
+///
+/// # Errors
+/// As [`condition`], and where it cannot be told beforehand whether it can be computed.
+pub fn holding(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -> Result<String, Unfit> {
+    let sql = condition(table, at, source, row, dialect)?;
+    let (compiled, inputs) = read(table, at, source, row, dialect)?;
+    let (_, failure) = render_with_failure(&compiled, &inputs, dialect).map_err(|local| unfit(source, &local.reason))?;
+    let no = match dialect {
+        Dialect::Postgres => "FALSE",
+        Dialect::Sqlite => "0",
+    };
+    Ok(failure.map_or_else(|| sql.clone(), |failure| format!("CASE WHEN {failure} THEN {no} ELSE {sql} END")))
+}
+
+/// Renders when an expression has no value, as a condition that is never NULL; `None` where it always has one.
+///
+/// # Errors
+/// As [`holding`].
+pub fn failing(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -> Result<Option<String>, Unfit> {
+    let (compiled, inputs) = read(table, at, source, row, dialect)?;
+    Ok(render_with_failure(&compiled, &inputs, dialect).map_err(|local| unfit(source, &local.reason))?.1)
 }
 
 /// Renders the value of an expression over the properties of a version as one of a column, as [`condition`] renders its.
@@ -75,11 +102,22 @@ pub fn value_of(
     let (compiled, rendered) = expression(table, at, source, row, dialect)?;
     let target = &table.columns[column].property.ty;
     let landed = landed(rendered, compiled.root(), target, dialect);
-    Ok(landed.map_err(|local| Unfit(format!("`{source}`: {}", local.reason)))?.sql)
+    Ok(landed.map_err(|local| unfit(source, &local.reason))?.sql)
 }
 
 fn expression(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -> Result<(Compiled, Rendered), Unfit> {
-    let unfit = |reason: String| Unfit(format!("`{source}`: {reason}"));
+    let (compiled, inputs) = read(table, at, source, row, dialect)?;
+    let rendered = render(&compiled, &inputs, dialect).map_err(|local| unfit(source, &local.reason))?;
+    Ok((compiled, rendered))
+}
+
+fn unfit(source: &str, reason: &str) -> Unfit {
+    Unfit(format!("`{source}`: {reason}"))
+}
+
+/// An expression, and the texts of what it reads.
+fn read(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -> Result<(Compiled, Vec<String>), Unfit> {
+    let unfit = |reason: String| unfit(source, &reason);
     let view = table.stated().find(|view| view.version == at);
     let view = view.ok_or_else(|| unfit(format!("there is no version {at}")))?;
     let model = table.model(view).ok_or_else(|| unfit(format!("the model is not in version {}", view.version)))?;
@@ -112,6 +150,5 @@ fn expression(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dial
             }
         });
     }
-    let rendered = render(&compiled, &inputs, dialect).map_err(|local| unfit(local.reason))?;
-    Ok((compiled, rendered))
+    Ok((compiled, inputs))
 }

@@ -5,7 +5,7 @@ use coeval_plan::table::Table;
 use coeval_plan::{Condition, repaired};
 
 use super::Names;
-use crate::condition::{condition, value_of};
+use crate::condition::{failing, holding, value_of};
 use crate::dialect::Dialect;
 use crate::literal::Unfit;
 use crate::name::{ident, string};
@@ -40,7 +40,7 @@ pub fn repair(table: &Table<'_>, name: &str, known: &Condition, names: &Names, k
     let (at, expr) = (known.at, known.expr.as_str());
     let held = &table.columns[column];
     let (own, ty) = (ident(&held.name), column_type(&held.property.ty, keys, D));
-    let is_broken = |row: &str| Ok(format!("({}) IS FALSE", condition(table, at, expr, row, D)?));
+    let is_broken = |row: &str| Ok(format!("({}) IS FALSE", holding(table, at, expr, row, D)?));
     let value = |row: &str| value_of(table, at, with, (row, column), D);
     let key = |row: &str| {
         let columns = table.key().into_iter().map(|at| format!("{row}.{}", ident(&table.columns[at].name)));
@@ -83,7 +83,10 @@ END
         ),
     ];
     let other = value("t")?;
-    let hopeless = format!("(SELECT {} FROM (SELECT ({other})::{ty} AS {own}) AS r)", is_broken("r")?);
+    let mut hopeless = format!("(SELECT {} FROM (SELECT ({other})::{ty} AS {own}) AS r)", is_broken("r")?);
+    if let Some(failing) = failing(table, at, with, "t", D)? {
+        hopeless = format!("CASE WHEN {failing} THEN TRUE ELSE {hopeless} END");
+    }
     Ok(Repair { statements, broken, set: format!("{own} = {other}"), hopeless })
 }
 
