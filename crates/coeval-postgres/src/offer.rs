@@ -69,7 +69,7 @@ async fn rights(job: &Job<'_>, relation: &str) -> Result<BTreeSet<Right>> {
 }
 
 /// Returns whether rows of a table are guarded one by one, which a view must not get around.
-pub(crate) async fn is_guarded(job: &Job<'_>, table: &str) -> Result<bool> {
+async fn is_guarded(job: &Job<'_>, table: &str) -> Result<bool> {
     let sql = format!("SELECT relrowsecurity FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({})", text(table));
     if job.ask::<bool>(&sql).await? != Some(true) {
         return Ok(false);
@@ -88,6 +88,16 @@ struct Change {
     views: Vec<String>,
     /// On the table.
     table: Vec<String>,
+}
+
+/// Views that are replaced lose their settings, and with them what guards rows one by one.
+pub(crate) async fn secured(job: &Job<'_>, layout: &Layout<'_>, mut views: Vec<String>) -> Result<Vec<String>> {
+    let relation = |made: &String| made.strip_prefix("CREATE OR REPLACE VIEW ")?.split(" AS SELECT ").next().map(str::to_owned);
+    let replaced: Vec<String> = views.iter().filter_map(relation).collect();
+    if !replaced.is_empty() && is_guarded(job, &layout.names.table).await? {
+        views.extend(replaced.iter().map(|view| format!("ALTER VIEW {view} SET (security_invoker = true)")));
+    }
+    Ok(views)
 }
 
 /// What the views up to the older version, and the table's defaults, have to be with the newer one beside them.
@@ -163,7 +173,7 @@ pub(crate) async fn create(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
         if change.views.is_empty() && change.table.is_empty() {
             continue;
         }
-        let mut statements = change.views;
+        let mut statements = secured(job, &layout, change.views).await?;
         if !change.table.is_empty() {
             statements.push(lock(&layout.names.table));
             statements.extend(change.table);
@@ -292,7 +302,7 @@ pub(crate) async fn drop(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
         let (old, new) = (layout.table(to)?, layout.table(last(&layout, from))?);
         let native = adopted::known(job.backend, &layout).await?;
         let change = beside(job, &layout, (&new, &old), &native)?;
-        let mut statements = change.views;
+        let mut statements = secured(job, &layout, change.views).await?;
         if !change.table.is_empty() {
             statements.push(lock(&layout.names.table));
             statements.extend(change.table);

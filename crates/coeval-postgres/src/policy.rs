@@ -11,7 +11,7 @@ use coeval_store::{Error, Result};
 use crate::constraint::{are_there, named, stated};
 use crate::execute::Job;
 use crate::layout::Layout;
-use crate::offer::{is_guarded, is_offered};
+use crate::offer::{is_offered, secured};
 use crate::row::Lens;
 use crate::stream::Stream;
 use crate::table::{create_schema, drop_schema, key, newer, unfit};
@@ -134,12 +134,8 @@ async fn release(job: &Job<'_>, ruled: &Ruled<'_>) -> Result<()> {
             continue;
         }
         statements.extend(postgres::create_view(&table, view, &layout.names, &keys).map_err(unfit(job))?);
-        if is_guarded(job, &layout.names.table).await? {
-            let relation = if view.marked { layout.names.inner(view) } else { layout.names.view(view) };
-            statements.push(format!("ALTER VIEW {relation} SET (security_invoker = true)"));
-        }
     }
-    job.transact(&statements).await
+    job.transact(&secured(job, layout, statements).await?).await
 }
 
 /// Gives the rows that break a condition another value.

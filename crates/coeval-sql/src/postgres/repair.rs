@@ -16,7 +16,7 @@ const D: Dialect = Dialect::Postgres;
 /// What repairs rows that break a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {
-    /// The function behind the trigger, and the trigger, complete statements.
+    /// The function behind the trigger, who may call it, and the trigger: complete statements.
     pub statements: Vec<String>,
     /// Whether a row `t` breaks the condition, as a condition that is never NULL.
     pub broken: String,
@@ -76,6 +76,8 @@ END
              SET search_path = pg_catalog, pg_temp SET row_security = off AS {}",
             crate::name::body(&body)
         ),
+        // A trigger on a table of somebody's own could call it otherwise, with casts of theirs.
+        format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC"),
         format!(
             "CREATE OR REPLACE TRIGGER {trigger} AFTER INSERT OR UPDATE ON {base} FOR EACH ROW WHEN ({}) \
              EXECUTE FUNCTION {function}()",
