@@ -10,6 +10,7 @@ use coeval_postgres::PostgresBackend;
 use coeval_store::Backend as _;
 use coeval_store::backend::Survey;
 use coeval_store::records::{Change, Expect, Key};
+use coeval_testkit::policies::{Act, PART, RELEASES, World};
 use common::dump::dump;
 use common::shop::{Versions, migrate, open, rollback};
 use common::{Bench, Told, ask, fresh, session};
@@ -256,6 +257,41 @@ async fn clients_without_rights_on_the_table_are_repaired_and_retired_versions_f
     ask(&client, "INSERT INTO shop_v4.box VALUES (3, 7, -1)").await;
     assert_eq!(refused(&client, "INSERT INTO shop_v4.part VALUES (2, 1, -1)").await, "44000");
     assert_eq!(backend.drift().await.unwrap(), []);
+}
+
+/// Clients of all versions write, versions come and go, and what each shows is what a model says that knows nothing of tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_written_every_version_shows_what_it_should() {
+    for seed in 0..4 {
+        let url = fresh().await;
+        let backend = open(&url, &[(PART, RELEASES)], 4);
+        migrate(&backend, 1).await;
+        let (client, mut world, mut done) = (session(&url).await, World::new(seed), Vec::new());
+        for _ in 0..60 {
+            let (act, taken) = world.step();
+            done.push(format!("{act:?} {taken}"));
+            let was = match act {
+                Act::Write { at, around: [before, after] } => {
+                    client.simple_query(&format!("{before} shop_v{at}.part {after}")).await.is_ok()
+                }
+                Act::Come(to) => {
+                    let force = backend.ledger().await.unwrap().in_force().unwrap();
+                    if to < force {
+                        coeval_engine::rollback(&backend, Some(to), &How::quietly()).await.is_ok()
+                    } else {
+                        coeval_engine::migrate(&backend, Some(to), false, &How::quietly()).await.is_ok()
+                    }
+                }
+            };
+            let versions: Vec<u32> = (1..=world.version).collect();
+            let should: Vec<String> = versions.iter().map(|version| world.shown(*version)).collect();
+            assert_eq!((was, shown(&client, &versions).await), (taken, should), "seed {seed}:\n{}", done.join("\n"));
+        }
+        assert_eq!(backend.drift().await.unwrap(), []);
+        let found = backend.inspect("part", Survey::Laws, None, &Bench::new().work(None)).await.unwrap();
+        let hidden = (1..=world.version).map(|version| (version, world.hidden(version) as u64)).filter(|(_, hidden)| *hidden > 0);
+        assert_eq!((found.problems, found.quarantined.into_iter().collect::<Vec<_>>()), (0, hidden.collect()));
+    }
 }
 
 /// 2 has a condition on a text that 3 makes a number.

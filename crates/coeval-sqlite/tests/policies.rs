@@ -22,14 +22,13 @@ use coeval_store::lock::Holder;
 use coeval_store::records::{Change, Expect, Key};
 use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
 use coeval_store::{Backend as _, Catalog, Era, ModelEntry};
+use coeval_testkit::policies::{Act, PART, RELEASES, World};
 
 use common::*;
 
 /// A model from its first version, and the operations of later ones.
 type Versions = (&'static str, &'static [(u32, &'static [&'static str])]);
 
-const PART: &str = r#"{"type": "model", "name": "part", "key": ["id"], "properties": {
-    "id": {"type": "integer", "required": true}, "code": "string", "size": "integer"}}"#;
 const NUMBERED: &str = r#"{"retype_property": {"path": "code", "schema": "integer", "up": "cast(code as integer)", "down": "cast(code as string)"}}"#;
 
 /// 2 hides what has no size; 3 calls the size otherwise and keeps the code as a number; 4 demands less.
@@ -336,4 +335,32 @@ async fn what_is_still_shown_is_repaired_after_its_version_is_retired() {
     run(&client, "UPDATE part SET size = -4");
     assert_eq!(shown(&client, &[3, 4]), ["1|1|4"; 2]);
     assert_eq!(store.drift().await.unwrap(), []);
+}
+
+/// Clients of all versions write, versions come and go, and what each shows is what a model says that knows nothing of tables.
+#[tokio::test]
+async fn whatever_is_written_every_version_shows_what_it_should() {
+    for seed in 0..8 {
+        let (_folder, path) = fresh();
+        let store = store(&path, (PART, RELEASES));
+        to(&store, 1).await;
+        let (client, mut world, mut done) = (client(&path), World::new(seed), Vec::new());
+        for _ in 0..80 {
+            let (act, taken) = world.step();
+            done.push(format!("{act:?} {taken}"));
+            let was = match act {
+                Act::Write { at, around: [before, after] } => {
+                    client.execute_batch(&format!("{before} part_v{at} {after}")).is_ok()
+                }
+                Act::Come(to) if to < store.ledger().await.unwrap().in_force().unwrap() => {
+                    rollback(&store, Some(to), &How::quietly()).await.is_ok()
+                }
+                Act::Come(to) => migrate(&store, Some(to), false, &How::quietly()).await.is_ok(),
+            };
+            let versions: Vec<u32> = (1..=world.version).collect();
+            let should: Vec<String> = versions.iter().map(|version| world.shown(*version)).collect();
+            assert_eq!((was, shown(&client, &versions)), (taken, should), "seed {seed}:\n{}", done.join("\n"));
+        }
+        assert_eq!(store.drift().await.unwrap(), []);
+    }
 }
