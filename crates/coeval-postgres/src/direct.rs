@@ -193,7 +193,8 @@ impl Direct<'_> {
 
     /// What the view would ask of its own clients' rows.
     fn asked(&self) -> String {
-        asked(self.writing.lens).into_iter().map(|asked| format!(", {asked}")).collect()
+        let asked = asked(self.writing.lens);
+        if asked.is_empty() { String::new() } else { format!(", {}", asked.join(", ")) }
     }
 
     /// Executes a statement that returns, in a place, whether the marker is gone: it must never stay; then what [`Direct::asked`] asks.

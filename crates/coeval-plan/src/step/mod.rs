@@ -1,6 +1,7 @@
 //! The physical acts of a backend.
 
 mod effect;
+mod record;
 mod told;
 mod value;
 
@@ -10,6 +11,7 @@ use coeval_core::schema::{Policy, Property};
 use crate::standalone::Act;
 
 pub use effect::{Effect, LockLevel, WriteLock};
+pub use record::RecordStep;
 
 /// What a store can do, as data: a plan looks at it, nobody asks what a store is called.
 #[allow(clippy::struct_excessive_bools, reason = "independent abilities of a store")]
@@ -342,38 +344,6 @@ pub enum Step {
     },
 }
 
-/// A step on records, in a store without a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordStep<'s> {
-    /// As [`Step::MoveRecords`].
-    Move {
-        /// The model.
-        model: &'s str,
-        /// The version that was in force before.
-        from: u32,
-        /// The version to store them at.
-        to: u32,
-    },
-    /// As [`Step::ForgetRecords`].
-    Forget {
-        /// The model.
-        model: &'s str,
-        /// The oldest version that stays live.
-        before: u32,
-        /// The version in force.
-        to: u32,
-    },
-}
-
-impl RecordStep<'_> {
-    /// Returns the model that the step is about.
-    pub const fn model(&self) -> &str {
-        match self {
-            Self::Move { model, .. } | Self::Forget { model, .. } => model,
-        }
-    }
-}
-
 impl Step {
     /// Returns the step as one on records; `None` for one on tables.
     pub fn on_records(&self) -> Option<RecordStep<'_>> {
@@ -449,7 +419,10 @@ impl Step {
             | Self::Sql { .. } => Phase::Expand,
             Self::MoveRecords { .. } | Self::Backfill { .. } | Self::Archive { .. } => Phase::Backfill,
             // A repair is a write at the version, of which everything follows.
-            Self::AddCondition { policy: Policy::Repair(_), .. } => Phase::Activate,
+            Self::AddCondition { policy: Policy::Repair(_), .. }
+            | Self::WatchColumns { .. }
+            | Self::CreateViews { .. }
+            | Self::DropViews { .. } => Phase::Activate,
             Self::AddCheck { .. }
             | Self::DropCheck { .. }
             | Self::SetNotNull { .. }
@@ -460,7 +433,6 @@ impl Step {
             | Self::DropForeignKey { .. }
             | Self::AddCondition { .. }
             | Self::DropCondition { .. } => Phase::Validate,
-            Self::WatchColumns { .. } | Self::CreateViews { .. } | Self::DropViews { .. } => Phase::Activate,
             Self::Standalone { .. } => Phase::Standalone,
             Self::ForgetRecords { .. } | Self::RetireViews { .. } | Self::ForgetColumn { .. } | Self::ForgetTable { .. } => {
                 Phase::Contract
