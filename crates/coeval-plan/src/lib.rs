@@ -5,11 +5,13 @@
 pub mod found;
 pub mod lint;
 mod lower;
+mod policy;
 pub mod sql;
 pub mod standalone;
 mod step;
 pub mod table;
 
-pub use lower::{conditions, contract, lower, needed};
+pub use lower::{contract, lower, needed};
+pub use policy::{Condition, columns_of, conditions, guards, mending, repaired, repairs, stays};
 pub use sql::SqlDialect;
 pub use step::{Capabilities, ColumnSpec, Effect, Holds, LockLevel, Phase, RecordStep, Step, WriteLock};

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coeval_core::expr::{Compiled, Input, Names, Scope};
 use coeval_core::history::History;
-use coeval_core::path::Segment;
-use coeval_core::schema::{Constraint, Policy, Property, Rule, Type};
-use coeval_core::table::Tables;
+use coeval_core::path::{Path, Segment};
+use coeval_core::schema::{Policy, Property, Rule, Type};
 use coeval_core::{Model, Value};
 
-use crate::step::{ColumnSpec, Holds, Step};
+use crate::policy::{Condition, columns_of, conditions, mending};
+use crate::step::{ColumnSpec, Holds, Phase, Step};
 use crate::table::{Ability, Column, Held, MARKER, Table, Unsuitable, View, fit};
 
 /// Returns the steps that bring the table of a model from a version to a later one, in the order of their phases; `from` is
@@ -54,13 +53,13 @@ pub fn lower(
         if computes(&table, to) {
             steps.push(Step::RebuildTriggers { model: owned.clone(), from: 0, to });
         }
-        // A table that was there before has its indexes.
-        if !table.is_adopted() {
-            steps.extend(rules(model, &table, None, view)?);
+        let mut rules = rules(model, &table, None, view)?;
+        // A table that was there before has its indexes, and what it refuses.
+        if table.is_adopted() {
+            rules.retain(|step| matches!(step, Step::AddCondition { policy, .. } if *policy != Policy::Reject));
         }
-        if computes(&table, to) {
-            steps.push(Step::WatchColumns { model: owned, from: 0, to });
-        }
+        let watch = computes(&table, to).then_some(Step::WatchColumns { model: owned, from: 0, to });
+        steps.extend(in_order(rules, watch));
         return Ok(steps);
     };
     let old: BTreeSet<usize> = table.columns_up_to(from).into_iter().collect();
@@ -100,11 +99,15 @@ pub fn lower(
         }
     }
     let before = table.views.iter().rev().find(|view| view.version <= from);
-    steps.extend(rules(model, &table, before, view)?);
-    if triggers {
-        steps.push(Step::WatchColumns { model: owned, from, to });
-    }
+    let watch = triggers.then_some(Step::WatchColumns { model: owned, from, to });
+    steps.extend(in_order(rules(model, &table, before, view)?, watch));
     Ok(steps)
+}
+
+/// Rules, and what lets triggers follow writes at new versions: before it what is proved, after it what is written as they would.
+fn in_order(rules: Vec<Step>, watch: Option<Step>) -> Vec<Step> {
+    let (repairs, proofs): (Vec<Step>, Vec<Step>) = rules.into_iter().partition(|step| step.phase() == Phase::Activate);
+    proofs.into_iter().chain(watch).chain(repairs).collect()
 }
 
 /// Returns the steps that drop what only versions before one needed, for good. `versions` are those of the model's era up to the
@@ -126,10 +129,15 @@ pub fn contract(
     if table.views.iter().any(|view| view.version < before) && computes(&table, last) {
         steps.push(Step::RebuildTriggers { model: model.to_owned(), from: last, to: last });
     }
-    for (name, (expr, at)) in conditions(&table, last)? {
+    for (name, condition) in conditions(&table, last)? {
         // It goes with the columns that it is about.
-        if columns_of(&table, &expr, at).iter().any(|column| !needed.contains(column)) {
-            steps.push(Step::DropCondition { model: model.to_owned(), name, expr, at });
+        let gone = columns_of(&table, &condition).iter().any(|column| !needed.contains(column));
+        let unrepaired = match condition.policy {
+            Policy::Repair(_) => mending(&table, before, &name, &condition)?.is_empty(),
+            Policy::Reject | Policy::Quarantine => false,
+        };
+        if gone || unrepaired {
+            steps.push(drop_condition(model, name, condition));
         }
     }
     for at in table.columns_up_to(last).into_iter().filter(|at| !needed.contains(at)) {
@@ -234,11 +242,11 @@ enum Demand {
 }
 
 fn rules(model: &str, table: &Table<'_>, before: Option<&View>, after: &View) -> Result<Vec<Step>, Unsuitable> {
-    let mut old = before.map(|view| demands(table, view)).unwrap_or_default();
-    let mut new = demands(table, after);
+    let mut old = before.map(|view| demands(table, view)).transpose()?.unwrap_or_default();
+    let mut new = demands(table, after)?;
     // What a table had before it was taken over stays, whatever versions say.
     if let Some(first) = table.views.first().filter(|_| table.is_adopted()) {
-        for name in demands(table, first).keys() {
+        for name in demands(table, first)?.keys() {
             old.remove(name);
             new.remove(name);
         }
@@ -263,62 +271,87 @@ fn rules(model: &str, table: &Table<'_>, before: Option<&View>, after: &View) ->
     }
     let old = before.map(|view| conditions(table, view.version)).transpose()?.unwrap_or_default();
     let new = conditions(table, after.version)?;
-    for (name, (expr, at)) in old.iter().filter(|(name, rule)| new.get(*name) != Some(rule)) {
-        steps.push(Step::DropCondition { model: owned.clone(), name: name.clone(), expr: expr.clone(), at: *at });
+    for (name, condition) in old.iter().filter(|(name, rule)| new.get(*name) != Some(rule)) {
+        steps.push(drop_condition(model, name.clone(), condition.clone()));
     }
-    for (name, (expr, at)) in new.iter().filter(|(name, rule)| old.get(*name) != Some(rule)) {
-        steps.push(Step::AddCondition { model: owned.clone(), name: name.clone(), expr: expr.clone(), at: *at });
+    for (name, condition) in new.iter().filter(|(name, rule)| old.get(*name) != Some(rule)) {
+        let Condition { expr, at, policy } = condition.clone();
+        steps.push(Step::AddCondition { model: owned.clone(), name: name.clone(), expr, at, policy });
     }
     Ok(steps)
 }
 
-/// Returns the conditions that hold at a version, by their names, each with the version whose names it uses: the one that made it.
-/// Later versions may call or show otherwise what it is about.
-///
-/// # Errors
-/// A policy that a table does not keep.
-pub fn conditions(table: &Table<'_>, up_to: u32) -> Result<BTreeMap<String, (String, u32)>, Unsuitable> {
-    let mut held: BTreeMap<String, (String, u32)> = BTreeMap::new();
-    for view in table.views.iter().filter(|view| view.version <= up_to) {
-        let Some(model) = table.model(view) else { continue };
-        let facets = model.properties.iter().filter_map(|(_, property)| property.check.clone()).map(|expr| {
-            let rule = Rule::Check(expr);
-            Constraint { name: rule.default_name(), rule, policy: Policy::Reject }
-        });
-        let mut now = BTreeMap::new();
-        for constraint in model.constraints.iter().cloned().chain(facets) {
-            let Rule::Check(expr) = constraint.rule else { continue };
-            if constraint.policy != Policy::Reject {
-                return Err(Unsuitable {
-                    message: format!("`{}` of `{}` says what becomes of records that violate it", constraint.name, model.name),
-                    help: "a table refuses them: say `policy: reject`".to_owned(),
-                });
-            }
-            now.insert(constraint.name, expr);
+fn drop_condition(model: &str, name: String, condition: Condition) -> Step {
+    let Condition { expr, at, policy } = condition;
+    Step::DropCondition { model: model.to_owned(), name, expr, at, policy }
+}
+
+/// Refuses what a table does not do: it says so rather than to leave it out.
+fn kept(model: &Model) -> Result<(), Unsuitable> {
+    for constraint in &model.constraints {
+        let (kind, paths) = match &constraint.rule {
+            Rule::Index(paths) => ("an index", paths.as_slice()),
+            Rule::Unique(paths) => ("uniqueness", paths.as_slice()),
+            Rule::Reference(path, _) => ("a reference", std::slice::from_ref(path)),
+            Rule::Check(_) => continue,
+        };
+        if constraint.policy != Policy::Reject {
+            return Err(Unsuitable {
+                message: format!("`{}` of `{}` says what becomes of records that violate it", constraint.name, model.name),
+                help: format!("a table refuses what breaks {kind}: say `policy: reject`"),
+            });
         }
-        held.retain(|name, (expr, _)| now.get(name) == Some(expr));
-        for (name, expr) in now {
-            held.entry(name).or_insert((expr, view.version));
+        if let Some(path) = paths.iter().find(|path| path.segments().len() != 1) {
+            return Err(nested(model, &constraint.name, path, kind));
         }
     }
-    Ok(held)
+    for (name, property) in model.properties.iter() {
+        if let Some((path, kind)) = inner_facet(&property.ty, &Path::name(name)) {
+            return Err(nested(model, kind, &path, if kind == "unique" { "uniqueness" } else { "an index" }));
+        }
+    }
+    Ok(())
 }
 
-/// The columns that a condition reads.
-fn columns_of(table: &Table<'_>, source: &str, at: u32) -> BTreeSet<usize> {
-    let Some((view, model)) = table.view(at).and_then(|view| Some((view, table.model(view)?))) else { return BTreeSet::new() };
-    let scope = Scope { names: Names::Record(&model.properties), tables: &Tables::new(), absent_is_null: true };
-    let Ok(compiled) = Compiled::compile(source, &scope) else { return BTreeSet::new() };
-    let column = |input: &Input| {
-        let Input::Property(path) = input else { return None };
-        let Some(Segment::Name(first)) = path.segments().first() else { return None };
-        view.entries.iter().find(|(name, _)| name == first).map(|(_, at)| *at)
+fn nested(model: &Model, name: &str, path: &Path, kind: &str) -> Unsuitable {
+    Unsuitable {
+        message: format!("`{name}` of `{}` is about `{path}`, which lies in a column with others", model.name),
+        help: format!("a table has {kind} on properties at the top only: move it there, or leave it out"),
+    }
+}
+
+/// The first property beneath one that is to be unique or indexed.
+fn inner_facet(ty: &Type, at: &Path) -> Option<(Path, &'static str)> {
+    let facet = |property: &Property, path: Path| match (property.unique, property.index) {
+        (true, _) => Some((path, "unique")),
+        (false, true) => Some((path, "index")),
+        (false, false) => inner_facet(&property.ty, &path),
     };
-    compiled.inputs().iter().filter_map(column).collect()
+    match ty {
+        Type::Object(properties) => properties.iter().find_map(|(name, property)| facet(property, at.join(name))),
+        Type::Array { items, .. } => facet(items, at.child(Segment::Items)),
+        Type::Map { values } => facet(values, at.child(Segment::Values)),
+        Type::Union { of, .. } => of.iter().find_map(|property| facet(property, at.clone())),
+        Type::String
+        | Type::Integer
+        | Type::Number
+        | Type::Float
+        | Type::Boolean
+        | Type::Decimal { .. }
+        | Type::Date
+        | Type::Time
+        | Type::Datetime
+        | Type::Uuid
+        | Type::Bytes
+        | Type::Json
+        | Type::Enum { .. }
+        | Type::Ref { .. } => None,
+    }
 }
 
-fn demands(table: &Table<'_>, view: &View) -> BTreeMap<String, Demand> {
-    let Some(model) = table.model(view) else { return BTreeMap::new() };
+fn demands(table: &Table<'_>, view: &View) -> Result<BTreeMap<String, Demand>, Unsuitable> {
+    let Some(model) = table.model(view) else { return Ok(BTreeMap::new()) };
+    kept(model)?;
     let column = |name: &str| {
         let at = view.entries.iter().find(|(n, _)| n == name).map(|(_, at)| *at)?;
         Some(table.columns[at].name.clone())
@@ -363,7 +396,7 @@ fn demands(table: &Table<'_>, view: &View) -> BTreeMap<String, Demand> {
             demand(&mut out, &name, Demand::Reference { column, model: other.clone() });
         }
     }
-    out
+    Ok(out)
 }
 
 /// Demands something under a name, or under the next one that is free: `a_b` and `c` read as `a` and `b_c` do.

@@ -1,5 +1,6 @@
 //! Steps that make rules: what fulfils none is named first, and what holds everybody up takes a moment only.
 
+use coeval_core::schema::Policy;
 use coeval_plan::table::{Held, Table};
 use coeval_plan::{ColumnSpec, Step};
 use coeval_sql::{Dialect, fit, ident, postgres};
@@ -12,6 +13,7 @@ use crate::error::During;
 use crate::execute::Job;
 use crate::index::{Index, create_index as make_index};
 use crate::layout::Layout;
+use crate::policy;
 use crate::table::{exists, find, key, lock, newer, text, unfit};
 
 /// Whether every row has to have a value in a column.
@@ -25,12 +27,18 @@ const NAMED: u64 = 1000;
 
 /// [`Error::Records`] where a condition on `t` holds for rows, after these were named.
 async fn none(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>, condition: &str, reason: &str) -> Result<()> {
-    let count = named(job, layout, table, condition, reason).await?;
+    let count = named(job, layout, table, condition, ("rejected", reason)).await?;
     if count == 0 { Ok(()) } else { Err(Error::Records { count }) }
 }
 
-/// Names the rows that a condition on `t` holds for, and counts them.
-async fn named(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>, condition: &str, reason: &str) -> Result<u64> {
+/// Names the rows that a condition on `t` holds for, with what becomes of them and why, and counts them.
+pub(crate) async fn named(
+    job: &Job<'_>,
+    layout: &Layout<'_>,
+    table: &Table<'_>,
+    condition: &str,
+    (kind, reason): (&'static str, &str),
+) -> Result<u64> {
     let keys: Vec<String> = key(table, layout).into_iter().map(|(column, _)| format!("t.{column}::text")).collect();
     let sql = format!("SELECT ARRAY[{}] FROM {} AS t WHERE {condition} ORDER BY 1", keys.join(", "), layout.names.table);
     let what = job.step.to_string();
@@ -42,12 +50,7 @@ async fn named(job: &Job<'_>, layout: &Layout<'_>, table: &Table<'_>, condition:
         if count <= NAMED {
             let key = Key(row.try_get(0).during(&what)?);
             let model = layout.entry.name.clone();
-            job.work.observer.event(Event::Failure(Failure {
-                model,
-                key: key.to_string(),
-                kind: "rejected",
-                reason: reason.to_owned(),
-            }));
+            job.work.observer.event(Event::Failure(Failure { model, key: key.to_string(), kind, reason: reason.to_owned() }));
         }
     }
     Ok(count)
@@ -71,10 +74,13 @@ pub(crate) async fn violations(job: &Job<'_>, step: &Step) -> Result<u64> {
     if !exists(job, &layout.names.table).await? {
         return Ok(0);
     }
+    if let Step::AddCondition { policy: Policy::Repair(_), .. } = step {
+        return Ok(policy::foresee(job, layout, step).await?.failed);
+    }
     let table = newer(layout, job)?;
     let forbidden = match step {
         Step::CreateIndex { columns, unique: true, .. } => Some(twice(layout, &table, columns)),
-        Step::AddCondition { name, expr, at, .. } => Some(broken(job, layout, name, (expr, *at))?),
+        Step::AddCondition { name, expr, at, policy: Policy::Reject, .. } => Some(broken(job, layout, name, (expr, *at))?),
         Step::AddForeignKey { column, references, .. } => {
             let (other, _) = referred(job, references)?;
             if exists(job, &other.names.table).await? { Some(dangling(job, column, references)?) } else { None }
@@ -82,12 +88,20 @@ pub(crate) async fn violations(job: &Job<'_>, step: &Step) -> Result<u64> {
         _ => None,
     };
     let Some(forbidden) = forbidden else { return Ok(0) };
-    for column in &forbidden.columns {
+    if !are_there(job, layout, &forbidden.columns).await? {
+        return Ok(0);
+    }
+    named(job, layout, &table, &forbidden.condition, ("rejected", &forbidden.reason)).await
+}
+
+/// Whether a table has columns, all of them.
+pub(crate) async fn are_there(job: &Job<'_>, layout: &Layout<'_>, columns: &[String]) -> Result<bool> {
+    for column in columns {
         if is_not_null(job, &layout.names.table, column).await?.is_none() {
-            return Ok(0);
+            return Ok(false);
         }
     }
-    named(job, layout, &table, &forbidden.condition, &forbidden.reason).await
+    Ok(true)
 }
 
 /// Rows of which others have the same values.
@@ -145,7 +159,7 @@ fn broken(job: &Job<'_>, layout: &Layout<'_>, name: &str, (expr, at): (&str, u32
 }
 
 /// The table as a version has it whose names a condition uses, retired or not, and the columns that it shows.
-fn stated<'j>(job: &Job<'_>, layout: &Layout<'j>, at: u32) -> Result<(Table<'j>, Vec<String>)> {
+pub(crate) fn stated<'j>(job: &Job<'_>, layout: &Layout<'j>, at: u32) -> Result<(Table<'j>, Vec<String>)> {
     let table = layout.whole(layout.era.end.map_or(job.high, |end| job.high.min(end.saturating_sub(1))))?;
     let shown = table.view(at).into_iter().flat_map(|view| &view.entries);
     let columns = shown.map(|(_, column)| table.columns[*column].name.clone()).collect();
@@ -153,20 +167,34 @@ fn stated<'j>(job: &Job<'_>, layout: &Layout<'j>, at: u32) -> Result<(Table<'j>,
 }
 
 fn condition(job: &Job<'_>, table: &Table<'_>, (expr, at): (&str, u32), row: &str) -> Result<String> {
-    let unknown = || Error::Unknown { message: format!("there is no version {at}: {}", job.step), help: None };
-    let view = table.view(at).ok_or_else(unknown)?;
-    coeval_sql::condition(table, view, expr, row, Dialect::Postgres).map_err(unfit(job))
+    coeval_sql::condition(table, at, expr, row, Dialect::Postgres).map_err(unfit(job))
 }
 
-/// Renders the conditions of a table as constraints of another one of its shape, by their names.
-pub(crate) fn conditions(job: &Job<'_>, layout: &Layout<'_>) -> Result<Vec<(String, String)>> {
+/// Renders what the conditions of a table to come ask of the database, on another one of its shape.
+pub(crate) fn conditions(job: &Job<'_>, layout: &Layout<'_>, on: &str) -> Result<Vec<String>> {
     let (table, _) = stated(job, layout, job.high)?;
     let unsuitable = |e: coeval_plan::table::Unsuitable| Error::Unsupported { what: job.step.to_string(), reason: e.to_string() };
     let all = coeval_plan::conditions(&table, job.high).map_err(unsuitable)?;
-    let one = |(name, (expr, at)): (String, (String, u32))| {
-        Ok((layout.names.constraint(&name), condition(job, &table, (&expr, at), "")?))
-    };
-    all.into_iter().filter(|(_, (_, at))| *at > job.low).map(one).collect()
+    let keys = |model: &str| layout.key_type(model);
+    let mut out = Vec::new();
+    for (name, known) in all.into_iter().filter(|(_, known)| known.at > job.low) {
+        let (at, expr) = (known.at, known.expr.as_str());
+        out.push(match known.policy {
+            Policy::Reject => {
+                let check = condition(job, &table, (expr, at), "")?;
+                format!("ALTER TABLE {on} ADD CONSTRAINT {} CHECK ({check})", layout.names.constraint(&name))
+            }
+            Policy::Quarantine | Policy::Repair(_) => {
+                let holds = coeval_sql::holding(&table, at, expr, "", Dialect::Postgres).map_err(unfit(job))?;
+                format!("EXPLAIN SELECT FROM {on} WHERE {holds}")
+            }
+        });
+        if let Policy::Repair(_) = known.policy {
+            let repair = postgres::repair(&table, &name, &known, &layout.names, &keys).map_err(unfit(job))?;
+            out.push(format!("EXPLAIN UPDATE {on} AS t SET {} WHERE {}", repair.set, repair.hopeless));
+        }
+    }
+    Ok(out)
 }
 
 /// Makes it a rule that a condition never is false.

@@ -16,6 +16,7 @@ use coeval_store::{Backend as _, Error, Result};
 
 use crate::backend::PostgresBackend;
 use crate::error::{During, tell};
+use crate::policy::asked;
 use crate::records::{Attempt, Writing, admitted, check, without_id, writing_error};
 use crate::row::{Lens, Row};
 use crate::stream;
@@ -157,7 +158,8 @@ impl Direct<'_> {
         sets.push(format!("{} = {}", ident(MARKER), self.marker()));
         let (table, is_key) = (&lens.layout.names.table, lens.key_is(&whole.row.key)?);
         let marker = ident(MARKER);
-        let sql = format!("UPDATE {table} AS t SET {} WHERE {is_key} RETURNING t.{marker} IS NULL", sets.join(", "));
+        let sql =
+            format!("UPDATE {table} AS t SET {} WHERE {is_key} RETURNING t.{marker} IS NULL{}", sets.join(", "), self.asked());
         self.execute(&sql, 0).await?;
         Ok(true)
     }
@@ -175,12 +177,13 @@ impl Direct<'_> {
         }
         let keys: Vec<String> = lens.key.iter().map(|(column, _)| format!("t.{column}::text")).collect();
         let sql = format!(
-            "INSERT INTO {} AS t ({}) VALUES ({}) RETURNING ARRAY[{}], t.{} IS NULL",
+            "INSERT INTO {} AS t ({}) VALUES ({}) RETURNING ARRAY[{}], t.{} IS NULL{}",
             lens.layout.names.table,
             names.join(", "),
             values.join(", "),
             keys.join(", "),
-            ident(MARKER)
+            ident(MARKER),
+            self.asked()
         );
         let row = self.execute(&sql, 1).await?;
         let texts: Vec<String> = row.try_get(0).during(what)?;
@@ -188,7 +191,13 @@ impl Direct<'_> {
         Ok(of.or_else(|| key.cloned()).unwrap_or(Key(texts)))
     }
 
-    /// Executes a statement that returns, in a place, whether the marker is gone: it must never stay.
+    /// What the view would ask of its own clients' rows.
+    fn asked(&self) -> String {
+        let asked = asked(self.writing.lens);
+        if asked.is_empty() { String::new() } else { format!(", {}", asked.join(", ")) }
+    }
+
+    /// Executes a statement that returns, in a place, whether the marker is gone: it must never stay; then what [`Direct::asked`] asks.
     async fn execute(&self, sql: &str, place: usize) -> Result<tokio_postgres::Row, Attempt> {
         let Writing { lens, transaction, what, .. } = self.writing;
         let rows = transaction.query_typed(sql, &[]).await.map_err(|error| writing_error(lens, what, &error))?;
@@ -196,7 +205,10 @@ impl Direct<'_> {
             return Err(Error::failed(*what, "the record is not there any more").into());
         };
         match row.try_get(place) {
-            Ok(true) => Ok(row),
+            Ok(true) => {
+                lens.admit(&row, place + 1, what)?;
+                Ok(row)
+            }
             Ok(false) => Err(Error::failed(*what, "no trigger has seen the write").into()),
             Err(error) => Err(tell(what, &error).into()),
         }

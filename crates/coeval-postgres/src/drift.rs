@@ -20,6 +20,7 @@ use crate::constraint::is_required;
 use crate::error::During;
 use crate::facts::{self, Facts};
 use crate::layout::{ABILITY, Layout};
+use crate::policy;
 use crate::trigger::others_on;
 
 const DOING: &str = "comparing the database with the versions";
@@ -103,6 +104,10 @@ impl Look<'_> {
             let found = facts::body(transaction, &name).await.during(DOING)?;
             out.extend(function(&name, expected.as_deref(), found.as_deref()));
         }
+        for (name, repair) in policy::repairs(self.layout, &self.table, self.made, names)? {
+            let (name, expected) = (names.repair(&name), repair.statements.first().and_then(|made| coeval_sql::body_of(made)));
+            out.extend(function(&name, expected, facts::body(transaction, &name).await.during(DOING)?.as_deref()));
+        }
         Ok(out)
     }
 
@@ -117,19 +122,25 @@ impl Look<'_> {
                 statements.push(format!("CREATE {kind} {} ON {TABLE} ({})", ident(name), columns.join(", ")));
             }
         }
+        statements.extend(policy::checks(self.layout, &self.table, &steps, TABLE)?);
         for statement in &statements {
             transaction.batch_execute(statement).await.during(DOING)?;
         }
-        let mut missing = Vec::new();
+        let names = self.layout.names.on(TABLE);
+        let mut made = Vec::new();
         if let Some(triggers) = triggers {
             let others = others_on(transaction, &self.layout.names.table).await.during(DOING)?;
-            for statement in postgres::create_triggers(triggers, &self.layout.names.on(TABLE), others) {
-                // Its function may be missing, which was told.
-                transaction.batch_execute("SAVEPOINT made").await.during(DOING)?;
-                if transaction.batch_execute(&statement).await.is_err() {
-                    transaction.batch_execute("ROLLBACK TO SAVEPOINT made").await.during(DOING)?;
-                    missing.extend(statement.split("TRIGGER ").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned));
-                }
+            made.extend(postgres::create_triggers(triggers, &names, others));
+        }
+        let repairs = policy::repairs(self.layout, &self.table, self.made, &names)?;
+        made.extend(repairs.into_iter().filter_map(|(_, repair)| repair.statements.into_iter().last()));
+        let mut missing = Vec::new();
+        for statement in made {
+            // Its function may be missing, which was told.
+            transaction.batch_execute("SAVEPOINT made").await.during(DOING)?;
+            if transaction.batch_execute(&statement).await.is_err() {
+                transaction.batch_execute("ROLLBACK TO SAVEPOINT made").await.during(DOING)?;
+                missing.extend(statement.split("TRIGGER ").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned));
             }
         }
         let mut out = facts::of(transaction, TABLE).await.during(DOING)?.unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Steps: each is found done or does what is left, so that it can be executed again.
 
+use coeval_core::schema::Policy;
 use coeval_plan::{ColumnSpec, Phase, Step};
 use coeval_store::event::Tally;
 use coeval_store::ledger::Ledger;
@@ -9,7 +10,7 @@ use coeval_store::{Backend as _, Error, Result};
 use crate::backend::PostgresBackend;
 use crate::layout::Layout;
 use crate::statement::{Group, transact};
-use crate::{archive, backfill, constraint, offer, preflight, standalone, table, trigger};
+use crate::{archive, backfill, constraint, offer, policy, preflight, standalone, table, trigger};
 
 /// A step that is executed.
 #[derive(Clone, Copy)]
@@ -174,8 +175,12 @@ async fn act(job: &Job<'_>, steps: &[Step]) -> Result<Option<Tally>> {
             constraint::add_foreign_key(job, name, column, references).await?;
         }
         Step::DropForeignKey { name, .. } => constraint::drop_foreign_key(job, name).await?,
-        Step::AddCondition { name, expr, at, .. } => constraint::add_condition(job, name, (expr, *at)).await?,
-        Step::DropCondition { name, .. } => constraint::drop_condition(job, name).await?,
+        Step::AddCondition { name, expr, at, policy: Policy::Reject, .. } => {
+            constraint::add_condition(job, name, (expr, *at)).await?;
+        }
+        Step::DropCondition { name, policy: Policy::Reject, .. } => constraint::drop_condition(job, name).await?,
+        Step::AddCondition { .. } => return policy::add(job).await.map(Some),
+        Step::DropCondition { .. } => policy::drop(job).await?,
         Step::CreateViews { from, to } => offer::create(job, *from, *to).await?,
         Step::DropViews { from, to } => offer::drop(job, *from, *to).await?,
         Step::RetireViews { before } => offer::retire(job, *before).await?,
@@ -211,6 +216,11 @@ async fn tried(job: &Job<'_>, sample: Option<u64>) -> Result<Tally> {
         Step::RebuildTriggers { .. } => {
             preflight::preflight(job).await?;
             Ok(Tally { total: Some(0), ..Tally::default() })
+        }
+        Step::AddCondition { policy: Policy::Quarantine | Policy::Repair(_), .. } => {
+            let layout = job.layout()?;
+            let there = table::exists(job, &layout.names.table).await?;
+            if there { policy::foresee(job, &layout, job.step).await } else { Ok(Tally { total: Some(0), ..Tally::default() }) }
         }
         Step::CreateIndex { .. } | Step::AddForeignKey { .. } | Step::AddCondition { .. } => {
             let failed = constraint::violations(job, job.step).await?;

@@ -46,7 +46,10 @@ const FACTS: &str = "\
       FROM pg_catalog.pg_class AS c WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'v' \
     UNION ALL \
     SELECT 'rights', 'those of who asks' \
-      FROM pg_catalog.pg_class AS c WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'v' AND c.reloptions @> '{security_invoker=true}'";
+      FROM pg_catalog.pg_class AS c WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'v' AND c.reloptions @> '{security_invoker=true}' \
+    UNION ALL \
+    SELECT 'check option', 'its own clients write what it shows' \
+      FROM pg_catalog.pg_class AS c WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'v' AND c.reloptions @> '{check_option=local}'";
 
 /// Returns what there is to say of a table or a view, by its quoted name; `None` where there is none.
 pub(crate) async fn of(transaction: &Transaction<'_>, relation: &str) -> Result<Option<Facts>, Error> {

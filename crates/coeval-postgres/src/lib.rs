@@ -28,6 +28,7 @@ mod lock;
 mod offer;
 mod open;
 mod options;
+mod policy;
 mod preflight;
 mod probe;
 mod records;

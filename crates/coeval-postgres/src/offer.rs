@@ -59,6 +59,16 @@ struct Change {
     table: Vec<String>,
 }
 
+/// Views that are replaced lose their settings, and with them what guards rows one by one.
+pub(crate) async fn secured(job: &Job<'_>, layout: &Layout<'_>, mut views: Vec<String>) -> Result<Vec<String>> {
+    let relation = |made: &String| made.strip_prefix("CREATE OR REPLACE VIEW ")?.split(" AS SELECT ").next().map(str::to_owned);
+    let replaced: Vec<String> = views.iter().filter_map(relation).collect();
+    if !replaced.is_empty() && !guarded(job, std::slice::from_ref(&layout.names.table)).await?.is_empty() {
+        views.extend(replaced.iter().map(|view| format!("ALTER VIEW {view} SET (security_invoker = true)")));
+    }
+    Ok(views)
+}
+
 /// What the views up to the older version, and the table's defaults, have to be with the newer one beside them.
 ///
 /// What a table that was taken over had of its own, which is in `native`, it has again where no version asks for something else.
@@ -123,7 +133,7 @@ fn beside(
 
 impl Change {
     async fn apply(self, job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
-        let mut statements = self.views;
+        let mut statements = secured(job, layout, self.views).await?;
         if !self.table.is_empty() {
             statements.push(lock(&layout.names.table));
             statements.extend(self.table);

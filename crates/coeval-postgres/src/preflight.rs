@@ -72,9 +72,7 @@ async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
         }
         postgres::view_defaults(&table, view, &keys).map_err(unfit(job))?;
     }
-    for (name, check) in conditions(job, layout)? {
-        statements.push(format!("ALTER TABLE {TRIAL} ADD CONSTRAINT {name} CHECK ({check})"));
-    }
+    statements.extend(conditions(job, layout, TRIAL)?);
     let mut client = job.backend.state().database().client().await?;
     let transaction = client.transaction().await.during(&what)?;
     transaction.batch_execute(SETTINGS).await.during(&what)?;

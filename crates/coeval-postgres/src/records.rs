@@ -17,6 +17,7 @@ use crate::backend::PostgresBackend;
 use crate::backfill::archived;
 use crate::direct;
 use crate::error::{During, tell};
+use crate::policy::asked;
 use crate::row::{Lens, Row};
 use crate::statement::is_passing;
 use crate::walk::is_data;
@@ -91,12 +92,19 @@ pub(crate) fn writing_error(lens: &Lens<'_>, what: &str, error: &tokio_postgres:
     if is_passing(error) {
         return Attempt::Again(tell(what, error));
     }
-    let Some(said) = error.as_db_error().filter(|_| is_data(error) || error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED))
-    else {
+    let ours = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::WITH_CHECK_OPTION_VIOLATION];
+    let is_ours = error.code().is_some_and(|code| ours.contains(code));
+    let Some(said) = error.as_db_error().filter(|_| is_data(error) || is_ours) else {
         return Attempt::Final(tell(what, error));
     };
     if error.code() == Some(&SqlState::UNIQUE_VIOLATION) && said.constraint().is_some_and(|name| name.ends_with("_pkey")) {
         return Attempt::Again(tell(what, error));
+    }
+    // The view refuses what its own clients are held to, and does not say which of it.
+    if error.code() == Some(&SqlState::WITH_CHECK_OPTION_VIOLATION) {
+        let violation = |guard: &coeval_sql::Guard| Violation { path: String::new(), message: guard.violation() };
+        let violations = lens.guards.iter().map(violation).collect();
+        return Attempt::Final(Error::Refused(Refused::Rejected { version: lens.at, violations }));
     }
     let column = said.column().unwrap_or_default();
     let shown = lens.view.entries.iter().find(|(_, at)| lens.table.columns[*at].name == column);
@@ -254,8 +262,15 @@ impl Writing<'_> {
         if sets.is_empty() {
             return Ok(false);
         }
-        let sql = format!("UPDATE {} AS t SET {} WHERE {}", lens.layout.names.table, sets.join(", "), lens.key_is(&row.key)?);
-        self.transaction.execute_typed(&sql, &[]).await.map_err(|error| writing_error(lens, self.what, &error))?;
+        let mut sql = format!("UPDATE {} AS t SET {} WHERE {}", lens.layout.names.table, sets.join(", "), lens.key_is(&row.key)?);
+        // The view would ask, and this is beneath it. What is returned is as it was written, before anything is repaired.
+        if !lens.guards.is_empty() {
+            sql = format!("{sql} RETURNING {}", asked(lens).join(", "));
+        }
+        let rows = self.transaction.query_typed(&sql, &[]).await.map_err(|error| writing_error(lens, self.what, &error))?;
+        for row in rows {
+            lens.admit(&row, 0, self.what)?;
+        }
         Ok(true)
     }
 }

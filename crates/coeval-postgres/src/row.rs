@@ -5,12 +5,13 @@ use coeval_core::lens::Refused;
 use coeval_core::schema::Violation;
 use coeval_core::{Model, Object, Property, Type, Value, json};
 use coeval_plan::table::{Held, Table, View};
-use coeval_sql::{Dialect, ident, literal, to_json};
+use coeval_sql::{Dialect, Guard, ident, literal, to_json};
 use coeval_store::records::{Key, State};
 use coeval_store::{Error, Result};
 
 use crate::error::During;
 use crate::layout::Layout;
+use crate::policy::asked;
 use crate::table::text as text_of;
 use crate::walk::KeyColumns;
 
@@ -24,6 +25,8 @@ pub(crate) struct Lens<'l> {
     pub(crate) at: u32,
     /// The version that gave the model the shape it has.
     pub(crate) shape: u32,
+    /// What hides rows `t` that older versions wrote, and is refused of this one's own clients.
+    pub(crate) guards: Vec<Guard>,
 }
 
 /// A row.
@@ -32,8 +35,8 @@ pub(crate) struct Row {
     pub(crate) key: Key,
     pub(crate) document: Value,
     pub(crate) state: State,
-    /// The properties that the version cannot show, where it cannot show the row.
-    pub(crate) hidden: Vec<String>,
+    /// Why the version cannot show the row, where it cannot.
+    pub(crate) hidden: Vec<Violation>,
 }
 
 impl<'l> Lens<'l> {
@@ -46,7 +49,12 @@ impl<'l> Lens<'l> {
         let model = layout.era.history.model(at).ok_or_else(unknown)?.as_ref();
         let key = crate::table::key(&table, &layout);
         let shape = layout.era.shape(at).unwrap_or(at);
-        Ok(Self { layout, table, view, model, key, at, shape })
+        let unsupported = |unfit: coeval_sql::Unfit| Error::Unsupported {
+            what: format!("a condition of `{}`", layout.entry.name),
+            reason: unfit.to_string(),
+        };
+        let guards = coeval_sql::guards(&table, &view, "t", Dialect::Postgres).map_err(unsupported)?;
+        Ok(Self { layout, table, view, model, key, at, shape, guards })
     }
 
     /// The properties at the top, with their columns.
@@ -64,6 +72,7 @@ impl<'l> Lens<'l> {
             out.push(format!("({})::text", json.unwrap_or(own)));
         }
         out.extend(self.view.hiding.iter().map(|at| format!("t.{} IS TRUE", ident(&self.table.columns[*at].name))));
+        out.extend(asked(self));
         // Of the whole row, so that it is the same at every version.
         out.push("pg_catalog.md5(ROW(t.*)::text)".to_owned());
         out.join(", ")
@@ -95,7 +104,13 @@ impl<'l> Lens<'l> {
         let mut hidden = Vec::new();
         for at in &self.view.hiding {
             if row.try_get(place).during(what)? {
-                hidden.push(self.shown_as(*at));
+                hidden.push(Violation { path: self.shown_as(*at), message: "it could not be converted".to_owned() });
+            }
+            place += 1;
+        }
+        for guard in &self.guards {
+            if row.try_get(place).during(what)? {
+                hidden.push(Violation { path: String::new(), message: guard.violation() });
             }
             place += 1;
         }
@@ -121,8 +136,19 @@ impl<'l> Lens<'l> {
 
     /// Why a row cannot be shown.
     pub(crate) fn quarantined(&self, row: &Row) -> Refused {
-        let violation = |path: &String| Violation { path: path.clone(), message: "it could not be converted".to_owned() };
-        Refused::Quarantined { version: self.at, violations: row.hidden.iter().map(violation).collect() }
+        Refused::Quarantined { version: self.at, violations: row.hidden.clone() }
+    }
+
+    /// Refuses what was written at the version and breaks what its own clients are held to. From a place on, a row says of each
+    /// condition whether it does.
+    pub(crate) fn admit(&self, row: &tokio_postgres::Row, place: usize, what: &str) -> Result<()> {
+        let mut violations = Vec::new();
+        for (nth, guard) in self.guards.iter().enumerate() {
+            if row.try_get(place + nth).during(what)? {
+                violations.push(Violation { path: String::new(), message: guard.violation() });
+            }
+        }
+        if violations.is_empty() { Ok(()) } else { Err(Error::Refused(Refused::Rejected { version: self.at, violations })) }
     }
 
     /// Renders a key as a row of the key's columns.

@@ -1,7 +1,8 @@
 //! The statements of steps, for people to read before anything runs.
 
-use coeval_plan::Step;
+use coeval_core::schema::Policy;
 use coeval_plan::table::Held;
+use coeval_plan::{Condition, Step};
 use coeval_sql::{Dialect, ident, postgres};
 use coeval_store::{Backend as _, Error, Result};
 
@@ -87,14 +88,27 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
             }
             None => Vec::new(),
         },
-        Step::AddCondition { name, expr, at, .. } => {
+        Step::AddCondition { name, expr, at, policy, .. } => {
             let whole = layout.whole(last(layout, head))?;
-            let Some(view) = whole.view(*at) else { return Ok(Vec::new()) };
-            let check = coeval_sql::condition(&whole, view, expr, "", Dialect::Postgres).map_err(unfit)?;
-            let name = names.constraint(name);
-            let mut out = alter(format!("ADD CONSTRAINT {name} CHECK ({check}) NOT VALID"));
-            out.extend(alter(format!("VALIDATE CONSTRAINT {name}")));
-            out
+            match policy {
+                Policy::Reject => {
+                    let check = coeval_sql::condition(&whole, *at, expr, "", Dialect::Postgres).map_err(unfit)?;
+                    let name = names.constraint(name);
+                    let mut out = alter(format!("ADD CONSTRAINT {name} CHECK ({check}) NOT VALID"));
+                    out.extend(alter(format!("VALIDATE CONSTRAINT {name}")));
+                    out
+                }
+                // The views do it.
+                Policy::Quarantine => Vec::new(),
+                Policy::Repair(_) => {
+                    let known = Condition { expr: expr.clone(), at: *at, policy: policy.clone() };
+                    let repair = postgres::repair(&whole, name, &known, names, &keys).map_err(unfit)?;
+                    let (set, broken) = (repair.set, repair.broken);
+                    let mut out = repair.statements;
+                    out.push(format!("UPDATE {} AS t SET {set} WHERE {broken} AND …a batch of keys…", names.table));
+                    out
+                }
+            }
         }
         Step::SetNotNull { column, .. } => alter(format!("ALTER COLUMN {} SET NOT NULL", ident(column))),
         Step::DropNotNull { column, .. } => alter(format!("ALTER COLUMN {} DROP NOT NULL", ident(column))),

@@ -81,6 +81,7 @@ async fn a_condition_holds_for_all_versions_until_one_takes_it_back() {
     ask(&client, "INSERT INTO shop_v2.part VALUES (2, '12', NULL, NULL)").await;
     migrate(&backend, 3).await;
     assert_eq!(ask(&client, RULES).await, "part_sized|t\npart_small|t");
+    assert_eq!(backend.drift().await.unwrap(), []);
     assert_eq!(refused(&client, "UPDATE shop_v3.part SET length = -1").await, "23514");
     assert_eq!(refused(&client, "UPDATE shop_v1.part SET code = '1000'").await, "23514");
     migrate(&backend, 4).await;
@@ -100,8 +101,19 @@ async fn a_condition_holds_for_all_versions_until_one_takes_it_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_table_does_not_keep_is_refused_before_anything_is_done() {
     for (operation, said) in [
-        (r#"{"add_check": {"name": "sized", "expr": "size > 0", "policy": "quarantine"}}"#, "say `policy: reject`"),
-        (r#"{"add_check": {"name": "sized", "expr": "size > 0", "policy": {"repair": "1"}}}"#, "say `policy: reject`"),
+        (r#"{"add_check": {"name": "sized", "expr": "size > id", "policy": {"repair": "1"}}}"#, "reads not just one property"),
+        (r#"{"add_check": {"name": "wide", "expr": "box.width > 0", "policy": {"repair": "1"}}}"#, "reads not just one property"),
+        (r#"{"add_check": {"name": "sized", "expr": "size > 0", "policy": {"repair": "'one'"}}}"#, "no value of `size`"),
+        (r#"{"add_check": {"name": "low", "expr": "id < 100", "policy": {"repair": "1"}}}"#, "part of the key"),
+        (r#"{"add_check": {"name": "low", "expr": "code <> 'x'", "policy": {"repair": "lower(code)"}}}"#, "locale"),
+        (r#"{"add_check": {"name": "low", "expr": "lower(code) = code", "policy": "quarantine"}}"#, "locale"),
+        (r#"{"add_unique": {"properties": ["code"], "policy": "quarantine"}}"#, "breaks uniqueness: say `policy: reject`"),
+        (r#"{"add_reference": {"property": "code", "model": "part", "policy": {"repair": "'1'"}}}"#, "breaks a reference"),
+        (r#"{"add_index": {"properties": ["box.width"]}}"#, "is about `box.width`"),
+        (
+            r#"{"add_property": {"path": "tags", "schema": {"type": "array", "items": {"type": "string", "index": true}}}}"#,
+            "`tags[]`",
+        ),
         (r#"{"add_check": {"name": "low", "expr": "lower(code) = code"}}"#, "locale"),
     ] {
         let url = fresh().await;

@@ -11,7 +11,7 @@ use coeval_core::history::History;
 use coeval_core::schema::Model;
 use coeval_core::value::Value;
 use coeval_engine::How;
-use coeval_plan::table::{Ability, Table};
+use coeval_plan::table::Ability;
 use coeval_postgres::{Database, PostgresBackend, State};
 use coeval_store::ledger::VersionId;
 use coeval_store::records::Key;
@@ -36,7 +36,7 @@ const KEY: &str = "0193c1a0-0000-7000-8000-000000000001";
 /// Why a scenario is not for tables.
 fn unfit(history: &History, newest: u32, text: &str) -> Option<String> {
     let versions: Vec<u32> = (1..=newest).collect();
-    if let Err(unsuitable) = Table::new(history, &versions, Ability { knows_writer: false }) {
+    if let Err(unsuitable) = coeval_plan::lower("thing", history, &versions, None, newest, Ability { knows_writer: false }) {
         let words = unsuitable.to_string();
         return Some(words.split('`').step_by(2).collect::<Vec<_>>().join("…").chars().take(50).collect());
     }

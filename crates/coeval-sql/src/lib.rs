@@ -13,7 +13,7 @@ pub mod postgres;
 pub mod sqlite;
 mod types;
 
-pub use condition::condition;
+pub use condition::{Guard, condition, failing, guards, holding, value_of};
 pub use dialect::Dialect;
 pub use expr::{Local, Rendered, render, render_function, render_with_failure};
 pub use literal::{Unfit, literal};

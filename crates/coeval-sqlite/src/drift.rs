@@ -7,7 +7,7 @@ use coeval_plan::found::{Difference, Expected, drift};
 use coeval_plan::table::{Ability, Held};
 use coeval_plan::{ColumnSpec, Holds, Step};
 use coeval_sql::ident;
-use coeval_sql::sqlite::{Names, create_view, triggers};
+use coeval_sql::sqlite::{Names, triggers};
 use coeval_store::backend::Drift;
 use coeval_store::{Catalog, Error, Result};
 
@@ -76,7 +76,7 @@ fn table(
     for view in layout.table.views.iter().filter(|view| view.version >= oldest && view.version <= newest) {
         let name = Names::view(view);
         let found = writing::text(session, &name)?;
-        let wanted = create_view(&layout.table, view, &present, &layout.names);
+        let wanted = writing::text_of(session, layout, view, &present)?;
         if found.as_ref() != Some(&wanted) {
             out.push(Difference::new(format!("view `{name}`"), Some(wanted), found.clone()));
         }

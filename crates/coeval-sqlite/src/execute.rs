@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coeval_core::schema::Policy;
 use coeval_sql::ident;
 use coeval_sql::sqlite::{Reference, TableText};
 use coeval_store::catalog::ModelEntry;
@@ -92,14 +93,27 @@ async fn own(store: &Sqlite, ledger: &Ledger, step: &Step, span: Span, work: &Wo
         act(session, &catalog, &own, &alike, span)
     };
     let failures = store.transaction(&how, work.lock.map(coeval_store::lock::Lock::fence), act).await?;
-    if failures.is_empty() {
-        return Ok(Tally::default());
+    let tally = told(failures, work);
+    match tally.failed {
+        // Of what is undone nothing stays where it should not be.
+        0 if work.undo => Ok(Tally::default()),
+        0 => Ok(tally),
+        count => Err(Error::Records { count }),
     }
-    let count = failures.len() as u64;
+}
+
+/// Names records, and counts them by what becomes of them.
+fn told(failures: Vec<Failure>, work: &Work<'_>) -> Tally {
+    let mut tally = Tally { seen: failures.len() as u64, ..Tally::default() };
     for failure in failures {
+        match failure.kind {
+            "quarantined" => tally.quarantined += 1,
+            "repaired" => tally.written += 1,
+            _ => tally.failed += 1,
+        }
         work.observer.event(Event::Failure(failure));
     }
-    Err(Error::Records { count })
+    tally
 }
 
 /// Whether a step takes or gives up that every row has a value: the model, the column, and which of both.
@@ -133,25 +147,24 @@ async fn attempt(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>) -> Re
     }
     let (catalog, step) = (Arc::clone(&store.catalog), step.clone());
     let found = store.database.read("looking for what violates a rule", move |session| {
-        let (entry, era) = era_between(&catalog, step.model(), span.from, span.to)?;
-        let layout = Layout::new(&catalog, entry, era, last(era, span.newest()))?;
+        // No run is open, and what is to come is in no span.
+        let newest = span.newest().max(condition::of(&step).map_or(0, |(_, known)| known.at));
+        let (entry, era) = era_between(&catalog, step.model(), span.from, newest)?;
+        let layout = Layout::new(&catalog, entry, era, last(era, newest))?;
         // What is not there yet violates nothing.
         let there = catalog::table(session, layout.names.base())?;
         let known = |name: &String| there.as_ref().is_some_and(|table| table.columns.iter().any(|column| column.name == *name));
         match &step {
             Step::CreateIndex { columns, .. } if columns.iter().all(known) => twice(session, &layout, columns),
-            Step::AddCondition { name, expr, at, .. } if condition::columns(&layout, *at).iter().all(known) => {
-                condition::broken(session, &layout, name, (expr, *at))
-            }
-            _ => Ok(Vec::new()),
+            step => match condition::of(step) {
+                Some((name, asked)) if condition::columns(&layout, asked.at).iter().all(known) => {
+                    condition::broken(session, &layout, name, &asked)
+                }
+                Some(_) | None => Ok(Vec::new()),
+            },
         }
     });
-    let failures = found.await?.unwrap_or_default();
-    let failed = failures.len() as u64;
-    for failure in failures {
-        work.observer.event(Event::Failure(failure));
-    }
-    Ok(Tally { failed, ..Tally::default() })
+    Ok(told(found.await?.unwrap_or_default(), work))
 }
 
 /// The newest version of an era up to one.
@@ -263,14 +276,7 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, alike: &[String], 
             adopted::leave(session, &newest)?;
             archive::forget(session, newest.names.base())?;
         }
-        Step::AddCondition { name, expr, at, .. } => {
-            let found = condition::broken(session, &newest, name, (expr, *at))?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
-            condition::add(session, &newest, name, (expr, *at))?;
-        }
-        Step::DropCondition { name, .. } => condition::drop(session, &newest, name)?,
+        Step::AddCondition { .. } | Step::DropCondition { .. } => return condition(session, &newest, &layout, step, span),
         Step::ForgetTable { .. } => forget(session, catalog, entry, span.oldest)?,
         Step::MoveRecords { .. }
         | Step::ForgetRecords { .. }
@@ -283,6 +289,39 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, alike: &[String], 
         | Step::Standalone { .. } => {}
     }
     Ok(Vec::new())
+}
+
+/// Makes a condition a rule, or takes it back; returns which rows break it, with what becomes of them.
+fn condition<'c>(
+    session: &Session<'_>,
+    newest: &Layout<'c>,
+    layout: &impl Fn(u32) -> Result<Layout<'c>>,
+    step: &Step,
+    span: Span,
+) -> Result<Vec<Failure>> {
+    let Some((name, known)) = condition::of(step) else { return Ok(Vec::new()) };
+    if let Step::DropCondition { .. } = step {
+        condition::drop_triggers(session, newest, name, &known)?;
+        if let Policy::Repair(_) = known.policy {
+            // Views leave out now what is repaired no more.
+            let layout = tended(session, layout(span.to)?, layout(span.newest())?)?;
+            writing::renew(session, &layout, &layout.present(session)?)?;
+        }
+        return Ok(Vec::new());
+    }
+    let found = condition::broken(session, newest, name, &known)?;
+    if found.iter().all(|failure| failure.kind != "rejected") {
+        condition::add(session, newest, name, &known)?;
+    }
+    Ok(found)
+}
+
+/// For which versions writes fill columns: as long as there are those of newer ones, for these.
+fn tended<'c>(session: &Session<'_>, older: Layout<'c>, newest: Layout<'c>) -> Result<Layout<'c>> {
+    let same = older.present(session)?.len() == newest.present(session)?.len();
+    // What repairs writes at a version, whether clients have it or not.
+    let repaired = condition::mending(session, &older)?.triggers.len() == condition::mending(session, &newest)?.triggers.len();
+    Ok(if same && repaired { older } else { newest })
 }
 
 pub(crate) fn is_never_null(column: &coeval_plan::ColumnSpec) -> bool {
@@ -385,10 +424,7 @@ fn views(session: &Session<'_>, catalog: &Catalog, step: &Step, span: Span) -> R
                 Step::DropViews { from, to } if era.first <= *from && era.end.is_none_or(|end| end > *to) => {
                     let newest = layout(span.newest())?;
                     writing::withdraw(session, &newest, |view| view.version > *to)?;
-                    // As long as there are columns of newer versions, writes go on filling them.
-                    let older = layout(*to)?;
-                    let known = older.present(session)?.len() == newest.present(session)?.len();
-                    let layout = if known { older } else { newest };
+                    let layout = tended(session, layout(*to)?, newest)?;
                     writing::renew(session, &layout, &layout.present(session)?)?;
                 }
                 Step::RetireViews { before } if era.first < *before => {
@@ -422,15 +458,21 @@ fn key_text(layout: &Layout<'_>) -> String {
     if parts.is_empty() { "''".to_owned() } else { parts.join(" || '/' || ") }
 }
 
-pub(crate) fn failures(session: &Session<'_>, layout: &Layout<'_>, condition: &str, reason: &str) -> Result<Vec<Failure>> {
+/// Names the rows `t` that a condition holds for, with what becomes of them and why.
+pub(crate) fn failures(
+    session: &Session<'_>,
+    layout: &Layout<'_>,
+    condition: &str,
+    (kind, reason): (&'static str, &str),
+) -> Result<Vec<Failure>> {
     let sql = format!("SELECT {} FROM {} AS t WHERE {condition}", key_text(layout), layout.names.table());
     let keys = session.rows(&sql, [], |row| row.get::<_, String>(0))?;
-    let failure = |key| Failure { model: layout.model.to_owned(), key, kind: "rejected", reason: reason.to_owned() };
+    let failure = |key| Failure { model: layout.model.to_owned(), key, kind, reason: reason.to_owned() };
     Ok(keys.into_iter().map(failure).collect())
 }
 
 fn nulls(session: &Session<'_>, layout: &Layout<'_>, column: &str) -> Result<Vec<Failure>> {
-    failures(session, layout, &format!("{} IS NULL", ident(column)), &format!("`{column}` has no value"))
+    failures(session, layout, &format!("{} IS NULL", ident(column)), ("rejected", &format!("`{column}` has no value")))
 }
 
 fn twice(session: &Session<'_>, layout: &Layout<'_>, columns: &[String]) -> Result<Vec<Failure>> {
@@ -441,5 +483,5 @@ fn twice(session: &Session<'_>, layout: &Layout<'_>, columns: &[String]) -> Resu
     let condition =
         format!("EXISTS (SELECT 1 FROM {} AS o WHERE {} AND ({}))", layout.names.table(), same.join(" AND "), other.join(" OR "));
     let reason = format!("another record has the same value of {}", list.replace('"', "`"));
-    failures(session, layout, &condition, &reason)
+    failures(session, layout, &condition, ("rejected", &reason))
 }

@@ -22,7 +22,7 @@ use crate::error::said;
 use crate::layout::Layout;
 use crate::row::{self, Row};
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{archive, backfill, state};
+use crate::{archive, backfill, condition, state};
 
 /// What a request is about.
 #[derive(Debug, Clone)]
@@ -115,9 +115,10 @@ impl Writing<'_> {
         let kept = archive::kept(session, layout, row, at)?;
         let state = row::state(layout, row, &self.present, at, kept.as_ref())?;
         let stored = history.sealed(&state, shape)?;
-        if row::hidden(layout, row, at)?.is_some() && !matches!(change, Change::Put(_)) {
-            // The core says why there is nothing to patch.
+        if let Some(reason) = row::hidden(layout, row, at)?.filter(|_| !matches!(change, Change::Put(_))) {
+            // The core says why there is nothing to patch, where it knows.
             history.read(&stored, shape)?;
+            return Err(quarantined(at, reason));
         }
         Ok(match change {
             Change::Put(_) => history.put(&stored, shape, value)?,
@@ -227,6 +228,14 @@ impl Writing<'_> {
     fn directly(&self, session: &Session<'_>, row: Option<&Row>, stored: &Stored) -> Result<()> {
         let layout = self.layout;
         let state = layout.era.history.state(stored)?;
+        // The view would ask.
+        let mut values = vec![None; layout.table.columns.len()];
+        for at in &self.present {
+            values[*at] = layout.table.held(&state, *at)?;
+        }
+        if let Some(reason) = condition::hidden(layout, &values, self.asked.at)? {
+            return Err(self.refused("", reason));
+        }
         if let Some(row) = row {
             return backfill::write(session, layout, row, &state, &self.present);
         }
@@ -289,6 +298,10 @@ fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Chang
     let row = find(session, &layout, &writing.present, &key)?;
     check(expect, &asked.model, &key, row.as_ref())?;
     let Some(stored) = writing.outcome(session, row.as_ref(), change, &value)? else {
+        // What is written as it lies there is no better for it.
+        if let Some(reason) = row.as_ref().map(|row| row::hidden(&layout, row, asked.at)).transpose()?.flatten() {
+            return Err(writing.refused("", reason));
+        }
         let state = row.map_or_else(|| State(String::new()), |row| State(row.state));
         return Ok(Written { key, state, created: false, changed: false });
     };

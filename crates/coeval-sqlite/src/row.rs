@@ -14,6 +14,7 @@ use coeval_store::{Error, Result};
 use rusqlite::types::ValueRef;
 use sha2::{Digest, Sha256};
 
+use crate::condition;
 use crate::layout::Layout;
 use crate::statement::Session;
 
@@ -174,6 +175,9 @@ pub(crate) fn document(layout: &Layout<'_>, row: &Row, version: u32) -> Result<V
 pub(crate) fn hidden(layout: &Layout<'_>, row: &Row, version: u32) -> Result<Option<String>> {
     let view = layout.view(version)?;
     let failed = view.hiding.iter().find(|at| row.values[**at] == Some(Value::Bool(true)));
+    if failed.is_none() {
+        return condition::hidden(layout, &row.values, version);
+    }
     Ok(failed.map(|at| match layout.table.columns[*at].held {
         Held::Failed { node } => {
             let name = layout.table.scope().nodes[node].key.split('@').next().unwrap_or_default();

@@ -7,9 +7,9 @@ use coeval_sql::ident;
 use coeval_sql::sqlite::{Names, create_view, scratch_columns, triggers};
 use coeval_store::Result;
 
-use crate::adopted;
 use crate::layout::Layout;
 use crate::statement::Session;
+use crate::{adopted, condition};
 
 /// Returns the text of a view; `None` where there is none of this name.
 pub(crate) fn text(session: &Session<'_>, name: &str) -> Result<Option<String>> {
@@ -23,12 +23,18 @@ pub(crate) fn is_offered(session: &Session<'_>, layout: &Layout<'_>, version: u3
     view.map_or(Ok(false), |view| Ok(text(session, &Names::view(view))?.is_some()))
 }
 
+/// Renders a view.
+pub(crate) fn text_of(session: &Session<'_>, layout: &Layout<'_>, view: &View, present: &BTreeSet<usize>) -> Result<String> {
+    let made = create_view(&layout.table, view, present, &layout.names);
+    made.map_err(|unfit| session.failed(unfit.to_string(), None))
+}
+
 /// Makes the views of versions that are not there.
 pub(crate) fn offer(session: &Session<'_>, layout: &Layout<'_>, after: u32, up_to: u32) -> Result<()> {
     let present = layout.present(session)?;
     for view in layout.table.views.iter().filter(|view| view.version > after && view.version <= up_to) {
         if text(session, &Names::view(view))?.is_none() {
-            session.batch(&create_view(&layout.table, view, &present, &layout.names))?;
+            session.batch(&text_of(session, layout, view, &present)?)?;
         }
     }
     Ok(())
@@ -48,12 +54,23 @@ pub(crate) fn renew(session: &Session<'_>, layout: &Layout<'_>, present: &BTreeS
     let names = adopted::names(session, layout)?;
     let mut statements = Vec::new();
     let mut slots = BTreeSet::new();
-    for view in &layout.table.views {
-        let Some(before) = text(session, &Names::view(view))? else { continue };
+    let mending = condition::mending(session, layout)?;
+    // What repairs goes before what it writes through, and comes after it.
+    statements.extend(mending.triggers.iter().map(|(name, _)| format!("DROP TRIGGER IF EXISTS {}", ident(name))));
+    for view in layout.table.views.iter().map(Names::mending) {
+        if text(session, &Names::view(&view))?.is_some() && !mending.views.contains(&view) {
+            statements.push(format!("DROP VIEW {}", ident(&Names::view(&view))));
+        }
+    }
+    for view in layout.table.views.iter().chain(&mending.views) {
+        let before = text(session, &Names::view(view))?;
+        if before.is_none() && !Names::is_mending(view) {
+            continue;
+        }
         // A newer version may bring what says that an older one cannot show a row.
-        let now = create_view(&layout.table, view, present, &layout.names);
-        if now != before {
-            statements.extend([format!("DROP VIEW {}", ident(&Names::view(view))), now]);
+        let now = text_of(session, layout, view, present)?;
+        if before.as_ref() != Some(&now) {
+            statements.extend([format!("DROP VIEW IF EXISTS {}", ident(&Names::view(view))), now]);
         }
         let writing = triggers(&layout.table, view, present, &names, &keys);
         let writing = writing.map_err(|unfit| session.failed(unfit.to_string(), None))?;
@@ -64,6 +81,7 @@ pub(crate) fn renew(session: &Session<'_>, layout: &Layout<'_>, present: &BTreeS
         statements.extend(writing.statements);
         slots.extend(writing.scratch);
     }
+    statements.extend(mending.triggers.into_iter().map(|(_, made)| made));
     let scratch = ident(&layout.names.scratch());
     session.batch(&format!("DROP TABLE IF EXISTS {scratch}"))?;
     if !statements.is_empty() {

@@ -86,7 +86,7 @@ pub struct Failure {
     pub model: String,
     /// The record's key, or the object's where it has none.
     pub key: String,
-    /// The kind: `rejected`, `quarantined`, `broken`, `claimed`, `unreadable`, `contradiction`, `unknown-version`.
+    /// The kind: `rejected`, `quarantined`, `repaired`, `broken`, `claimed`, `unreadable`, `contradiction`, `unknown-version`.
     pub kind: &'static str,
     /// What is wrong, with its place.
     pub reason: String,

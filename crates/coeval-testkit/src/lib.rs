@@ -4,5 +4,6 @@ pub mod differential;
 pub mod hostile;
 pub mod laws;
 pub mod long_history;
+pub mod policies;
 pub mod rng;
 pub mod world_countries;

@@ -9,12 +9,16 @@ use crate::value::{Object, Value};
 
 /// One place where a record does not fit its schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {message}")]
+#[error("{}{message}", place(.path))]
 pub struct Violation {
-    /// Where in the record, with indices and keys: `items[2].price`.
+    /// Where in the record, with indices and keys: `items[2].price`; empty where it is about the whole of it.
     pub path: String,
     /// What is wrong.
     pub message: String,
+}
+
+fn place(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("{path}: ") }
 }
 
 impl Model {

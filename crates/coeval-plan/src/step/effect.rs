@@ -1,5 +1,7 @@
 //! What a step does to a table while it runs, so that a person can judge it before.
 
+use coeval_core::schema::Policy;
+
 use super::{Holds, Step};
 
 /// The strongest lock that a step takes, in PostgreSQL's terms.
@@ -98,6 +100,12 @@ impl Step {
             Self::RebuildTriggers { .. } | Self::WatchColumns { .. } => effect(L::ShareRowExclusive, false, false),
             Self::Backfill { .. } => effect(L::None, true, true),
             Self::Archive { .. } => effect(L::None, false, true),
+            // The rows that break it are counted; the views leave them out.
+            Self::AddCondition { policy: Policy::Quarantine, .. } => effect(L::None, false, true),
+            // A trigger first; then what is there, in batches.
+            Self::AddCondition { policy: Policy::Repair(_), .. } => {
+                Effect { lock: L::ShareRowExclusive, rewrites: false, scans: true, loses: Some("the values that are repaired") }
+            }
             // First as NOT VALID, for a moment; then validated while others write.
             Self::AddCheck { .. } | Self::SetNotNull { .. } | Self::AddCondition { .. } => {
                 effect(L::AccessExclusive, false, true)

@@ -1,15 +1,17 @@
 //! The physical acts of a backend.
 
 mod effect;
+mod record;
 mod told;
 mod value;
 
 use coeval_core::Value;
-use coeval_core::schema::Property;
+use coeval_core::schema::{Policy, Property};
 
 use crate::standalone::Act;
 
 pub use effect::{Effect, LockLevel, WriteLock};
+pub use record::RecordStep;
 
 /// What a store can do, as data: a plan looks at it, nobody asks what a store is called.
 #[allow(clippy::struct_excessive_bools, reason = "independent abilities of a store")]
@@ -250,7 +252,7 @@ pub enum Step {
         /// The other model.
         references: String,
     },
-    /// Makes it a rule that a condition never is false.
+    /// Makes it a rule that a condition never is false; at versions at which it holds, where older ones may break it.
     AddCondition {
         /// The model.
         model: String,
@@ -260,6 +262,8 @@ pub enum Step {
         expr: String,
         /// The version whose names it uses.
         at: u32,
+        /// What becomes of a write through an older version that breaks it.
+        policy: Policy,
     },
     /// Takes the rule back.
     DropCondition {
@@ -271,6 +275,8 @@ pub enum Step {
         expr: String,
         /// The version whose names it uses.
         at: u32,
+        /// What becomes of a write through an older version that breaks it.
+        policy: Policy,
     },
     /// Lets the triggers of a model look at updates of what versions up to one show.
     WatchColumns {
@@ -336,38 +342,6 @@ pub enum Step {
         /// Whether it is the way back that is executed: `up` takes back then, and `down` leads there.
         back: bool,
     },
-}
-
-/// A step on records, in a store without a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordStep<'s> {
-    /// As [`Step::MoveRecords`].
-    Move {
-        /// The model.
-        model: &'s str,
-        /// The version that was in force before.
-        from: u32,
-        /// The version to store them at.
-        to: u32,
-    },
-    /// As [`Step::ForgetRecords`].
-    Forget {
-        /// The model.
-        model: &'s str,
-        /// The oldest version that stays live.
-        before: u32,
-        /// The version in force.
-        to: u32,
-    },
-}
-
-impl RecordStep<'_> {
-    /// Returns the model that the step is about.
-    pub const fn model(&self) -> &str {
-        match self {
-            Self::Move { model, .. } | Self::Forget { model, .. } => model,
-        }
-    }
 }
 
 impl Step {
@@ -444,6 +418,11 @@ impl Step {
             | Self::RebuildTriggers { .. }
             | Self::Sql { .. } => Phase::Expand,
             Self::MoveRecords { .. } | Self::Backfill { .. } | Self::Archive { .. } => Phase::Backfill,
+            // A repair is a write at the version, of which everything follows.
+            Self::AddCondition { policy: Policy::Repair(_), .. }
+            | Self::WatchColumns { .. }
+            | Self::CreateViews { .. }
+            | Self::DropViews { .. } => Phase::Activate,
             Self::AddCheck { .. }
             | Self::DropCheck { .. }
             | Self::SetNotNull { .. }
@@ -454,7 +433,6 @@ impl Step {
             | Self::DropForeignKey { .. }
             | Self::AddCondition { .. }
             | Self::DropCondition { .. } => Phase::Validate,
-            Self::WatchColumns { .. } | Self::CreateViews { .. } | Self::DropViews { .. } => Phase::Activate,
             Self::Standalone { .. } => Phase::Standalone,
             Self::ForgetRecords { .. } | Self::RetireViews { .. } | Self::ForgetColumn { .. } | Self::ForgetTable { .. } => {
                 Phase::Contract
@@ -481,8 +459,8 @@ impl Step {
             Self::DropIndex { model, name, columns, unique } => Self::CreateIndex { model, name, columns, unique },
             Self::AddForeignKey { model, name, column, references } => Self::DropForeignKey { model, name, column, references },
             Self::DropForeignKey { model, name, column, references } => Self::AddForeignKey { model, name, column, references },
-            Self::AddCondition { model, name, expr, at } => Self::DropCondition { model, name, expr, at },
-            Self::DropCondition { model, name, expr, at } => Self::AddCondition { model, name, expr, at },
+            Self::AddCondition { model, name, expr, at, policy } => Self::DropCondition { model, name, expr, at, policy },
+            Self::DropCondition { model, name, expr, at, policy } => Self::AddCondition { model, name, expr, at, policy },
             Self::WatchColumns { model, from, to } => Self::WatchColumns { model, from: to, to: from },
             Self::CreateViews { from, to } => Self::DropViews { from: to, to: from },
             Self::DropViews { from, to } => Self::CreateViews { from: to, to: from },

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use coeval_core::schema::Policy;
+
 use super::Step;
 
 impl fmt::Display for Step {
@@ -33,7 +35,21 @@ impl fmt::Display for Step {
             Self::DropForeignKey { model, column, references, .. } => {
                 write!(f, "no more let `{column}` of `{model}` refer to `{references}`")
             }
-            Self::AddCondition { model, name, expr, .. } => write!(f, "require `{name}` of `{model}`: {expr}"),
+            Self::AddCondition { model, name, expr, policy: Policy::Reject, .. } => {
+                write!(f, "require `{name}` of `{model}`: {expr}")
+            }
+            Self::AddCondition { model, name, expr, policy: Policy::Quarantine, .. } => {
+                write!(f, "hide what breaks `{name}` of `{model}`: {expr}")
+            }
+            Self::AddCondition { model, name, expr, policy: Policy::Repair(with), .. } => {
+                write!(f, "repair what breaks `{name}` of `{model}`: {expr}, else {with}")
+            }
+            Self::DropCondition { model, name, policy: Policy::Quarantine, .. } => {
+                write!(f, "no more hide what breaks `{name}` of `{model}`")
+            }
+            Self::DropCondition { model, name, policy: Policy::Repair(_), .. } => {
+                write!(f, "no more repair what breaks `{name}` of `{model}`")
+            }
             Self::DropCondition { model, name, .. } => write!(f, "no more require `{name}` of `{model}`"),
             Self::WatchColumns { model, to, .. } => write!(f, "let the triggers of `{model}` follow writes up to version {to}"),
             Self::CreateViews { from, to } if *to == from + 1 => write!(f, "offer version {to}"),

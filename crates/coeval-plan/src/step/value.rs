@@ -2,7 +2,7 @@
 
 use coeval_core::decode::{flag, known_keys, object, optional_string, string};
 use coeval_core::invalid::nearest;
-use coeval_core::schema::Property;
+use coeval_core::schema::{Policy, Property};
 use coeval_core::value::Object;
 use coeval_core::{Invalid, Value};
 
@@ -74,6 +74,10 @@ impl Made {
         self
     }
 
+    fn policy(self, policy: &Policy) -> Self {
+        if *policy == Policy::Reject { self } else { self.value("policy", policy.to_value()) }
+    }
+
     fn step(self, name: &str) -> Value {
         let mut out = Object::new();
         out.insert(name, Value::Object(self.0));
@@ -124,11 +128,11 @@ impl Step {
             Self::DropForeignKey { model, name, column, references } => {
                 of(model).text("name", name).text("column", column).text("references", references).step("drop_foreign_key")
             }
-            Self::AddCondition { model, name, expr, at } => {
-                of(model).text("name", name).text("expr", expr).number("at", *at).step("add_condition")
+            Self::AddCondition { model, name, expr, at, policy } => {
+                of(model).text("name", name).text("expr", expr).number("at", *at).policy(policy).step("add_condition")
             }
-            Self::DropCondition { model, name, expr, at } => {
-                of(model).text("name", name).text("expr", expr).number("at", *at).step("drop_condition")
+            Self::DropCondition { model, name, expr, at, policy } => {
+                of(model).text("name", name).text("expr", expr).number("at", *at).policy(policy).step("drop_condition")
             }
             Self::WatchColumns { model, from, to } => of(model).number("from", *from).number("to", *to).step("watch_columns"),
             Self::CreateViews { from, to } => made.number("from", *from).number("to", *to).step("create_views"),
@@ -245,12 +249,14 @@ impl Step {
                 }
             }
             "add_condition" | "drop_condition" => {
-                known(&["model", "name", "expr", "at"])?;
+                known(&["model", "name", "expr", "at", "policy"])?;
                 let (model, rule, expr, at) = (text("model")?, text("name")?, text("expr")?, version(fields, "at")?);
+                let policy = fields.get("policy").map(Policy::from_value).transpose().map_err(|e| e.beneath("policy"))?;
+                let policy = policy.unwrap_or_default();
                 if name == "add_condition" {
-                    Self::AddCondition { model, name: rule, expr, at }
+                    Self::AddCondition { model, name: rule, expr, at, policy }
                 } else {
-                    Self::DropCondition { model, name: rule, expr, at }
+                    Self::DropCondition { model, name: rule, expr, at, policy }
                 }
             }
             "create_views" | "drop_views" => {

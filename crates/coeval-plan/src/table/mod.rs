@@ -64,6 +64,8 @@ pub struct Table<'h> {
     pub clusters: Vec<Cluster>,
     homes: BTreeMap<NodeId, Vec<Spot>>,
     gone: BTreeSet<usize>,
+    /// The views of versions that were retired.
+    past: Vec<View>,
 }
 
 /// What a version shows of a table.
@@ -95,8 +97,16 @@ impl<'h> Table<'h> {
         let clusters = cluster::clusters(history.scope(), &faces);
         let mut columns = column::Columns::new(history, &faces, &clusters, ability);
         let views = columns.views(&faces, &cluster::marks(history.scope(), &faces));
-        let mut table =
-            Self { history, name, columns: columns.finish(), views, clusters, homes: BTreeMap::new(), gone: BTreeSet::new() };
+        let mut table = Self {
+            history,
+            name,
+            columns: columns.finish(),
+            views,
+            clusters,
+            homes: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            past: Vec::new(),
+        };
         table.homes = place::homes(&table);
         Ok(table)
     }
@@ -113,7 +123,9 @@ impl<'h> Table<'h> {
         for spots in self.homes.values_mut() {
             spots.retain(|spot| !gone.contains(&spot.column));
         }
-        self.views.retain(|view| view.version >= before);
+        let (past, live): (Vec<View>, Vec<View>) = self.views.into_iter().partition(|view| view.version < before);
+        self.past.extend(past);
+        self.views = live;
         self
     }
 
@@ -136,6 +148,11 @@ impl<'h> Table<'h> {
     /// Returns the view of a version.
     pub fn view(&self, version: u32) -> Option<&View> {
         self.views.iter().find(|view| view.version == version)
+    }
+
+    /// Returns the views of all versions, those that were retired too.
+    pub fn stated(&self) -> impl Iterator<Item = &View> {
+        self.past.iter().chain(&self.views)
     }
 
     /// Returns what is shown at a version's moment, and how the rest follows.

@@ -58,6 +58,16 @@ impl Names {
         self.working("update")
     }
 
+    /// Returns the function that repairs what breaks a constraint.
+    pub fn repair(&self, constraint: &str) -> String {
+        self.working(&format!("repair_{constraint}"))
+    }
+
+    /// Returns the trigger that calls it, without a schema.
+    pub fn repair_trigger(constraint: &str) -> String {
+        ident(&fit(&format!("zz_coeval_repair_{constraint}")))
+    }
+
     /// Returns the function that says whether a computation fails.
     pub fn guard(&self, recipe: usize, output: usize) -> String {
         self.working(&format!("fails_{recipe}_{output}"))

@@ -7,6 +7,7 @@ use coeval_plan::table::{Held, MARKER, Table, View};
 
 use super::Names;
 use super::table::default_of;
+use crate::condition::guards;
 use crate::dialect::Dialect;
 use crate::literal::Unfit;
 use crate::name::{fit, ident};
@@ -23,7 +24,14 @@ use crate::types::{KeyType, column_type};
 pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<'_>) -> Result<Vec<String>, Unfit> {
     let column = |at: usize| ident(&table.columns[at].name);
     let hiding: Vec<String> = view.hiding.iter().map(|at| format!("{} IS NOT TRUE", column(*at))).collect();
-    let condition = if hiding.is_empty() { String::new() } else { format!(" WHERE {}", hiding.join(" AND ")) };
+    let guards = guards(table, view, "", Dialect::Postgres)?;
+    let shown: Vec<String> =
+        hiding.into_iter().chain(guards.iter().map(|guard| format!("({}) IS NOT FALSE", guard.sql))).collect();
+    let mut condition = if shown.is_empty() { String::new() } else { format!(" WHERE {}", shown.join(" AND ")) };
+    if !guards.is_empty() {
+        // What older versions may write, this one's own clients may not.
+        condition.push_str(" WITH LOCAL CHECK OPTION");
+    }
     let outer = names.view(view);
     let mut out = Vec::new();
     let marker = ident(MARKER);

@@ -2,11 +2,13 @@
 //! base table. The view is the writer, so that nothing has to be guessed (rules R1 and R2).
 
 mod names;
+mod repair;
 mod shape;
 mod trigger;
 mod view;
 
 pub use names::Names;
+pub use repair::{Repair, repair};
 pub use shape::{ColumnText, Reference, TableText, check};
 pub use trigger::{LOCAL, Writing, scratch_columns, triggers};
 pub use view::create_view;

@@ -7,6 +7,9 @@ use coeval_plan::table::View;
 use crate::compute::Helpers;
 use crate::name::{fit, ident};
 
+/// What the names begin with of triggers that repair, and of the views that they write through.
+const REPAIR: &str = "coeval_repair_";
+
 /// The names of what belongs to a table. SQLite has no schemas, so that views and tables share one space of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -74,6 +77,21 @@ impl Names {
     /// Returns the trigger for an event (`insert`, `update`, `delete`) on a version's view, as it is.
     pub fn trigger(view: &View, event: &str) -> String {
         fit(&format!("coeval_{}_{event}", Self::view(view)))
+    }
+
+    /// Returns the triggers that repair what breaks a constraint of a version, as they are: for inserts and updates of the base table.
+    pub fn repair(&self, constraint: &str, at: u32) -> [String; 2] {
+        ["insert", "update"].map(|event| fit(&format!("{REPAIR}{}_{constraint}_{at}_{event}", self.table)))
+    }
+
+    /// Returns a version's view once more, through which is written what repairs conditions. No client sees it.
+    pub fn mending(view: &View) -> View {
+        View { name: format!("{REPAIR}{}", view.name), ..view.clone() }
+    }
+
+    /// Returns whether it is such a view: no model is called like it.
+    pub fn is_mending(view: &View) -> bool {
+        view.name.starts_with(REPAIR)
     }
 
     /// Returns the check of a column, as it is.

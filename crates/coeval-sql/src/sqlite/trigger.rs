@@ -4,6 +4,7 @@
 //! its own, in which a write has two rows: what the record was (`o`) and what becomes of it (`n`). There is one writer at a time, and
 //! the table is empty again when a trigger ends. Hidden nodes are computed one after the other, each from those before it.
 
+mod guard;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -44,7 +44,7 @@ impl Database {
         ];
         let (mut slots, mut made) = (BTreeSet::new(), Vec::new());
         for view in &table.views {
-            statements.push(create_view(table, view, &present, &names));
+            statements.push(create_view(table, view, &present, &names).unwrap());
             let writing = triggers(table, view, &present, &names, &no_keys).unwrap();
             assert_eq!(writing.local, []);
             slots.extend(writing.scratch);

@@ -38,10 +38,10 @@ impl Writer<'_, '_> {
                 Err(local) => out.push_str(&self.cannot(hidden, local, None)),
             }
         }
-        let puts = self.puts(true)?;
-        let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
-        let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
-        let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
+        let all = self.written(true)?;
+        out.push_str(&self.guard(&all)?);
+        let columns = self.column_list(all.iter().map(|(at, _)| *at));
+        let values: Vec<String> = all.into_iter().map(|(_, value)| value).collect();
         let _ = write!(
             out,
             "  INSERT INTO {} ({columns}) SELECT {} FROM {};\n  DELETE FROM {scratch};\n",
@@ -98,10 +98,10 @@ impl Writer<'_, '_> {
         for at in self.computed() {
             out.push_str(&self.recompute(&order.hidden[at]));
         }
-        let puts = self.puts(false)?;
-        let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
-        let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
-        let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
+        let all = self.written(false)?;
+        out.push_str(&self.guard(&all)?);
+        let columns = self.column_list(all.iter().map(|(at, _)| *at));
+        let values: Vec<String> = all.into_iter().map(|(_, value)| value).collect();
         let _ = write!(
             out,
             "  UPDATE {table} SET ({columns}) = (SELECT {} FROM {}) WHERE {key};\n  DELETE FROM {scratch};\n",
@@ -114,6 +114,12 @@ impl Writer<'_, '_> {
             out.push_str(&self.forget(Some(&moved.join(" OR "))));
         }
         Ok(out)
+    }
+
+    /// What the columns become: those that the version shows, then all others.
+    fn written(&self, insert: bool) -> Result<Vec<(usize, String)>, Unfit> {
+        let own = self.view.entries.iter().map(|(_, at)| (*at, format!("n.{}", ident(&self.table().columns[*at].name))));
+        Ok(own.chain(self.puts(insert)?).collect())
     }
 
     /// Recomputes a hidden node where the write touches it.
