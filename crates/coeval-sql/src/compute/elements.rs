@@ -129,28 +129,32 @@ impl Compute<'_, '_> {
         )
     }
 
-    /// The index of the item that an item continues, in SQLite.
+    /// The index of the item that an item continues, in SQLite: its own, where that one will do.
     fn continued(&self, alias: &str, new: &str, old: &str, key: Option<&str>) -> String {
         let item = |list: &str, each: &str| format!("({list} -> {each}.fullkey)");
+        // Names that no row has which the texts read.
+        let (was, other) = (format!("{alias}o"), format!("{alias}x"));
         let same = match key {
             Some(key) => format!(
                 "{} = {}",
                 json::member(&item(new, alias), key, self.dialect),
-                json::member(&item(old, "o"), key, self.dialect)
+                json::member(&item(old, &was), key, self.dialect)
             ),
             None => format!(
-                "({} = {} OR o.key = {alias}.key AND json_array_length({old}) = json_array_length({new}) \
-                 AND NOT EXISTS (SELECT 1 FROM json_each({new}) AS x WHERE {} = {}) \
-                 AND NOT EXISTS (SELECT 1 FROM json_each({old}) AS x WHERE {} = {}))",
-                item(old, "o"),
+                "({} = {} OR {was}.key = {alias}.key AND json_array_length({old}) = json_array_length({new}) \
+                 AND NOT EXISTS (SELECT 1 FROM json_each({new}) AS {other} WHERE {} = {}) \
+                 AND NOT EXISTS (SELECT 1 FROM json_each({old}) AS {other} WHERE {} = {}))",
+                item(old, &was),
                 item(new, alias),
-                item(new, "x"),
-                item(old, "o"),
-                item(old, "x"),
+                item(new, &other),
+                item(old, &was),
+                item(old, &other),
                 item(new, alias)
             ),
         };
-        format!("(SELECT o.key FROM json_each({old}) AS o WHERE {same} ORDER BY (o.key = {alias}.key) DESC, o.key LIMIT 1)")
+        format!(
+            "(SELECT coalesce(max(iif({was}.key = {alias}.key, {was}.key, NULL)), min({was}.key)) FROM json_each({old}) AS {was} WHERE {same})"
+        )
     }
 
     /// One element in the shape of another moment. What is computed on the way has names, so that it is computed once.
@@ -220,24 +224,36 @@ impl Compute<'_, '_> {
     fn undeclared_in(&self, node: NodeId, order: &Order, to: Time, value: &str, before: Option<(&str, &str)>) -> Option<String> {
         let scope = self.scope();
         let Type::Object(properties) = &scope.nodes[node].property(to).ty else { return None };
-        // Deeper objects are read whole.
-        if !properties.additional || scope.nodes[node].place(to).parent.is_some() {
+        if !properties.additional {
             return None;
         }
         let names = |node: NodeId, t: Time| -> Vec<String> {
             scope.children(Some(node), t).iter().map(|child| scope.nodes[*child].place(t).name.clone()).collect()
         };
         let here = names(node, to);
-        let there = order.shape.entries.first().map(|root| names(root.node, order.time)).unwrap_or_default();
+        let own = before.map(|(_, own)| json::without(&self.member_at(own, node, to), &here, self.dialect));
+        let lineage = scope.nodes[node].lineage;
+        let Some(source) = order.shown.iter().copied().find(|shown| scope.nodes[*shown].lineage == lineage) else { return own };
+        let there = names(source, order.time);
         let all: Vec<String> = there.iter().chain(here.iter().filter(|name| !there.contains(name))).cloned().collect();
-        let written = json::without(value, &all, self.dialect);
-        let Some((from, own)) = before else { return Some(written) };
-        let unseen = json::without_those_of(
-            &json::without(own, &here, self.dialect),
-            &json::without(from, &there, self.dialect),
-            self.dialect,
-        );
+        let written = json::without(&self.member_at(value, source, order.time), &all, self.dialect);
+        let (Some(own), Some((from, _))) = (own, before) else { return Some(written) };
+        let seen = json::without(&self.member_at(from, source, order.time), &there, self.dialect);
+        let unseen = json::without_those_of(&own, &seen, self.dialect);
         Some(json::merge(&unseen, &written, self.dialect))
+    }
+
+    /// What lies at a node's place in an element.
+    fn member_at(&self, element: &str, node: NodeId, t: Time) -> String {
+        let mut names = Vec::new();
+        let mut at = Some(node);
+        while let Some(node) = at {
+            let place = self.scope().nodes[node].place(t);
+            // The element itself has no name.
+            names.extend(Some(place.name.as_str()).filter(|name| !name.is_empty()));
+            at = place.parent;
+        }
+        names.iter().rev().fold(element.to_owned(), |object, name| json::member(&object, name, self.dialect))
     }
 
     const fn distinct(&self) -> &'static str {

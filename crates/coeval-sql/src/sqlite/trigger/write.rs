@@ -23,7 +23,7 @@ impl Writer<'_, '_> {
         let mut out = format!("  DELETE FROM {scratch};\n");
         let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {shown}) VALUES (1, {});", given.join(", "));
         out.push_str(&self.refusals(true));
-        out.push_str(&self.take()?);
+        out.push_str(&self.take());
         let order = std::sync::Arc::clone(&self.order);
         for at in self.computed() {
             let hidden = &order.hidden[at];
@@ -35,10 +35,11 @@ impl Writer<'_, '_> {
                     }
                     out.push_str(&self.set(true, &slot, &computed.sql, None));
                 }
-                Err(local) => out.push_str(&self.cannot(hidden, local, None)),
+                Err(local) => out.push_str(&self.cannot(hidden.node, local, None)),
             }
         }
-        let puts = self.puts(true)?;
+        let (before, puts) = self.puts();
+        out.push_str(&before);
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
         let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
         let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
@@ -72,18 +73,22 @@ impl Writer<'_, '_> {
         let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {all}) SELECT 0, {all} FROM {table} WHERE {key};");
         let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {all}) SELECT 1, {} FROM {table} WHERE {key};", new.join(", "));
         out.push_str(&self.refusals(false));
-        out.push_str(&self.take()?);
+        out.push_str(&self.take());
         let order = std::sync::Arc::clone(&self.order);
         // What no column holds is computed anew as it was, before it is computed as it will be.
         for at in self.computed() {
             let hidden = &order.hidden[at];
-            if self.home(hidden.node).is_none()
-                && let Ok(computed) = self.calc(hidden)
-            {
-                let slot = self.slot(hidden.node);
-                out.push_str(&self.set(false, &slot, &computed.sql, None));
-                let old = self.value(hidden.node, Row::Old);
-                out.push_str(&self.compare(&[(slot, old)]));
+            if self.home(hidden.node).is_some() {
+                continue;
+            }
+            match self.calc(hidden) {
+                Ok(computed) => {
+                    let slot = self.slot(hidden.node);
+                    out.push_str(&self.set(false, &slot, &computed.sql, None));
+                    let old = self.value(hidden.node, Row::Old);
+                    out.push_str(&self.compare(&[(slot, old)]));
+                }
+                Err(local) => drop(self.blind.insert(hidden.node, local)),
             }
         }
         let mut flags = Vec::new();
@@ -98,7 +103,8 @@ impl Writer<'_, '_> {
         for at in self.computed() {
             out.push_str(&self.recompute(&order.hidden[at]));
         }
-        let puts = self.puts(false)?;
+        let (before, puts) = self.puts();
+        out.push_str(&before);
         let columns = self.column_list(self.view.entries.iter().map(|(_, at)| *at).chain(puts.iter().map(|(at, _)| *at)));
         let own = self.view.entries.iter().map(|(_, at)| format!("n.{}", ident(&self.table().columns[*at].name)));
         let values: Vec<String> = own.chain(puts.into_iter().map(|(_, value)| value)).collect();
@@ -128,11 +134,12 @@ impl Writer<'_, '_> {
         let condition =
             if touched.is_empty() { "0".to_owned() } else { touched.iter().cloned().collect::<Vec<_>>().join(" OR ") };
         let slot = self.slot(node);
-        let computed = match self.calc(hidden) {
+        let known = self.blind.get(&node).map_or(Ok(()), |local| Err(local.clone()));
+        let computed = match known.and_then(|()| self.calc(hidden)) {
             Ok(computed) => computed,
             Err(local) => {
                 self.dirty.insert(node, touched);
-                return self.cannot(hidden, local, Some(&condition));
+                return self.cannot(node, local, Some(&condition));
             }
         };
         let mut out = String::new();
