@@ -227,15 +227,22 @@ impl Writing<'_> {
     fn directly(&self, session: &Session<'_>, row: Option<&Row>, stored: &Stored) -> Result<()> {
         let layout = self.layout;
         let state = layout.era.history.state(stored)?;
+        // What no column can hold is refused, by its property.
+        let refused = |error| match error {
+            Error::BadRecord { key, reason } => self.refused(&key, reason),
+            other => other,
+        };
         if let Some(row) = row {
-            return backfill::write(session, layout, row, &state, &self.present);
+            return backfill::write(session, layout, row, &state, &self.present).map_err(refused);
         }
         let literals = row::key_literals(layout, &self.key).ok_or_else(|| self.no_key())?;
         let mut values = Vec::new();
         for at in &self.present {
             values.push(match layout.table.columns[*at].held {
                 Held::Id => literals.first().cloned().unwrap_or_default(),
-                Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } => row::column_of(layout, &state, *at)?,
+                Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } => {
+                    row::column_of(layout, &state, *at).map_err(refused)?
+                }
             });
         }
         let columns = row::column_list(layout, &self.present);

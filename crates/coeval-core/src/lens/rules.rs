@@ -3,7 +3,7 @@
 use super::calc::{Units, calc, render_elements};
 use super::cell::{Cell, State};
 use super::reject::Lists;
-use super::shape::raise;
+use super::shape::{self, raise};
 use super::write::{self, Keys};
 use super::{Refused, Stored};
 use crate::history::{History, NodeId, Scope, Time};
@@ -66,4 +66,9 @@ pub fn rendered(scope: &Scope, node: NodeId, time: Time, cell: &Cell) -> Option<
         Cell::Value(value) => Some(value.clone()),
         Cell::Elements(elements) => Some(render_elements(node, elements, node.nearest(time))),
     }
+}
+
+/// Says why a version of a moment cannot show what a node holds, if it cannot; absence aside.
+pub fn unfit(scope: &Scope, node: NodeId, time: Time, cell: &Cell) -> Option<String> {
+    shape::unfit(&scope.nodes[node], cell, time)
 }

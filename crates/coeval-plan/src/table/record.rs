@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::history::{Gate, NodeId, Time};
-use coeval_core::lens::{Cell, Keep, META, Refused, State, Stored, raised, recomputed, rendered};
+use coeval_core::lens::{Cell, Keep, META, Refused, State, Stored, raised, recomputed, rendered, unfit};
 use coeval_core::value::{Object, Value};
 
 use super::elements::merged;
@@ -217,6 +217,18 @@ impl Table<'_> {
                 }
             }
         }
+    }
+
+    /// Returns why versions that show a column cannot show the record, where no column says that: of what follows from something
+    /// that could not be computed, and of elements.
+    pub fn lost(&self, state: &State, at: usize) -> Option<String> {
+        let says = |node: NodeId| self.columns.iter().any(|column| column.held == Held::Failed { node });
+        let lost = |node: NodeId| match &state.cells[node] {
+            Cell::Bad(reason) => (!says(node)).then(|| reason.to_string()),
+            cell @ Cell::Elements(_) => unfit(self.scope(), node, self.time_of(at, node), cell),
+            Cell::Absent | Cell::Value(_) => None,
+        };
+        self.nodes_in(at).into_iter().find_map(lost)
     }
 
     /// Returns what a column holds of a state; `None` for NULL.

@@ -398,6 +398,22 @@ impl<'c, 'h> Writer<'c, 'h> {
         Ok(computed)
     }
 
+    /// Refuses a write where a node, or what it is computed from, cannot be computed, and no column says so: what follows from it is
+    /// not computed here.
+    fn refuse_failed(&mut self, hidden: &Hidden, computed: &Computed, condition: Option<&str>) -> String {
+        let says = |node: &NodeId| self.failed_column(*node).map(|column| format!("{}.{column} IS 1", self.scratch()));
+        let mut failed: Vec<String> = hidden.deps.iter().filter_map(says).collect();
+        if self.failed_column(hidden.node).is_none() {
+            failed.extend(computed.failed.clone());
+        }
+        if failed.is_empty() {
+            return String::new();
+        }
+        let failed = failed.join(" OR ");
+        let when = condition.map_or_else(|| failed.clone(), |condition| format!("({condition}) AND ({failed})"));
+        self.cannot(hidden.node, Local::new("what it follows from could not be computed", &(0..0)), Some(&when))
+    }
+
     fn failed_column(&self, node: NodeId) -> Option<String> {
         let at = self.present.iter().find(|at| self.table().columns[**at].held == Held::Failed { node })?;
         Some(ident(&self.table().columns[*at].name))

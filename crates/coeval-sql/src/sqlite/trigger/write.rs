@@ -30,6 +30,7 @@ impl Writer<'_, '_> {
             let slot = self.slot(hidden.node);
             match self.calc(hidden) {
                 Ok(computed) => {
+                    out.push_str(&self.refuse_failed(hidden, &computed, None));
                     if let (Some(column), Some(failed)) = (self.failed_column(hidden.node), computed.failed) {
                         out.push_str(&self.set(true, &column, &failed, None));
                     }
@@ -143,8 +144,9 @@ impl Writer<'_, '_> {
             }
         };
         let mut out = String::new();
-        let failed = self.failed_column(node).zip(computed.failed);
         if !hidden.sticky {
+            out.push_str(&self.refuse_failed(hidden, &computed, Some(&condition)));
+            let failed = self.failed_column(node).zip(computed.failed);
             if let Some((column, failed)) = failed {
                 out.push_str(&self.set(true, &column, &failed, Some(&condition)));
             }
@@ -164,6 +166,8 @@ impl Writer<'_, '_> {
         let [pinned, gone] = [pinned, gone].map(|name| self.at(Row::Own, &name));
         let goes = format!("{pinned} AND {gone}");
         let moves = format!("NOT {pinned} AND ({condition})");
+        out.push_str(&self.refuse_failed(hidden, &computed, Some(&moves)));
+        let failed = self.failed_column(node).zip(computed.failed);
         out.push_str(&self.set(true, &slot, "NULL", Some(&goes)));
         if let Some((column, failed)) = failed {
             out.push_str(&self.set(true, &column, &failed, Some(&moves)));
