@@ -9,7 +9,7 @@ use coeval_core::history::{Gate, HiddenRule, NodeId, Order, Shape as Names, Time
 use coeval_core::schema::Type;
 use coeval_plan::table::elements_signature;
 
-use super::{Bound, Compute, Given, Shape, Within, json, local};
+use super::{Bound, Compute, Given, Shape, Values, Within, json, local};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::expr::sqlite::value_of;
@@ -183,6 +183,11 @@ impl Compute<'_, '_> {
         let mut levels = BTreeMap::new();
         let mut old_values = old.clone();
         old_values.extend(kept.clone());
+        let mut parts = Parts::default();
+        for node in order.shown.iter().filter(|node| scope.nodes[**node].elements.is_some()) {
+            let continued = old.get(node).cloned().zip(kept.get(node).cloned());
+            parts.before.extend(continued.map(|continued| (*node, continued)));
+        }
         for hidden in order.hidden.iter().filter(|hidden| wanted.contains(&hidden.node)) {
             let node = hidden.node;
             let now = self.calc(&order, hidden, &Given(new.clone()))?;
@@ -203,7 +208,14 @@ impl Compute<'_, '_> {
                     } else {
                         again
                     };
-                    format!("CASE WHEN {there} IS NULL OR {again} THEN {now} ELSE {own} END")
+                    let is_new = format!("{there} IS NULL OR {again}");
+                    // A list or map within it has the wanted shape already; what follows from it reads the one nearest to the writer.
+                    let known = self.reshaped(node, scope.nodes[node].nearest(to), from, own, None)?;
+                    if known != *own {
+                        parts.before.insert(node, ("NULL".to_owned(), own.clone()));
+                        parts.again.insert(node, is_new.clone());
+                    }
+                    format!("CASE WHEN {is_new} THEN {now} ELSE {known} END")
                 }
                 (_, _) => now,
             };
@@ -215,9 +227,9 @@ impl Compute<'_, '_> {
         }
         let Some(root) = target.shape.entries.first() else { return Ok(value.to_owned()) };
         let undeclared = |node: NodeId| self.undeclared_in(node, &order, to, value, before);
-        // Lists within elements go on by their content alone.
         let shape = Shape { from, to, undeclared: &undeclared, before: &|_| None };
-        self.gather(&scope.tree(root.node, to), &Given(new), &shape)
+        parts.values = new;
+        self.gather(&scope.tree(root.node, to), &parts, &shape)
     }
 
     /// What is not declared in an object of an element.
@@ -279,6 +291,30 @@ impl Compute<'_, '_> {
                 }
             }
         }
+    }
+}
+
+/// What is in an element.
+#[derive(Default)]
+struct Parts {
+    values: BTreeMap<NodeId, String>,
+    /// Lists and maps as they were, in the writer's shape and in the wanted one.
+    before: BTreeMap<NodeId, (String, String)>,
+    /// When those that the writer does not see are computed anew.
+    again: BTreeMap<NodeId, String>,
+}
+
+impl Values for Parts {
+    fn value(&self, node: NodeId) -> String {
+        self.values.get(&node).cloned().unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    fn before(&self, node: NodeId, _to: Time) -> Option<(String, String)> {
+        self.before.get(&node).cloned()
+    }
+
+    fn is_new(&self, node: NodeId) -> Option<String> {
+        self.again.get(&node).cloned()
     }
 }
 
