@@ -261,7 +261,8 @@ impl Writing<'_> {
 
 /// Whether a view refused since the database cannot compute what follows.
 fn is_local(violations: &[Violation]) -> bool {
-    violations.iter().any(|violation| violation.message.contains(coeval_sql::sqlite::LOCAL))
+    let said = [coeval_sql::sqlite::LOCAL, coeval_sql::sqlite::NO_ROOM];
+    violations.iter().any(|violation| said.iter().any(|said| violation.message.contains(said)))
 }
 
 fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Change, expect: &Expect) -> Result<Written> {

@@ -8,5 +8,5 @@ mod view;
 
 pub use names::Names;
 pub use shape::{ColumnText, Reference, TableText, check};
-pub use trigger::{LOCAL, Writing, scratch_columns, triggers};
+pub use trigger::{LOCAL, NO_ROOM, Writing, scratch_columns, triggers};
 pub use view::create_view;

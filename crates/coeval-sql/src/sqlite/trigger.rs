@@ -501,6 +501,9 @@ impl<'c, 'h> Writer<'c, 'h> {
 /// What a view says that refuses a write since the database cannot compute what follows from it.
 pub const LOCAL: &str = "SQLite cannot compute";
 
+/// What SQLite says where it has no room for a number that is computed with.
+pub const NO_ROOM: &str = "the number has too many digits for SQLite";
+
 /// The table in which is kept what dropped columns held.
 const ARCHIVE: &str = "coeval_keep";
 
