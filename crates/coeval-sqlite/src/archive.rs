@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use coeval_core::Value;
+use coeval_core::history::{NodeId, Scope, Time};
 use coeval_core::json;
-use coeval_core::lens::{Entry, META};
+use coeval_core::lens::{Entry, Keep, META};
 use coeval_plan::table::Held;
 use coeval_store::event::Tally;
 use coeval_store::work::{Mode, Work};
@@ -83,27 +84,30 @@ pub(crate) fn keep(
     let shape = layout.era.shape(version).unwrap_or(version);
     let mut sealed = layout.era.history.sealed(state, shape)?;
     let scope = layout.table.scope();
+    let node_of = |key: &str| scope.nodes.iter().position(|node| node.key == key);
     let is_held = |key: &str| {
-        let Some(node) = scope.nodes.iter().position(|node| node.key == key) else { return false };
+        let Some(node) = node_of(key) else { return false };
         let failed = layout.table.columns.iter().position(|column| column.held == Held::Failed { node });
         layout.table.homes(node).iter().any(|spot| stays(spot.column)) || failed.is_some_and(stays)
     };
-    // Elements have states of their own, which are not looked for in the columns that stay.
-    let has_elements = |key: &str| scope.nodes.iter().any(|node| node.key == key && node.elements.is_some());
-    sealed.keep.entries.retain(|(key, entry)| entry.shown || !has_elements(key) || !is_held(key));
     // What is not declared in an object lies in the columns that hold the object, in whatever shape.
     let object_stays = |key: &str| {
-        let lineage = scope.nodes.iter().find(|node| node.key == key).and_then(|node| node.lineage);
+        let lineage = node_of(key).and_then(|node| scope.nodes[node].lineage);
         let of = |node: &usize| scope.nodes[*node].lineage == lineage;
         let mut homes = (0..scope.nodes.len()).filter(of).flat_map(|node| layout.table.homes(node));
         key.is_empty() || homes.any(|spot| stays(spot.column))
     };
     sealed.keep.extras.retain(|(key, _)| !object_stays(key));
     sealed.keep.apart.retain(|(key, _)| !object_stays(key));
-    sealed.keep.layouts.clear();
+    without_layouts(&mut sealed.keep);
     // What a column holds is kept beside the rest: when it is all looked at again, it tells what changed in between. That a version
     // which stays cannot show a value is a part of what the others belong to.
-    let is_there = |(key, entry): &(String, Entry)| entry.shown || is_held(key);
+    let is_there = |(key, entry): &(String, Entry)| {
+        let Some(node) = node_of(key) else { return false };
+        let homes = layout.table.homes(node).iter().filter(|spot| stays(spot.column));
+        let times: Vec<Time> = homes.map(|spot| layout.table.time_of(spot.column, node)).collect();
+        (entry.shown || is_held(key)) && entry.items.iter().all(|item| are_told(scope, node, &times, &item.keep))
+    };
     if sealed.keep.entries.iter().all(is_there) && sealed.keep.extras.is_empty() && sealed.keep.apart.is_empty() {
         return Ok(());
     }
@@ -113,6 +117,29 @@ pub(crate) fn keep(
         format!("INSERT OR REPLACE INTO coeval_keep (base, key, version, keep) VALUES (?1, json_array({}), ?2, ?3)", key(row));
     session.run(&sql, (layout.names.base(), version, notes.to_string()))?;
     Ok(())
+}
+
+/// Leaves out in which order keys were written, which a table does not keep.
+fn without_layouts(keep: &mut Keep) {
+    keep.layouts.clear();
+    for (_, entry) in &mut keep.entries {
+        for item in &mut entry.items {
+            without_layouts(&mut item.keep);
+        }
+        entry.items.retain(|item| !item.keep.is_empty());
+    }
+    keep.entries.retain(|(_, entry)| !entry.shown || entry.bad || !entry.items.is_empty());
+}
+
+/// Whether columns that have the elements of a list or map in the shapes of some moments tell all that is kept of one.
+fn are_told(scope: &Scope, node: NodeId, times: &[Time], keep: &Keep) -> bool {
+    let Some(within) = &scope.nodes[node].elements else { return true };
+    let is_told = |(key, entry): &(String, Entry)| {
+        let Some(node) = within.nodes.iter().position(|node| node.key == *key) else { return false };
+        let times: Vec<Time> = times.iter().copied().filter(|time| within.order(*time).shown.contains(&node)).collect();
+        (entry.shown || !times.is_empty()) && entry.items.iter().all(|item| are_told(within, node, &times, &item.keep))
+    };
+    keep.extras.is_empty() && keep.apart.is_empty() && keep.entries.iter().all(is_told)
 }
 
 /// What the archive has of a record as a version shows it.

@@ -133,7 +133,9 @@ pub(crate) fn write(
         if layout.table.columns[*at].held == Held::Id {
             continue;
         }
-        sets.push(format!("{} = {}", ident(&layout.table.columns[*at].name), row::column_of(layout, state, *at)?));
+        if let Some(literal) = row::column_after(layout, state, *at, Some(row))? {
+            sets.push(format!("{} = {literal}", ident(&layout.table.columns[*at].name)));
+        }
     }
     if sets.is_empty() {
         return Ok(());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use coeval_plan::found::{Difference, Expected, drift};
 use coeval_plan::table::{Ability, Held};
-use coeval_plan::{ColumnSpec, Holds, Step};
+use coeval_plan::{ColumnSpec, Step};
 use coeval_sql::ident;
 use coeval_sql::sqlite::{Names, triggers};
 use coeval_store::backend::Drift;
@@ -128,7 +128,7 @@ fn columns(
         }
     }
     let key = layout.key();
-    let hides = |name: &str| specs.values().any(|other| other.holds == Holds::Failure && other.name == format!("{name}_failed"));
+    let hides = |name: &str| execute::is_hiding(layout, name, specs.keys().copied());
     let (mut expected, mut out) = (Vec::new(), Vec::new());
     let gone = |name: &str| {
         let at = layout.table.columns.iter().position(|column| column.name == *name);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use coeval_core::schema::Policy;
+use coeval_plan::table::Held;
 use coeval_sql::ident;
 use coeval_sql::sqlite::{Reference, TableText};
 use coeval_store::catalog::ModelEntry;
@@ -332,6 +333,13 @@ pub(crate) fn is_never_null(column: &coeval_plan::ColumnSpec) -> bool {
         && property.ty != coeval_core::schema::Type::Json
 }
 
+/// Whether a row is hidden rather than refused where a column has no value: one of others says that there is none.
+pub(crate) fn is_hiding<'o>(layout: &Layout<'_>, column: &str, mut others: impl Iterator<Item = &'o str>) -> bool {
+    let held = |name: &str| layout.table.columns.iter().find(|column| column.name == name).map(|column| column.held);
+    let Some(Held::Shown { node, .. }) = held(column) else { return false };
+    others.any(|other| held(other) == Some(Held::Failed { node }))
+}
+
 fn not_null(table: &mut TableText, column: &str, value: bool) {
     for known in table.columns.iter_mut().filter(|known| known.name == column) {
         known.not_null = value;
@@ -365,9 +373,7 @@ fn create(session: &Session<'_>, layout: &Layout<'_>, columns: &[coeval_plan::Co
     let mut texts = Vec::new();
     for column in columns {
         let mut text = shape::column(session, column, names, &keys)?;
-        let hides = columns
-            .iter()
-            .any(|other| other.holds == coeval_plan::Holds::Failure && other.name == format!("{}_failed", column.name));
+        let hides = is_hiding(layout, &column.name, columns.iter().map(|other| other.name.as_str()));
         text.not_null = key.contains(&column.name) || is_never_null(column) && !hides;
         texts.push(text);
     }

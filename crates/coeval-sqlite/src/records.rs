@@ -236,15 +236,22 @@ impl Writing<'_> {
         if let Some(reason) = condition::hidden(layout, &values, self.asked.at)? {
             return Err(self.refused("", reason));
         }
+        // What no column can hold is refused, by its property.
+        let refused = |error| match error {
+            Error::BadRecord { key, reason } => self.refused(&key, reason),
+            other => other,
+        };
         if let Some(row) = row {
-            return backfill::write(session, layout, row, &state, &self.present);
+            return backfill::write(session, layout, row, &state, &self.present).map_err(refused);
         }
         let literals = row::key_literals(layout, &self.key).ok_or_else(|| self.no_key())?;
         let mut values = Vec::new();
         for at in &self.present {
             values.push(match layout.table.columns[*at].held {
                 Held::Id => literals.first().cloned().unwrap_or_default(),
-                Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } => row::column_of(layout, &state, *at)?,
+                Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } => {
+                    row::column_of(layout, &state, *at).map_err(refused)?
+                }
             });
         }
         let columns = row::column_list(layout, &self.present);
@@ -263,7 +270,8 @@ impl Writing<'_> {
 
 /// Whether a view refused since the database cannot compute what follows.
 fn is_local(violations: &[Violation]) -> bool {
-    violations.iter().any(|violation| violation.message.contains(coeval_sql::sqlite::LOCAL))
+    let said = [coeval_sql::sqlite::LOCAL, coeval_sql::sqlite::NO_ROOM];
+    violations.iter().any(|violation| said.iter().any(|said| violation.message.contains(said)))
 }
 
 fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Change, expect: &Expect) -> Result<Written> {

@@ -207,7 +207,25 @@ pub(crate) fn state(
 /// What a column holds of a state, as a literal.
 ///
 /// # Errors
-/// A value that no column of the type can hold.
+/// A value that no column of the type can hold, and one that a version cannot show without a column that says so.
 pub(crate) fn column_of(layout: &Layout<'_>, state: &State, at: usize) -> Result<String> {
-    encode(layout.table.held(state, at)?.as_ref(), &layout.table.columns[at])
+    column_after(layout, state, at, None).map(|literal| literal.unwrap_or_else(|| "NULL".to_owned()))
 }
+
+/// What a column of a row becomes by a state, as a literal; `None` where it holds that already.
+///
+/// # Errors
+/// As [`column_of`].
+pub(crate) fn column_after(layout: &Layout<'_>, state: &State, at: usize, before: Option<&Row>) -> Result<Option<String>> {
+    let (column, value) = (&layout.table.columns[at], layout.table.held(state, at)?);
+    if before.is_some_and(|row| row.values[at] == value) {
+        return Ok(None);
+    }
+    if let Some(reason) = layout.table.lost(state, at) {
+        return Err(Error::BadRecord { key: column.name.clone(), reason: format!("{reason}, and {NO_PLACE}") });
+    }
+    encode(value.as_ref(), column).map(Some)
+}
+
+/// Why a value is refused that a version could not show.
+const NO_PLACE: &str = "no column would say that a version cannot show it";

@@ -42,9 +42,6 @@ fn unfit(history: &History, newest: u32, text: &str) -> Option<String> {
         let words = unsuitable.to_string();
         return Some(words.split('`').step_by(2).collect::<Vec<_>>().join("…").chars().take(50).collect());
     }
-    if history.scope().nodes.iter().any(|node| node.elements.is_some()) {
-        return Some("operations beneath lists and maps".to_owned());
-    }
     if text.contains("+02:00") || text.contains("7AAA-") {
         return Some("two texts of one moment or UUID, which are one in a column".to_owned());
     }
@@ -122,15 +119,26 @@ fn scenario(seed: u64, aim: Aim) -> Scenario {
     scenario
 }
 
+/// Which chains are tried: so many, or those of `COEVAL_CHAINS`, `NUMBER` or `FIRST..END`.
+fn seeds(chains: u64) -> std::ops::Range<u64> {
+    let Ok(wanted) = std::env::var("COEVAL_CHAINS") else { return 0..chains };
+    let (first, end) = wanted.split_once("..").unwrap_or(("0", &wanted));
+    first.parse().expect("a number")..end.parse().expect("a number")
+}
+
+/// What a record is refused with that a table has no place for.
+const LIMIT: &str = "no column would say that a version cannot show it";
+
 async fn hold(aim: Aim, chains: u64, least: u64) {
     let (mut ran, mut events, mut reads, mut unfits, mut limits) = (0, 0, 0, BTreeMap::new(), 0);
     let mut failed = Vec::new();
-    for seed in 0..chains {
+    for seed in seeds(chains) {
         match replay(&scenario(seed, aim), &mut unfits).await {
             Ok(None) => {}
             Ok(Some((did, read))) => (ran, events, reads) = (ran + 1, events + did, reads + read),
-            // Documented: SQLite computes with numbers of so many digits.
-            Err(failure) if failure.contains("too many digits for SQLite") => limits += 1,
+            // Documented: a table does not say of an element, nor of what follows from a value that could not be computed, that a
+            // version cannot show it.
+            Err(failure) if failure.contains(LIMIT) => limits += 1,
             Err(failure) => failed.push(format!("seed {seed}, {aim:?}: {failure}")),
         }
     }

@@ -18,7 +18,7 @@ pub use cell::{Cell, Elements, Layout, State};
 pub use forget::Lost;
 pub use keep::{Entry, Item, Keep, StoredLayout};
 pub use moving::Unmoved;
-pub use rules::recomputed;
+pub use rules::{raised, recomputed, rendered, unfit};
 pub use view::Lens;
 pub(crate) use write::Hints;
 

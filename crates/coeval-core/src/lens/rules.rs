@@ -1,11 +1,12 @@
 //! The rules one by one, on total states and without validation: what the tests of the laws compare stored documents with.
 
-use super::calc::{Units, calc};
+use super::calc::{Units, calc, render_elements};
 use super::cell::{Cell, State};
 use super::reject::Lists;
+use super::shape::{self, raise};
 use super::write::{self, Keys};
 use super::{Refused, Stored};
-use crate::history::{History, Scope, Time};
+use crate::history::{History, NodeId, Scope, Time};
 use crate::value::Value;
 
 impl History {
@@ -49,4 +50,25 @@ pub fn recomputed(scope: &Scope, time: Time, state: &State, key: &Value) -> Vec<
         cells[hidden.node] = Some(calc(scope, hidden, &state.cells, &mut units, key));
     }
     cells
+}
+
+/// Returns what a node holds that has a value at a moment of its life: of a list or map with operations beneath it the elements, each
+/// as if it were born there.
+pub fn raised(scope: &Scope, node: NodeId, time: Time, value: &Value) -> Cell {
+    raise(scope, node, scope.nodes[node].nearest(time), Cell::Value(value.clone()))
+}
+
+/// Returns the value of what a node holds, as a moment of its life has it; `None` where there is none.
+pub fn rendered(scope: &Scope, node: NodeId, time: Time, cell: &Cell) -> Option<Value> {
+    let node = &scope.nodes[node];
+    match cell {
+        Cell::Absent | Cell::Bad(_) => None,
+        Cell::Value(value) => Some(value.clone()),
+        Cell::Elements(elements) => Some(render_elements(node, elements, node.nearest(time))),
+    }
+}
+
+/// Says why a version of a moment cannot show what a node holds, if it cannot; absence aside.
+pub fn unfit(scope: &Scope, node: NodeId, time: Time, cell: &Cell) -> Option<String> {
+    shape::unfit(&scope.nodes[node], cell, time)
 }

@@ -12,6 +12,7 @@ mod cluster;
 mod column;
 mod constant;
 mod cost;
+mod elements;
 mod face;
 mod name;
 mod place;

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coeval_core::history::{Gate, NodeId, Scope, Time};
-use coeval_core::lens::{Cell, Elements, Keep, META, Refused, State, Stored, recomputed};
+use coeval_core::history::{Gate, NodeId, Time};
+use coeval_core::lens::{Cell, Keep, META, Refused, State, Stored, raised, recomputed, rendered, unfit};
 use coeval_core::value::{Object, Value};
 
+use super::elements::merged;
 use super::{Held, Table, View};
 
 /// What is known of a row.
@@ -86,9 +87,7 @@ impl Table<'_> {
                 state.cells[node] = cell;
             }
         }
-        if known.kept.is_none() {
-            moved.extend(self.merge(known, view, &mut state)?);
-        }
+        moved.extend(self.merge(known, view, &mut state));
         self.extras(known, &mut state);
         self.follow(known, view, &fixed, moved, notes.as_ref(), &mut state);
         Ok(state)
@@ -165,33 +164,37 @@ impl Table<'_> {
         })
     }
 
-    /// Adds to the elements of lists and maps what columns say that have them in the shapes of other versions; returns which lists
-    /// and maps these are.
-    fn merge(&self, known: &Known<'_>, view: &View, state: &mut State) -> Result<BTreeSet<NodeId>, Refused> {
-        let mut merged = BTreeSet::new();
-        for at in known.columns {
-            let nodes = (0..self.scope().nodes.len()).filter(|node| self.scope().nodes[*node].elements.is_some());
-            let nodes: Vec<NodeId> = nodes.filter(|node| self.homes(*node).iter().any(|spot| spot.column == *at)).collect();
-            let shown = view.entries.iter().any(|(_, own)| own == at);
-            let Some((other, _)) = self.shows(*at).filter(|_| !nodes.is_empty() && !shown) else { continue };
-            let time = other.time;
-            let other = self.history.born(self.shape(other.version), &self.document(known.values, other))?;
-            for node in nodes {
-                let Some(elements) = &self.scope().nodes[node].elements else { continue };
-                let own = state.cells[node].clone();
-                state.cells[node] = match (own, &other.cells[node]) {
-                    (Cell::Elements(mut own), Cell::Elements(other)) => {
-                        merge(elements, time, &mut own, other);
-                        Cell::Elements(own)
-                    }
-                    // The version does not show it at all.
-                    (_, told) if self.spot(view, node).is_none() => told.clone(),
-                    (own, _) => own,
-                };
-                merged.insert(node);
+    /// Adds to the elements of lists and maps what columns say that have them in the shapes of other moments; returns which lists
+    /// and maps that changes.
+    fn merge(&self, known: &Known<'_>, view: &View, state: &mut State) -> BTreeSet<NodeId> {
+        let scope = self.scope();
+        let mut changed = BTreeSet::new();
+        for node in (0..scope.nodes.len()).filter(|node| scope.nodes[*node].elements.is_some()) {
+            let shown = |column: usize| view.entries.iter().any(|(_, own)| *own == column);
+            let told = self.homes(node).iter().filter(|spot| known.columns.contains(&spot.column) && !shown(spot.column));
+            let told: Vec<(Time, Cell)> = told
+                .map(|spot| {
+                    let time = self.time_of(spot.column, node);
+                    let value = inner(known.values[spot.column].as_ref(), &spot.path);
+                    (time, value.map_or(Cell::Absent, |value| raised(scope, node, time, value)))
+                })
+                .collect();
+            let own = state.cells[node].clone();
+            let merged = merged(scope, node, self.spot(view, node).map(|_| view.time), own, told);
+            if !merged.same(&state.cells[node]) {
+                state.cells[node] = merged;
+                changed.insert(node);
             }
         }
-        Ok(merged)
+        changed
+    }
+
+    /// Returns the moment whose shape of a node a column has.
+    pub fn time_of(&self, column: usize, node: NodeId) -> Time {
+        match self.columns[column].held {
+            Held::Shown { time, .. } => time,
+            Held::Hidden { .. } | Held::Failed { .. } | Held::Id => self.scope().nodes[node].born,
+        }
     }
 
     /// What is not declared in objects that the version does not show as they are.
@@ -216,6 +219,18 @@ impl Table<'_> {
         }
     }
 
+    /// Returns why versions that show a column cannot show the record, where no column says that: of what follows from something
+    /// that could not be computed, and of elements.
+    pub fn lost(&self, state: &State, at: usize) -> Option<String> {
+        let says = |node: NodeId| self.columns.iter().any(|column| column.held == Held::Failed { node });
+        let lost = |node: NodeId| match &state.cells[node] {
+            Cell::Bad(reason) => (!says(node)).then(|| reason.to_string()),
+            cell @ Cell::Elements(_) => unfit(self.scope(), node, self.time_of(at, node), cell),
+            Cell::Absent | Cell::Value(_) => None,
+        };
+        self.nodes_in(at).into_iter().find_map(lost)
+    }
+
     /// Returns what a column holds of a state; `None` for NULL.
     ///
     /// # Errors
@@ -224,8 +239,7 @@ impl Table<'_> {
         let column = &self.columns[at];
         let native = |node: NodeId| match &state.cells[node] {
             Cell::Value(Value::Null) if !column.is_json() => None,
-            Cell::Value(value) => Some(value.clone()),
-            Cell::Absent | Cell::Bad(_) | Cell::Elements(_) => None,
+            cell => rendered(self.scope(), node, self.time_of(at, node), cell),
         };
         Ok(match column.held {
             Held::Id => None,
@@ -245,32 +259,4 @@ impl Table<'_> {
 /// The value at the end of names that lead into objects.
 fn inner<'v>(value: Option<&'v Value>, path: &[String]) -> Option<&'v Value> {
     path.iter().fold(value, |value, name| value.and_then(|value| value.as_object()?.get(name)))
-}
-
-/// Adds to elements what the same ones hold that are known at another moment.
-fn merge(scope: &Scope, time: Time, own: &mut Elements, other: &Elements) {
-    match (own, other) {
-        (Elements::List(own), Elements::List(other)) if own.len() == other.len() => {
-            for (own, other) in own.iter_mut().zip(other) {
-                merge_one(scope, time, own, other);
-            }
-        }
-        (Elements::Map(own), Elements::Map(other)) => {
-            for (key, own) in own {
-                if let Some((_, other)) = other.iter().find(|(known, _)| known == key) {
-                    merge_one(scope, time, own, other);
-                }
-            }
-        }
-        (Elements::List(_), _) | (Elements::Map(_), Elements::List(_)) => {}
-    }
-}
-
-fn merge_one(scope: &Scope, time: Time, own: &mut State, other: &State) {
-    for node in &scope.order(time).shown {
-        match (&mut own.cells[*node], &other.cells[*node], &scope.nodes[*node].elements) {
-            (Cell::Elements(own), Cell::Elements(other), Some(within)) => merge(within, time, own, other),
-            (own, told, _) => own.clone_from(told),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use coeval_core::history::{Gate, HiddenRule, NodeId, Order, Shape as Names, Time
 use coeval_core::schema::Type;
 use coeval_plan::table::elements_signature;
 
-use super::{Bound, Compute, Given, Shape, Within, json, local};
+use super::{Bound, Compute, Given, Shape, Values, Within, json, local};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::expr::sqlite::value_of;
@@ -129,28 +129,32 @@ impl Compute<'_, '_> {
         )
     }
 
-    /// The index of the item that an item continues, in SQLite.
+    /// The index of the item that an item continues, in SQLite: its own, where that one will do.
     fn continued(&self, alias: &str, new: &str, old: &str, key: Option<&str>) -> String {
         let item = |list: &str, each: &str| format!("({list} -> {each}.fullkey)");
+        // Names that no row has which the texts read.
+        let (was, other) = (format!("{alias}o"), format!("{alias}x"));
         let same = match key {
             Some(key) => format!(
                 "{} = {}",
                 json::member(&item(new, alias), key, self.dialect),
-                json::member(&item(old, "o"), key, self.dialect)
+                json::member(&item(old, &was), key, self.dialect)
             ),
             None => format!(
-                "({} = {} OR o.key = {alias}.key AND json_array_length({old}) = json_array_length({new}) \
-                 AND NOT EXISTS (SELECT 1 FROM json_each({new}) AS x WHERE {} = {}) \
-                 AND NOT EXISTS (SELECT 1 FROM json_each({old}) AS x WHERE {} = {}))",
-                item(old, "o"),
+                "({} = {} OR {was}.key = {alias}.key AND json_array_length({old}) = json_array_length({new}) \
+                 AND NOT EXISTS (SELECT 1 FROM json_each({new}) AS {other} WHERE {} = {}) \
+                 AND NOT EXISTS (SELECT 1 FROM json_each({old}) AS {other} WHERE {} = {}))",
+                item(old, &was),
                 item(new, alias),
-                item(new, "x"),
-                item(old, "o"),
-                item(old, "x"),
+                item(new, &other),
+                item(old, &was),
+                item(old, &other),
                 item(new, alias)
             ),
         };
-        format!("(SELECT o.key FROM json_each({old}) AS o WHERE {same} ORDER BY (o.key = {alias}.key) DESC, o.key LIMIT 1)")
+        format!(
+            "(SELECT coalesce(max(iif({was}.key = {alias}.key, {was}.key, NULL)), min({was}.key)) FROM json_each({old}) AS {was} WHERE {same})"
+        )
     }
 
     /// One element in the shape of another moment. What is computed on the way has names, so that it is computed once.
@@ -179,6 +183,11 @@ impl Compute<'_, '_> {
         let mut levels = BTreeMap::new();
         let mut old_values = old.clone();
         old_values.extend(kept.clone());
+        let mut parts = Parts::default();
+        for node in order.shown.iter().filter(|node| scope.nodes[**node].elements.is_some()) {
+            let continued = old.get(node).cloned().zip(kept.get(node).cloned());
+            parts.before.extend(continued.map(|continued| (*node, continued)));
+        }
         for hidden in order.hidden.iter().filter(|hidden| wanted.contains(&hidden.node)) {
             let node = hidden.node;
             let now = self.calc(&order, hidden, &Given(new.clone()))?;
@@ -199,7 +208,14 @@ impl Compute<'_, '_> {
                     } else {
                         again
                     };
-                    format!("CASE WHEN {there} IS NULL OR {again} THEN {now} ELSE {own} END")
+                    let is_new = format!("{there} IS NULL OR {again}");
+                    // A list or map within it has the wanted shape already; what follows from it reads the one nearest to the writer.
+                    let known = self.reshaped(node, scope.nodes[node].nearest(to), from, own, None)?;
+                    if known != *own {
+                        parts.before.insert(node, ("NULL".to_owned(), own.clone()));
+                        parts.again.insert(node, is_new.clone());
+                    }
+                    format!("CASE WHEN {is_new} THEN {now} ELSE {known} END")
                 }
                 (_, _) => now,
             };
@@ -211,33 +227,45 @@ impl Compute<'_, '_> {
         }
         let Some(root) = target.shape.entries.first() else { return Ok(value.to_owned()) };
         let undeclared = |node: NodeId| self.undeclared_in(node, &order, to, value, before);
-        // Lists within elements go on by their content alone.
         let shape = Shape { from, to, undeclared: &undeclared, before: &|_| None };
-        self.gather(&scope.tree(root.node, to), &Given(new), &shape)
+        parts.values = new;
+        self.gather(&scope.tree(root.node, to), &parts, &shape)
     }
 
     /// What is not declared in an object of an element.
     fn undeclared_in(&self, node: NodeId, order: &Order, to: Time, value: &str, before: Option<(&str, &str)>) -> Option<String> {
         let scope = self.scope();
         let Type::Object(properties) = &scope.nodes[node].property(to).ty else { return None };
-        // Deeper objects are read whole.
-        if !properties.additional || scope.nodes[node].place(to).parent.is_some() {
+        if !properties.additional {
             return None;
         }
         let names = |node: NodeId, t: Time| -> Vec<String> {
             scope.children(Some(node), t).iter().map(|child| scope.nodes[*child].place(t).name.clone()).collect()
         };
         let here = names(node, to);
-        let there = order.shape.entries.first().map(|root| names(root.node, order.time)).unwrap_or_default();
+        let own = before.map(|(_, own)| json::without(&self.member_at(own, node, to), &here, self.dialect));
+        let lineage = scope.nodes[node].lineage;
+        let Some(source) = order.shown.iter().copied().find(|shown| scope.nodes[*shown].lineage == lineage) else { return own };
+        let there = names(source, order.time);
         let all: Vec<String> = there.iter().chain(here.iter().filter(|name| !there.contains(name))).cloned().collect();
-        let written = json::without(value, &all, self.dialect);
-        let Some((from, own)) = before else { return Some(written) };
-        let unseen = json::without_those_of(
-            &json::without(own, &here, self.dialect),
-            &json::without(from, &there, self.dialect),
-            self.dialect,
-        );
+        let written = json::without(&self.member_at(value, source, order.time), &all, self.dialect);
+        let (Some(own), Some((from, _))) = (own, before) else { return Some(written) };
+        let seen = json::without(&self.member_at(from, source, order.time), &there, self.dialect);
+        let unseen = json::without_those_of(&own, &seen, self.dialect);
         Some(json::merge(&unseen, &written, self.dialect))
+    }
+
+    /// What lies at a node's place in an element.
+    fn member_at(&self, element: &str, node: NodeId, t: Time) -> String {
+        let mut names = Vec::new();
+        let mut at = Some(node);
+        while let Some(node) = at {
+            let place = self.scope().nodes[node].place(t);
+            // The element itself has no name.
+            names.extend(Some(place.name.as_str()).filter(|name| !name.is_empty()));
+            at = place.parent;
+        }
+        names.iter().rev().fold(element.to_owned(), |object, name| json::member(&object, name, self.dialect))
     }
 
     const fn distinct(&self) -> &'static str {
@@ -263,6 +291,30 @@ impl Compute<'_, '_> {
                 }
             }
         }
+    }
+}
+
+/// What is in an element.
+#[derive(Default)]
+struct Parts {
+    values: BTreeMap<NodeId, String>,
+    /// Lists and maps as they were, in the writer's shape and in the wanted one.
+    before: BTreeMap<NodeId, (String, String)>,
+    /// When those that the writer does not see are computed anew.
+    again: BTreeMap<NodeId, String>,
+}
+
+impl Values for Parts {
+    fn value(&self, node: NodeId) -> String {
+        self.values.get(&node).cloned().unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    fn before(&self, node: NodeId, _to: Time) -> Option<(String, String)> {
+        self.before.get(&node).cloned()
+    }
+
+    fn is_new(&self, node: NodeId) -> Option<String> {
+        self.again.get(&node).cloned()
     }
 }
 

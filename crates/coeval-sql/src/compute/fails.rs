@@ -6,7 +6,8 @@ use coeval_core::Value;
 use coeval_core::schema::Type;
 
 use crate::dialect::Dialect;
-use crate::expr::render_with_failure;
+use crate::expr::{Beside, failure_beside};
+use crate::sqlite::NO_ROOM;
 use coeval_core::expr::{self, Expr, ExprKind, ExprType};
 use coeval_core::history::Function;
 
@@ -19,8 +20,8 @@ pub(super) fn fails(function: &Function, at: usize, inputs: &[String], sql: &str
         Function::Expressions(expressions) => {
             let (expression, places) = expressions.get(at)?;
             let texts: Option<Vec<String>> = places.iter().map(|place| inputs.get(*place).cloned()).collect();
-            if let Ok((_, condition)) = render_with_failure(expression, &texts?, Dialect::Sqlite) {
-                return Some(condition.unwrap_or_else(|| "0".to_owned()));
+            if let Ok(condition) = failure_beside(expression, &texts?, Dialect::Sqlite, Beside::default()) {
+                return Some(condition);
             }
             if !is_strict(expression.root()) {
                 return None;
@@ -62,13 +63,12 @@ pub(super) fn is_sure(function: &Function, at: usize, target: &Type) -> bool {
     plain && expressions.get(at).is_some_and(|(expression, _)| expression.root().ty == ExprType::of(target))
 }
 
-/// The text with NULL in the place of each error.
+/// The text with NULL in the place of each error, but for numbers that there is no room for, of which nothing is known.
 fn soft(sql: &str) -> Option<String> {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
     while let Some(at) = rest.find(RAISE) {
         out.push_str(&rest[..at]);
-        out.push_str("NULL");
         let message = &rest[at + RAISE.len()..];
         // A quotation mark in the message is doubled.
         let mut end = 0;
@@ -80,7 +80,10 @@ fn soft(sql: &str) -> Option<String> {
                 break;
             }
         }
-        rest = message[end..].strip_prefix("')")?;
+        let after = message[end..].strip_prefix("')")?;
+        let raised = &rest[at..rest.len() - after.len()];
+        out.push_str(if message.starts_with(NO_ROOM) { raised } else { "NULL" });
+        rest = after;
     }
     out.push_str(rest);
     Some(out)
@@ -137,5 +140,7 @@ mod tests {
         let sql = "CASE WHEN x THEN 1 ELSE json_extract('{}', 'coeval: it''s wrong') END || json_extract('{}', 'coeval: b')";
         assert_eq!(soft(sql).unwrap(), "CASE WHEN x THEN 1 ELSE NULL END || NULL");
         assert_eq!(soft("x").unwrap(), "x");
+        let sql = format!("iif(x, json_extract('{{}}', 'coeval: {NO_ROOM}'), 0)");
+        assert_eq!(soft(&sql).unwrap(), sql);
     }
 }

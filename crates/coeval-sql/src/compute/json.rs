@@ -98,7 +98,7 @@ pub(crate) fn merge(first: &str, second: &str, dialect: Dialect) -> String {
         Dialect::Postgres => format!("({first} || {second})"),
         // A merge patch would take a null for a deletion.
         Dialect::Sqlite => format!(
-            "(SELECT json_group_object(k, json(v)) FROM (SELECT m.key AS k, {first} -> m.fullkey AS v FROM json_each({first}) AS m WHERE json_type({second}, m.fullkey) IS NULL UNION ALL SELECT m.key, {second} -> m.fullkey FROM json_each({second}) AS m))"
+            "(SELECT (SELECT json_group_object(k, json(v)) FROM (SELECT m.key AS k, b.f -> m.fullkey AS v FROM json_each(b.f) AS m WHERE json_type(b.s, m.fullkey) IS NULL UNION ALL SELECT m.key, b.s -> m.fullkey FROM json_each(b.s) AS m)) FROM (SELECT {first} AS f, {second} AS s LIMIT -1 OFFSET 0) AS b)"
         ),
     }
 }

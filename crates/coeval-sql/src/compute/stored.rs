@@ -18,6 +18,16 @@ pub(crate) struct Writer<'w> {
     pub(crate) old: Option<&'w str>,
 }
 
+/// An object in which things may lie that are not declared.
+struct OpenObject<'t> {
+    /// Where it lies in the column.
+    own: &'t Spot,
+    /// What the column's moment declares in it.
+    here: Vec<String>,
+    /// Where the writer has it, and what the writer's version declares in it.
+    source: Option<(&'t Spot, Vec<String>)>,
+}
+
 /// Returns the column of a row (`NEW`, `OLD`, an alias).
 pub(crate) fn column(table: &Table<'_>, at: usize, row: &str) -> String {
     format!("{row}.{}", ident(&table.columns[at].name))
@@ -149,10 +159,9 @@ impl Compute<'_, '_> {
         Ok(from.map(|from| (from, to)))
     }
 
-    /// What is not declared in an object of a column that the writer does not show: what it wrote beside what its version
-    /// declares, and, where there was a row before, what it could not see.
-    fn undeclared(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<String> {
-        let Writer { view, new, old } = *writer;
+    /// What the writer's version and the moment of a column have in an object of the column, where things may lie in it that
+    /// neither declares: the names that the column's moment has, those that the writer's has, and where the writer has the object.
+    fn open_object(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<OpenObject<'_>> {
         let scope = self.scope();
         let Held::Shown { time, .. } = self.table.columns[at].held else { return None };
         let Type::Object(properties) = &scope.nodes[node].property(time).ty else { return None };
@@ -162,23 +171,38 @@ impl Compute<'_, '_> {
         let names_in = |node: NodeId, time| -> Vec<String> {
             scope.children(Some(node), time).iter().map(|child| scope.nodes[*child].place(time).name.clone()).collect()
         };
-        let place = |at: usize, path: &[String], row: &str| {
-            path.iter().fold(column(self.table, at, row), |object, name| json::member(&object, name, self.dialect))
-        };
-        let own = self.table.homes(node).iter().find(|spot| spot.column == at)?;
-        let here = names_in(node, time);
-        let kept = old.map(|old| json::without(&place(at, &own.path, old), &here, self.dialect));
         let lineage = scope.nodes[node].lineage;
-        let order = self.table.order(view);
+        let order = self.table.order(writer.view);
         let source = order.shown.iter().copied().find(|shown| scope.nodes[*shown].lineage == lineage);
-        let Some((source, spot)) = source.and_then(|source| Some((source, self.table.spot(view, source)?))) else {
-            return kept;
-        };
-        let there = names_in(source, view.time);
+        let source = source.and_then(|source| Some((source, self.table.spot(writer.view, source)?)));
+        let source = source.map(|(source, spot)| (spot, names_in(source, writer.view.time)));
+        let own = self.table.homes(node).iter().find(|spot| spot.column == at)?;
+        Some(OpenObject { own, here: names_in(node, time), source })
+    }
+
+    /// What lies at a place of a row, as JSON.
+    fn place(&self, spot: &Spot, row: &str) -> String {
+        let column = column(self.table, spot.column, row);
+        spot.path.iter().fold(column, |object, name| json::member(&object, name, self.dialect))
+    }
+
+    /// What a writer's row has in an object of a column beside what is declared.
+    pub(crate) fn written_undeclared(&self, writer: &Writer<'_>, at: usize, node: NodeId, row: &str) -> Option<String> {
+        let OpenObject { here, source, .. } = self.open_object(writer, at, node)?;
+        let (spot, there) = source?;
         let declared: Vec<String> = there.iter().chain(here.iter().filter(|name| !there.contains(name))).cloned().collect();
-        let written = json::without(&place(spot.column, &spot.path, new), &declared, self.dialect);
-        let (Some(kept), Some(old)) = (kept, old) else { return Some(written) };
-        let seen = json::without(&place(spot.column, &spot.path, old), &there, self.dialect);
+        Some(json::without(&self.place(spot, row), &declared, self.dialect))
+    }
+
+    /// What is not declared in an object of a column that the writer does not show: what it wrote beside what its version
+    /// declares, and, where there was a row before, what it could not see.
+    fn undeclared(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<String> {
+        let OpenObject { own, here, source } = self.open_object(writer, at, node)?;
+        let kept = writer.old.map(|old| json::without(&self.place(own, old), &here, self.dialect));
+        let Some((spot, there)) = source else { return kept };
+        let written = self.written_undeclared(writer, at, node, writer.new)?;
+        let (Some(kept), Some(old)) = (kept, writer.old) else { return Some(written) };
+        let seen = json::without(&self.place(spot, old), &there, self.dialect);
         let unseen = json::without_those_of(&kept, &seen, self.dialect);
         Some(json::merge(&unseen, &written, self.dialect))
     }

@@ -4,11 +4,16 @@ use coeval_core::expr::{Arithmetic, Compiled, Expr, ExprKind, ExprType, Function
 
 use super::{Beside, Local, Rendered, Sql, postgres, render, shared, sqlite};
 use crate::Dialect;
+use crate::sqlite::NO_ROOM;
 
 /// The renderer of one dialect.
 enum Renderer<'a> {
     Postgres(postgres::Postgres<'a>),
-    Sqlite(sqlite::Sqlite<'a>),
+    Sqlite {
+        renderer: sqlite::Sqlite<'a>,
+        /// Whether numbers that SQLite has no room for are an error of the condition, and no failure.
+        refuses: bool,
+    },
 }
 
 /// Returns the expression as SQL text, with a condition that is true exactly where the text would raise an error; `None` where it never
@@ -22,15 +27,20 @@ pub fn render_with_failure(
     dialect: Dialect,
 ) -> Result<(Rendered, Option<String>), Local> {
     let rendered = render(compiled, inputs, dialect)?;
-    let failure = if rendered.fallible { Some(failure_beside(compiled, inputs, dialect, Beside::default())?) } else { None };
+    let failure = if rendered.fallible { Some(condition(compiled, inputs, dialect, Beside::default(), false)?) } else { None };
     Ok((rendered, failure))
 }
 
-/// The condition of [`render_with_failure`], with what lies beside the expression.
+/// When an expression fails, with what lies beside it. Unlike the condition of [`render_with_failure`] this one raises an error for
+/// numbers that SQLite has no room for, which is no failure of the expression.
 pub(crate) fn failure_beside(compiled: &Compiled, inputs: &[String], dialect: Dialect, beside: Beside<'_>) -> Sql {
+    condition(compiled, inputs, dialect, beside, true)
+}
+
+fn condition(compiled: &Compiled, inputs: &[String], dialect: Dialect, beside: Beside<'_>, refuses: bool) -> Sql {
     let renderer = match dialect {
         Dialect::Postgres => Renderer::Postgres(postgres::Postgres::new(inputs, beside)),
-        Dialect::Sqlite => Renderer::Sqlite(sqlite::Sqlite::new(inputs, beside)),
+        Dialect::Sqlite => Renderer::Sqlite { renderer: sqlite::Sqlite::new(inputs, beside), refuses },
     };
     let failure = renderer.failure(compiled.root())?;
     if dialect == Dialect::Sqlite {
@@ -43,21 +53,21 @@ impl Renderer<'_> {
     fn dialect(&self) -> Dialect {
         match self {
             Self::Postgres(_) => Dialect::Postgres,
-            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Sqlite { .. } => Dialect::Sqlite,
         }
     }
 
     fn expr(&self, e: &Expr) -> Sql {
         match self {
             Self::Postgres(renderer) => renderer.expr(e),
-            Self::Sqlite(renderer) => renderer.expr(e),
+            Self::Sqlite { renderer, .. } => renderer.expr(e),
         }
     }
 
     fn bind(&self, value: &str, make: impl FnOnce(&str) -> Sql) -> Sql {
         match self {
             Self::Postgres(renderer) => renderer.bind(&[value], |names| make(&names[0])),
-            Self::Sqlite(renderer) => renderer.bind(&[value], |names| make(&names[0])),
+            Self::Sqlite { renderer, .. } => renderer.bind(&[value], |names| make(&names[0])),
         }
     }
 
@@ -240,7 +250,10 @@ impl Renderer<'_> {
     fn crowded(&self, left: &str, right: &str) -> Sql {
         match self {
             Self::Postgres(_) => Ok(self.word(false).to_owned()),
-            Self::Sqlite(renderer) => renderer.bind(&[left, right], |names| Ok(sqlite::crowded(&names[0], &names[1]))),
+            Self::Sqlite { renderer, refuses } => renderer.bind(&[left, right], |names| {
+                let crowded = sqlite::crowded(&names[0], &names[1]);
+                Ok(if *refuses { format!("iif({crowded}, {}, 0)", sqlite::raise(NO_ROOM)) } else { crowded })
+            }),
         }
     }
 

@@ -10,5 +10,5 @@ mod view;
 pub use names::Names;
 pub use repair::{Repair, repair};
 pub use shape::{ColumnText, Reference, TableText, check};
-pub use trigger::{LOCAL, Writing, scratch_columns, triggers};
+pub use trigger::{LOCAL, NO_ROOM, Writing, scratch_columns, triggers};
 pub use view::create_view;

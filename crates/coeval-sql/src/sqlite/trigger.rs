@@ -110,6 +110,8 @@ struct Writer<'c, 'h> {
     /// The conditions on which a write changes a node, or computes it anew.
     dirty: BTreeMap<NodeId, BTreeSet<String>>,
     slots: BTreeSet<String>,
+    /// The nodes whose values the database cannot tell from the columns.
+    blind: BTreeMap<NodeId, Local>,
     local: Vec<(NodeId, Local)>,
 }
 
@@ -156,6 +158,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             is_update: false,
             dirty: BTreeMap::new(),
             slots: BTreeSet::new(),
+            blind: BTreeMap::new(),
             local: Vec::new(),
         };
         writer.wanted = writer.wanted();
@@ -367,25 +370,49 @@ impl<'c, 'h> Writer<'c, 'h> {
     }
 
     /// Puts the nodes that have no column of their own into theirs, in both rows.
-    fn take(&mut self) -> Result<String, Unfit> {
-        let nodes: Vec<NodeId> = self.wanted.iter().copied().filter(|node| self.direct(*node).is_none()).collect();
+    fn take(&mut self) -> String {
+        let is_read = |node: &NodeId| self.is_update || self.order.index[*node].is_none();
+        let nodes: Vec<NodeId> =
+            self.wanted.iter().copied().filter(|node| self.direct(*node).is_none() && is_read(node)).collect();
         let (scratch, mut sets) = (self.scratch(), Vec::new());
         for node in nodes {
-            let slot = self.slot(node);
-            if let Some(value) = self.compute.of_row(node, self.view, &scratch).map_err(|local| Unfit(local.reason))? {
-                sets.push(format!("{slot} = {value}"));
+            match self.compute.of_row(node, self.view, &scratch) {
+                Ok(Some(value)) if !fits(&value) => drop(self.blind.insert(node, too_deep())),
+                Ok(Some(value)) => sets.push(format!("{} = {value}", self.slot(node))),
+                Ok(None) => {}
+                Err(local) => drop(self.blind.insert(node, local)),
             }
         }
-        Ok(if sets.is_empty() { String::new() } else { format!("  UPDATE {scratch} SET {};\n", sets.join(", ")) })
+        if sets.is_empty() { String::new() } else { format!("  UPDATE {scratch} SET {};\n", sets.join(", ")) }
     }
 
     /// Computes a node from the row that it lies in.
     fn calc(&self, hidden: &Hidden) -> Result<Computed, Local> {
+        let mut sources = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
+        if let Some(local) = sources.find_map(|source| self.blind.get(&source)) {
+            return Err(local.clone());
+        }
         let computed = self.compute.calc(&self.order, hidden, &At(self, Row::Own))?;
         if !fits(&computed.sql) || !computed.failed.iter().all(|failed| fits(failed)) {
-            return Err(Local::new("it is nested too deeply for older releases of SQLite", &(0..0)));
+            return Err(too_deep());
         }
         Ok(computed)
+    }
+
+    /// Refuses a write where a node, or what it is computed from, cannot be computed, and no column says so: what follows from it is
+    /// not computed here.
+    fn refuse_failed(&mut self, hidden: &Hidden, computed: &Computed, condition: Option<&str>) -> String {
+        let says = |node: &NodeId| self.failed_column(*node).map(|column| format!("{}.{column} IS 1", self.scratch()));
+        let mut failed: Vec<String> = hidden.deps.iter().filter_map(says).collect();
+        if self.failed_column(hidden.node).is_none() {
+            failed.extend(computed.failed.clone());
+        }
+        if failed.is_empty() {
+            return String::new();
+        }
+        let failed = failed.join(" OR ");
+        let when = condition.map_or_else(|| failed.clone(), |condition| format!("({condition}) AND ({failed})"));
+        self.cannot(hidden.node, Local::new("what it follows from could not be computed", &(0..0)), Some(&when))
     }
 
     fn failed_column(&self, node: NodeId) -> Option<String> {
@@ -393,12 +420,12 @@ impl<'c, 'h> Writer<'c, 'h> {
         Some(ident(&self.table().columns[*at].name))
     }
 
-    fn cannot(&mut self, hidden: &Hidden, local: Local, condition: Option<&str>) -> String {
-        let node = &self.table().scope().nodes[hidden.node];
-        let name = node.key.split('@').next().unwrap_or_default();
+    /// Refuses a write that would need a node to be computed, which the database cannot do.
+    fn cannot(&mut self, node: NodeId, local: Local, condition: Option<&str>) -> String {
+        let name = self.table().scope().nodes[node].key.split('@').next().unwrap_or_default();
         let message = format!("{}: {LOCAL} `{name}` ({}): write this record with coeval", Names::view(self.view), local.reason);
-        if !self.local.iter().any(|(known, _)| *known == hidden.node) {
-            self.local.push((hidden.node, local));
+        if !self.local.iter().any(|(known, _)| *known == node) {
+            self.local.push((node, local));
         }
         let raise = format!("RAISE(ABORT, {})", text(&message));
         match condition {
@@ -410,28 +437,61 @@ impl<'c, 'h> Writer<'c, 'h> {
         }
     }
 
-    /// What the columns that the version does not show become, where a write can change them.
-    fn puts(&self, insert: bool) -> Result<Vec<(usize, String)>, Unfit> {
-        let mut out = Vec::new();
+    /// What the columns that the version does not show become, where a write can change them; and what comes before, where that
+    /// cannot be computed.
+    fn puts(&mut self) -> (String, Vec<(usize, String)>) {
+        let (mut before, mut out) = (String::new(), Vec::new());
         for at in self.unseen() {
-            let column = &self.table().columns[at];
-            let own = format!("n.{}", ident(&column.name));
-            let value = match column.held {
-                Held::Shown { node, .. } | Held::Hidden { node } => {
-                    let writer = stored::Writer { view: self.view, new: "n", old: (!insert).then_some("o") };
-                    if self.direct(node) == Some(at) {
+            let own = format!("n.{}", ident(&self.table().columns[at].name));
+            let value = match self.table().columns[at].held {
+                Held::Shown { node, .. } | Held::Hidden { node } if self.direct(node) != Some(at) => match self.put(at) {
+                    Ok(kept) => kept.unwrap_or(own),
+                    Err(local) => {
+                        before.push_str(&self.cannot_put(at, node, local));
                         own
-                    } else {
-                        let kept = self.compute.kept(at, &At(self, Row::New), &writer);
-                        let kept = kept.map_err(|local| Unfit(local.reason))?.unwrap_or_else(|| own.clone());
-                        if fits(&kept) { kept } else { too_deep(&Names::view(self.view)) }
                     }
-                }
-                Held::Failed { .. } | Held::Id => own,
+                },
+                Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } | Held::Id => own,
             };
             out.push((at, value));
         }
-        Ok(out)
+        (before, out)
+    }
+
+    /// Who writes.
+    fn writer(&self) -> stored::Writer<'c> {
+        stored::Writer { view: self.view, new: "n", old: self.is_update.then_some("o") }
+    }
+
+    /// What a column becomes that the version does not show.
+    fn put(&self, at: usize) -> Result<Option<String>, Local> {
+        if let Some(local) = self.table().nodes_in(at).iter().find_map(|node| self.blind.get(node)) {
+            return Err(local.clone());
+        }
+        let kept = self.compute.kept(at, &At(self, Row::New), &self.writer())?;
+        match kept {
+            Some(kept) if !fits(&kept) => Err(too_deep()),
+            kept => Ok(kept),
+        }
+    }
+
+    /// Refuses a write that changes anything in a column which the database cannot put together.
+    fn cannot_put(&mut self, at: usize, node: NodeId, local: Local) -> String {
+        if !self.is_update {
+            return self.cannot(node, local, None);
+        }
+        let nodes = self.table().nodes_in(at);
+        let mut changed: BTreeSet<String> = nodes.iter().filter_map(|node| self.dirty.get(node)).flatten().cloned().collect();
+        let mut sets = Vec::new();
+        for node in nodes {
+            let written = |row| self.compute.written_undeclared(&self.writer(), at, node, row);
+            let Some((new, old)) = written("n").zip(written("o")) else { continue };
+            let flag = self.extra('u', node);
+            changed.insert(self.at(Row::Own, &flag));
+            sets.push((ident(&flag), format!("{new} IS NOT {old}")));
+        }
+        let condition = if changed.is_empty() { "0".to_owned() } else { changed.into_iter().collect::<Vec<_>>().join(" OR ") };
+        self.compare(&sets) + &self.cannot(node, local, Some(&condition))
     }
 
     fn column_list(&self, columns: impl Iterator<Item = usize>) -> String {
@@ -442,14 +502,15 @@ impl<'c, 'h> Writer<'c, 'h> {
 /// What a view says that refuses a write since the database cannot compute what follows from it.
 pub const LOCAL: &str = "SQLite cannot compute";
 
+/// What SQLite says where it has no room for a number that is computed with.
+pub const NO_ROOM: &str = "the number has too many digits for SQLite";
+
 /// The table in which is kept what dropped columns held.
 const ARCHIVE: &str = "coeval_keep";
 
-/// What stands where a value would be that older releases could not read the text of: an error, in a subselect that is not asked
-/// before.
-fn too_deep(view: &str) -> String {
-    let message = format!("{view}: {LOCAL} an object of so many parts: write this record with coeval");
-    format!("(SELECT RAISE(ABORT, {}))", text(&message))
+/// Why a text is left to the engine that older releases could not read.
+fn too_deep() -> Local {
+    Local::new("it is nested too deeply for older releases of SQLite", &(0..0))
 }
 
 /// A random UUID.

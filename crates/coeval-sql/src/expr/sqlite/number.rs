@@ -8,8 +8,7 @@ use coeval_core::expr::{Arithmetic, Expr, ExprType};
 use super::{Sql, Sqlite, raise};
 use crate::expr::postgres::inverse;
 use crate::expr::{Local, shared};
-
-const NO_ROOM: &str = "the number has too many digits for SQLite";
+use crate::sqlite::NO_ROOM;
 
 /// Whether a text is a decimal as they are written here: no needless zero, no `-0`.
 pub(crate) fn is_decimal(sql: &str) -> String {

@@ -23,22 +23,24 @@ impl Writer<'_, '_> {
         let mut out = format!("  DELETE FROM {scratch};\n");
         let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {shown}) VALUES (1, {});", given.join(", "));
         out.push_str(&self.refusals(true));
-        out.push_str(&self.take()?);
+        out.push_str(&self.take());
         let order = std::sync::Arc::clone(&self.order);
         for at in self.computed() {
             let hidden = &order.hidden[at];
             let slot = self.slot(hidden.node);
             match self.calc(hidden) {
                 Ok(computed) => {
+                    out.push_str(&self.refuse_failed(hidden, &computed, None));
                     if let (Some(column), Some(failed)) = (self.failed_column(hidden.node), computed.failed) {
                         out.push_str(&self.set(true, &column, &failed, None));
                     }
                     out.push_str(&self.set(true, &slot, &computed.sql, None));
                 }
-                Err(local) => out.push_str(&self.cannot(hidden, local, None)),
+                Err(local) => out.push_str(&self.cannot(hidden.node, local, None)),
             }
         }
-        let all = self.written(true)?;
+        let (before, all) = self.written();
+        out.push_str(&before);
         out.push_str(&self.guard(&all)?);
         let columns = self.column_list(all.iter().map(|(at, _)| *at));
         let values: Vec<String> = all.into_iter().map(|(_, value)| value).collect();
@@ -72,18 +74,22 @@ impl Writer<'_, '_> {
         let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {all}) SELECT 0, {all} FROM {table} WHERE {key};");
         let _ = writeln!(out, "  INSERT INTO {scratch} ({side}, {all}) SELECT 1, {} FROM {table} WHERE {key};", new.join(", "));
         out.push_str(&self.refusals(false));
-        out.push_str(&self.take()?);
+        out.push_str(&self.take());
         let order = std::sync::Arc::clone(&self.order);
         // What no column holds is computed anew as it was, before it is computed as it will be.
         for at in self.computed() {
             let hidden = &order.hidden[at];
-            if self.home(hidden.node).is_none()
-                && let Ok(computed) = self.calc(hidden)
-            {
-                let slot = self.slot(hidden.node);
-                out.push_str(&self.set(false, &slot, &computed.sql, None));
-                let old = self.value(hidden.node, Row::Old);
-                out.push_str(&self.compare(&[(slot, old)]));
+            if self.home(hidden.node).is_some() {
+                continue;
+            }
+            match self.calc(hidden) {
+                Ok(computed) => {
+                    let slot = self.slot(hidden.node);
+                    out.push_str(&self.set(false, &slot, &computed.sql, None));
+                    let old = self.value(hidden.node, Row::Old);
+                    out.push_str(&self.compare(&[(slot, old)]));
+                }
+                Err(local) => drop(self.blind.insert(hidden.node, local)),
             }
         }
         let mut flags = Vec::new();
@@ -98,7 +104,8 @@ impl Writer<'_, '_> {
         for at in self.computed() {
             out.push_str(&self.recompute(&order.hidden[at]));
         }
-        let all = self.written(false)?;
+        let (before, all) = self.written();
+        out.push_str(&before);
         out.push_str(&self.guard(&all)?);
         let columns = self.column_list(all.iter().map(|(at, _)| *at));
         let values: Vec<String> = all.into_iter().map(|(_, value)| value).collect();
@@ -116,10 +123,12 @@ impl Writer<'_, '_> {
         Ok(out)
     }
 
-    /// What the columns become: those that the version shows, then all others.
-    fn written(&self, insert: bool) -> Result<Vec<(usize, String)>, Unfit> {
+    /// What the columns become: those that the version shows, then all others; after what refuses to write what has no room.
+    fn written(&mut self) -> (String, Vec<(usize, String)>) {
         let own = self.view.entries.iter().map(|(_, at)| (*at, format!("n.{}", ident(&self.table().columns[*at].name))));
-        Ok(own.chain(self.puts(insert)?).collect())
+        let own: Vec<(usize, String)> = own.collect();
+        let (before, puts) = self.puts();
+        (before, own.into_iter().chain(puts).collect())
     }
 
     /// Recomputes a hidden node where the write touches it.
@@ -134,16 +143,18 @@ impl Writer<'_, '_> {
         let condition =
             if touched.is_empty() { "0".to_owned() } else { touched.iter().cloned().collect::<Vec<_>>().join(" OR ") };
         let slot = self.slot(node);
-        let computed = match self.calc(hidden) {
+        let known = self.blind.get(&node).map_or(Ok(()), |local| Err(local.clone()));
+        let computed = match known.and_then(|()| self.calc(hidden)) {
             Ok(computed) => computed,
             Err(local) => {
                 self.dirty.insert(node, touched);
-                return self.cannot(hidden, local, Some(&condition));
+                return self.cannot(node, local, Some(&condition));
             }
         };
         let mut out = String::new();
-        let failed = self.failed_column(node).zip(computed.failed);
         if !hidden.sticky {
+            out.push_str(&self.refuse_failed(hidden, &computed, Some(&condition)));
+            let failed = self.failed_column(node).zip(computed.failed);
             if let Some((column, failed)) = failed {
                 out.push_str(&self.set(true, &column, &failed, Some(&condition)));
             }
@@ -163,6 +174,8 @@ impl Writer<'_, '_> {
         let [pinned, gone] = [pinned, gone].map(|name| self.at(Row::Own, &name));
         let goes = format!("{pinned} AND {gone}");
         let moves = format!("NOT {pinned} AND ({condition})");
+        out.push_str(&self.refuse_failed(hidden, &computed, Some(&moves)));
+        let failed = self.failed_column(node).zip(computed.failed);
         out.push_str(&self.set(true, &slot, "NULL", Some(&goes)));
         if let Some((column, failed)) = failed {
             out.push_str(&self.set(true, &column, &failed, Some(&moves)));
