@@ -55,7 +55,7 @@ impl Writer<'_, '_> {
     }
 
     /// R2: what a write at the version recomputes.
-    pub(super) fn update(&mut self) -> Result<String, Unfit> {
+    pub(super) fn update(&mut self) -> String {
         self.is_update = true;
         let (scratch, side, key) = (self.scratch(), self.side(), self.key());
         let table = self.names.table();
@@ -120,7 +120,7 @@ impl Writer<'_, '_> {
         if !moved.is_empty() {
             out.push_str(&self.forget(Some(&moved.join(" OR "))));
         }
-        Ok(out)
+        out
     }
 
     /// Recomputes a hidden node where the write touches it.
