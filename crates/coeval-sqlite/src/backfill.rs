@@ -103,7 +103,7 @@ fn computed(
     let mut failures: Vec<Failure> = Vec::new();
     for at in new {
         let Held::Shown { node, time } = layout.table.columns[*at].held else { continue };
-        let mut nodes = Vec::new();
+        let (mut nodes, told) = (Vec::new(), failures.len());
         layout.table.scope().tree(node, time).nodes(&mut nodes);
         for node in nodes {
             let Cell::Bad(reason) = &state.cells[node] else { continue };
@@ -112,8 +112,11 @@ fn computed(
             let kind = if hides { "quarantined" } else { "rejected" };
             failures.push(failure(layout, row, kind, format!("{name}: {reason}")));
         }
-        // A value that no column can hold.
-        if let Err(Error::BadRecord { key, reason }) = row::column_of(layout, &state, *at) {
+        // A value that no column can hold, where it was not told that there is none.
+        let rejected = failures[told..].iter().any(|failure| failure.kind == "rejected");
+        if let Err(Error::BadRecord { key, reason }) = row::column_of(layout, &state, *at)
+            && !rejected
+        {
             failures.push(failure(layout, row, "rejected", format!("{key}: {reason}")));
         }
     }
