@@ -57,11 +57,18 @@ pub(crate) fn renew(session: &Session<'_>, layout: &Layout<'_>, present: &BTreeS
     let mending = condition::mending(session, layout)?;
     // What repairs goes before what it writes through, and comes after it.
     statements.extend(mending.triggers.iter().map(|(name, _)| format!("DROP TRIGGER IF EXISTS {}", ident(name))));
-    for view in layout.table.views.iter().map(Names::mending) {
-        if text(session, &Names::view(&view))?.is_some() && !mending.views.contains(&view) {
-            statements.push(format!("DROP VIEW {}", ident(&Names::view(&view))));
-        }
-    }
+    let through =
+        session.rows("SELECT name FROM sqlite_schema WHERE type = 'view' AND name GLOB ?1", [Names::ALL_MENDING], |row| {
+            row.get::<_, String>(0)
+        })?;
+    let own: BTreeSet<String> = layout.table.views.iter().map(|view| Names::view(&Names::mending(view))).collect();
+    let kept: BTreeSet<String> = mending.views.iter().map(Names::view).collect();
+    statements.extend(
+        through
+            .iter()
+            .filter(|name| own.contains(*name) && !kept.contains(*name))
+            .map(|name| format!("DROP VIEW {}", ident(name))),
+    );
     for view in layout.table.views.iter().chain(&mending.views) {
         let before = text(session, &Names::view(view))?;
         if before.is_none() && !Names::is_mending(view) {

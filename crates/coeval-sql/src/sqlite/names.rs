@@ -89,6 +89,9 @@ impl Names {
         View { name: format!("{REPAIR}{}", view.name), ..view.clone() }
     }
 
+    /// What all names of such views are like, as `GLOB` has it.
+    pub const ALL_MENDING: &str = "coeval_repair_*";
+
     /// Returns whether it is such a view: no model is called like it.
     pub fn is_mending(view: &View) -> bool {
         view.name.starts_with(REPAIR)
