@@ -6,11 +6,25 @@ use coeval_core::history::{Fill, Function, NodeId, OnFail, Recipe, Scope, Source
 use coeval_core::schema::{Property, Type};
 
 /// Returns whether a node can fail to have a value without the write or the run being refused: where versions older than it write,
-/// and, `after` its end, where newer ones do.
+/// and, `after` its end, where newer ones do. What follows from a node that can fail can fail itself.
 pub(super) fn can_fail(scope: &Scope, node: NodeId, after: bool) -> bool {
     let fails = |(recipe, _): &(usize, usize)| {
         let recipe = &scope.recipes[*recipe];
+        let reads = recipe.inputs.iter().filter_map(|input| match input {
+            Source::Tree(tree) => Some(tree),
+            Source::Key => None,
+        });
+        let passed_on = || {
+            reads.clone().any(|tree| {
+                let mut nodes = Vec::new();
+                tree.nodes(&mut nodes);
+                nodes.into_iter().any(|read| can_fail(scope, read, after))
+            })
+        };
         let own = recipe.targets.iter().enumerate().filter(|(_, target)| target.tree.node() == node);
+        if own.clone().any(|(_, target)| !matches!(target.on_fail, OnFail::Fallback(_))) && passed_on() {
+            return true;
+        }
         own.filter(|(_, target)| target.on_fail == OnFail::Quarantine).any(|(at, target)| {
             let always = match &recipe.function {
                 Function::Constant(value) => {

@@ -18,7 +18,9 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::history::{Fill, Gate, Hidden, HiddenRule, Node, NodeId, Order, Recipe, RecipeId, Scope, Source, Time, Tree};
+use coeval_core::history::{
+    Fill, Gate, Hidden, HiddenRule, Node, NodeId, OnFail, Order, Recipe, RecipeId, Scope, Source, Target, Time, Tree,
+};
 use coeval_core::schema::{Property, Type};
 use coeval_core::table::Table as LookupTable;
 use coeval_plan::table::{Spot, Table};
@@ -49,6 +51,11 @@ pub(crate) trait Values {
         None
     }
 
+    /// Returns whether a node has no value since it could not be computed, as a condition that is never NULL; `None` where that cannot be.
+    fn failed(&self, _node: NodeId) -> Option<String> {
+        None
+    }
+
     /// Returns whether a write computed the node anew; `None` for what it wrote itself. The elements of a list or map that is computed
     /// are new, whatever was there before.
     fn is_new(&self, _node: NodeId) -> Option<String> {
@@ -76,6 +83,35 @@ pub(crate) struct Given(pub(crate) BTreeMap<NodeId, String>);
 impl Values for Given {
     fn value(&self, node: NodeId) -> String {
         self.0.get(&node).cloned().unwrap_or_else(|| "NULL".to_owned())
+    }
+}
+
+/// Values, some of which could not be computed.
+pub(crate) struct Partial<'v> {
+    pub(crate) values: &'v dyn Values,
+    /// When that is so, as conditions that are never NULL.
+    pub(crate) failed: &'v dyn Fn(NodeId) -> Option<String>,
+}
+
+impl Values for Partial<'_> {
+    fn value(&self, node: NodeId) -> String {
+        self.values.value(node)
+    }
+
+    fn shaped(&self, node: NodeId, to: Time) -> Option<String> {
+        self.values.shaped(node, to)
+    }
+
+    fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
+        self.values.before(node, to)
+    }
+
+    fn failed(&self, node: NodeId) -> Option<String> {
+        (self.failed)(node)
+    }
+
+    fn is_new(&self, node: NodeId) -> Option<String> {
+        self.values.is_new(node)
     }
 }
 
@@ -229,8 +265,13 @@ impl Compute<'_, '_> {
         for node in gate.edge.into_iter().chain(gate.born) {
             conditions.push(format!("NOT {}", json::is_object(&values.value(node), self.dialect)));
         }
+        // What could not be computed is not absent.
+        let absent = |node: NodeId| {
+            let absent = self.is_absent(node, order.time, values)?;
+            Some(values.failed(node).map_or_else(|| absent.clone(), |failed| format!("({absent} AND NOT {failed})")))
+        };
         for node in &gate.sources {
-            match self.is_absent(*node, order.time, values) {
+            match absent(*node) {
                 Some(absent) => conditions.push(absent),
                 // What is always there keeps the gate open.
                 None => return None,
@@ -238,7 +279,7 @@ impl Compute<'_, '_> {
         }
         if !hidden.sticky {
             for dep in &hidden.deps {
-                conditions.push(self.is_absent(*dep, order.time, values)?);
+                conditions.push(absent(*dep)?);
             }
         }
         Some(if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") })
@@ -280,9 +321,44 @@ impl Compute<'_, '_> {
                     Some(self.expression(expression, &inputs, &target.property)?.sql)
                 }
             };
-            return Landing { compute: self, target, node }.land(&outcome, fill.as_deref(), &inputs.bound);
+            let landed = Landing { compute: self, target, node }.land(&outcome, fill.as_deref(), &inputs.bound)?;
+            return self.after_failure(recipe, target, node, landed, values);
         }
         Err(local(format!("nothing computes `{}`", self.node(node).key)))
+    }
+
+    /// What a recipe gives where something that it reads could not be computed.
+    fn after_failure(
+        &self,
+        recipe: &Recipe,
+        target: &Target,
+        node: NodeId,
+        landed: Computed,
+        values: &dyn Values,
+    ) -> Result<Computed, Local> {
+        let mut nodes = Vec::new();
+        for source in &recipe.inputs {
+            if let Source::Tree(tree) = source {
+                tree.nodes(&mut nodes);
+            }
+        }
+        let failed: Vec<String> = nodes.into_iter().filter_map(|node| values.failed(node)).collect();
+        if failed.is_empty() {
+            return Ok(landed);
+        }
+        let failed = format!("({})", failed.join(" OR "));
+        if let OnFail::Fallback(value) = &target.on_fail
+            && target.tree.node() == node
+        {
+            let ty = if self.is_json(node) { &Type::Json } else { &target.property.ty };
+            let value = self.constant(value, ty)?;
+            return Ok(Computed { sql: format!("CASE WHEN {failed} THEN {value} ELSE {} END", landed.sql), ..landed });
+        }
+        let own = landed.failed.map(|own| format!(" OR {own}")).unwrap_or_default();
+        Ok(Computed {
+            sql: format!("CASE WHEN {failed} THEN NULL ELSE {} END", landed.sql),
+            failed: Some(format!("({failed}{own})")),
+        })
     }
 
     /// The inputs of a recipe as its function sees them.

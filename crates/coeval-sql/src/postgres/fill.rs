@@ -9,7 +9,7 @@ use coeval_plan::table::{Held, Table, View};
 use super::Names;
 use super::keep::{Kept, is_listed, typed};
 use crate::compute::stored::Writer;
-use crate::compute::{Compute, Given};
+use crate::compute::{Compute, Given, Partial};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::name::ident;
@@ -101,7 +101,14 @@ fn render(
         if blind.0.contains_key(&hidden.node) {
             continue;
         }
-        let done = blind.behind(hidden).map_or_else(|| compute.calc(&order, hidden, &Given(values.clone())), Err);
+        let given = Given(values.clone());
+        let now = |node: NodeId| {
+            let column = |at: &usize| known.contains(at) && table.columns[*at].held == Held::Failed { node };
+            let column = || (0..table.columns.len()).find(column).filter(|_| order.index[node].is_some());
+            failed.get(&node).cloned().or_else(|| Some(format!("t.{} IS TRUE", ident(&table.columns[column()?].name))))
+        };
+        let partial = Partial { values: &given, failed: &now };
+        let done = blind.behind(hidden).map_or_else(|| compute.calc(&order, hidden, &partial), Err);
         let mut computed = match done {
             Ok(computed) => computed,
             Err(local) => {

@@ -21,7 +21,7 @@ pub use refuse::LOCAL;
 use super::Names;
 use super::fill::called;
 use crate::compute::stored::{self, Writer};
-use crate::compute::{Compute, Given, Values, json};
+use crate::compute::{Compute, Given, Partial, Values, json};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::group::{Group, groups};
@@ -297,10 +297,12 @@ impl Part<'_, '_> {
                     if !group.view.marked && column.is_some_and(|column| column.constant.is_some()) {
                         continue;
                     }
-                    let computed = match self.compute.calc(&order, &order.hidden[at], &values) {
-                        Ok(computed) => computed,
-                        Err(local) => return self.cannot(node, &local, &Truth::Always, frame),
-                    };
+                    let known = |node: NodeId| failed.get(&node).cloned();
+                    let computed =
+                        match self.compute.calc(&order, &order.hidden[at], &Partial { values: &values, failed: &known }) {
+                            Ok(computed) => computed,
+                            Err(local) => return self.cannot(node, &local, &Truth::Always, frame),
+                        };
                     self.note(node, &computed.sql, frame);
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
                     failed.extend(computed.failed.map(|failed| (node, failed)));
@@ -409,7 +411,12 @@ impl Part<'_, '_> {
         let order = &self.table().order(group.view);
         let values = After(self, group.view, dirty);
         let touched = dirty.by(hidden);
-        let computed = self.compute.calc(order, hidden, &values)?;
+        let is_hidden = |node: NodeId| order.index[node].is_some();
+        let now = |node: NodeId| match failed.get(&node) {
+            Some(failed) => Some(format!("coalesce({failed}, FALSE)")),
+            None => self.failed_column(node).filter(|_| is_hidden(node)).map(|at| format!("{} IS TRUE", self.column(at, "NEW"))),
+        };
+        let computed = self.compute.calc(order, hidden, &Partial { values: &values, failed: &now })?;
         self.note(node, &computed.sql, frame);
         if !hidden.sticky {
             match &touched {
@@ -431,7 +438,10 @@ impl Part<'_, '_> {
         }
         // A value of its own goes only with the object that it lies in; one that follows goes on following.
         let old = Before(self, group.view);
-        let before = self.compute.calc(order, hidden, &old)?;
+        let was = |node: NodeId| {
+            self.failed_column(node).filter(|_| is_hidden(node)).map(|at| format!("{} IS TRUE", self.column(at, "OLD")))
+        };
+        let before = self.compute.calc(order, hidden, &Partial { values: &old, failed: &was })?;
         let flag = format!("d{node}");
         frame.variables.insert(flag.clone(), "pg_catalog.bool".to_owned());
         let deleted = hidden.gate.as_ref().and_then(|gate| gate.edge).map(|edge| {
@@ -453,13 +463,21 @@ impl Part<'_, '_> {
         }
         let (touched, now) = (touched.sql(), computed.sql);
         let _ = writeln!(out, "    ELSIF ({touched}) THEN\n      {slot} := {now};\n      {flag} := TRUE;\n    END IF;");
+        if let Some(now) = computed.failed {
+            failed.insert(node, format!("CASE WHEN {flag} THEN {now} ELSE {} END", self.failed_before(node)));
+        }
         dirty.0.insert(node, Truth::When(flag));
         Ok(())
     }
 
+    /// The column that says that a node could not be computed.
+    fn failed_column(&self, node: NodeId) -> Option<usize> {
+        (0..self.table().columns.len())
+            .find(|at| self.table().columns[*at].held == Held::Failed { node } && !self.table().is_gone(*at))
+    }
+
     fn failed_before(&self, node: NodeId) -> String {
-        let column = (0..self.table().columns.len())
-            .find(|at| self.table().columns[*at].held == Held::Failed { node } && !self.table().is_gone(*at));
+        let column = self.failed_column(node);
         column.map_or_else(|| "NULL".to_owned(), |column| self.column(column, "OLD"))
     }
 }

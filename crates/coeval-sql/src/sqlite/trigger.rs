@@ -124,6 +124,11 @@ impl Values for At<'_, '_, '_> {
         self.0.value(node, self.1)
     }
 
+    fn failed(&self, node: NodeId) -> Option<String> {
+        let column = self.0.failed_column(node).filter(|_| self.0.order.index[node].is_some())?;
+        Some(format!("({}.{column} IS 1)", self.0.scratch()))
+    }
+
     fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
         let (scratch, side) = (self.0.scratch(), self.0.side());
         let was = |value: String| format!("(SELECT {value} FROM {scratch} AS o WHERE o.{side} = 0)");

@@ -95,10 +95,11 @@ impl<'c> Writer<'c, '_> {
     /// not computed here.
     pub(super) fn refuse_failed(&self, hidden: &Hidden, computed: &Computed, condition: Option<&str>) -> String {
         let says = |node: &NodeId| self.failed_column(*node).map(|column| format!("{}.{column} IS 1", self.scratch()));
-        let mut failed: Vec<String> = hidden.deps.iter().filter_map(says).collect();
-        if self.failed_column(hidden.node).is_none() {
-            failed.extend(computed.failed.clone());
+        if self.failed_column(hidden.node).is_some() {
+            return String::new();
         }
+        let mut failed: Vec<String> = hidden.deps.iter().filter_map(says).collect();
+        failed.extend(computed.failed.clone());
         if failed.is_empty() {
             return String::new();
         }
