@@ -3,7 +3,7 @@
 /// A step on records, in a store without a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordStep<'s> {
-    /// As [`Step::MoveRecords`].
+    /// As [`super::Step::MoveRecords`].
     Move {
         /// The model.
         model: &'s str,
@@ -12,7 +12,7 @@ pub enum RecordStep<'s> {
         /// The version to store them at.
         to: u32,
     },
-    /// As [`Step::ForgetRecords`].
+    /// As [`super::Step::ForgetRecords`].
     Forget {
         /// The model.
         model: &'s str,
