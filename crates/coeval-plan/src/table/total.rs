@@ -2,27 +2,26 @@
 
 use coeval_core::Value;
 use coeval_core::expr::{self, Expr, ExprKind, ExprType};
-use coeval_core::history::{Fill, Function, NodeId, OnFail, Recipe, Scope, Source, land};
+use coeval_core::history::{Fill, Function, NodeId, OnFail, Recipe, Scope, Source, Target, Tree, land};
 use coeval_core::schema::{Property, Type};
 
 /// Returns whether a node can fail to have a value without the write or the run being refused: where versions older than it write,
-/// and, `after` its end, where newer ones do. What follows from a node that can fail can fail itself.
+/// and, `after` its end, where newer ones do. A value that follows from one that can fail can fail itself; objects
+/// and lists say nothing of what is in them.
 pub(super) fn can_fail(scope: &Scope, node: NodeId, after: bool) -> bool {
     let fails = |(recipe, _): &(usize, usize)| {
         let recipe = &scope.recipes[*recipe];
-        let reads = recipe.inputs.iter().filter_map(|input| match input {
-            Source::Tree(tree) => Some(tree),
-            Source::Key => None,
-        });
-        let passed_on = || {
-            reads.clone().any(|tree| {
-                let mut nodes = Vec::new();
-                tree.nodes(&mut nodes);
-                nodes.into_iter().any(|read| can_fail(scope, read, after))
-            })
+        let leaf = |input: &Source| match input {
+            Source::Tree(Tree::Leaf(read)) => Some(*read),
+            Source::Tree(Tree::Object(..)) | Source::Key => None,
         };
         let own = recipe.targets.iter().enumerate().filter(|(_, target)| target.tree.node() == node);
-        if own.clone().any(|(_, target)| !matches!(target.on_fail, OnFail::Fallback(_))) && passed_on() {
+        let goes_on = |target: &Target| matches!(target.tree, Tree::Leaf(_)) && !matches!(target.on_fail, OnFail::Fallback(_));
+        let plain = |node: NodeId| scope.nodes[node].elements.is_none();
+        if plain(node)
+            && own.clone().any(|(_, target)| goes_on(target))
+            && recipe.inputs.iter().filter_map(leaf).any(|read| plain(read) && can_fail(scope, read, after))
+        {
             return true;
         }
         own.filter(|(_, target)| target.on_fail == OnFail::Quarantine).any(|(at, target)| {
