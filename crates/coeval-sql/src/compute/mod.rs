@@ -12,10 +12,11 @@ mod land;
 mod lookup;
 mod outcome;
 pub(crate) mod stored;
+mod values;
 #[cfg(test)]
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use coeval_core::Value;
 use coeval_core::history::{
@@ -34,34 +35,7 @@ use crate::types::{KeyType, column_type, from_json};
 pub(crate) use bound::Bound;
 pub(crate) use land::Landing;
 use outcome::{Failing, Outcome};
-
-/// The values of nodes that something is computed from, as SQL.
-pub(crate) trait Values {
-    /// Returns the value of a node, native or JSON as [`Compute::is_json`] says.
-    fn value(&self, node: NodeId) -> String;
-
-    /// Returns a list or map as it is in the shape of a moment, where that is known and has not to be made of the value.
-    fn shaped(&self, _node: NodeId, _to: Time) -> Option<String> {
-        None
-    }
-
-    /// Returns what a list or map was before it was written, in the shape that [`Values::value`] has and in that of a moment: its
-    /// elements that go on keep what they have in that shape alone.
-    fn before(&self, _node: NodeId, _to: Time) -> Option<(String, String)> {
-        None
-    }
-
-    /// Returns whether a node has no value since it could not be computed, as a condition that is never NULL; `None` where that cannot be.
-    fn failed(&self, _node: NodeId) -> Option<String> {
-        None
-    }
-
-    /// Returns whether a write computed the node anew; `None` for what it wrote itself. The elements of a list or map that is computed
-    /// are new, whatever was there before.
-    fn is_new(&self, _node: NodeId) -> Option<String> {
-        None
-    }
-}
+pub(crate) use values::{Given, Partial, Values};
 
 /// What computations call and read that lies beside the table.
 pub(crate) trait Helpers {
@@ -74,45 +48,6 @@ pub(crate) trait Helpers {
     /// Returns the function that refuses a write in a trigger, given what the database cannot compute; `None` in a dialect without such
     /// functions.
     fn beyond(&self) -> Option<String>;
-}
-
-/// Values given one by one.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Given(pub(crate) BTreeMap<NodeId, String>);
-
-impl Values for Given {
-    fn value(&self, node: NodeId) -> String {
-        self.0.get(&node).cloned().unwrap_or_else(|| "NULL".to_owned())
-    }
-}
-
-/// Values, some of which could not be computed.
-pub(crate) struct Partial<'v> {
-    pub(crate) values: &'v dyn Values,
-    /// When that is so, as conditions that are never NULL.
-    pub(crate) failed: &'v dyn Fn(NodeId) -> Option<String>,
-}
-
-impl Values for Partial<'_> {
-    fn value(&self, node: NodeId) -> String {
-        self.values.value(node)
-    }
-
-    fn shaped(&self, node: NodeId, to: Time) -> Option<String> {
-        self.values.shaped(node, to)
-    }
-
-    fn before(&self, node: NodeId, to: Time) -> Option<(String, String)> {
-        self.values.before(node, to)
-    }
-
-    fn failed(&self, node: NodeId) -> Option<String> {
-        (self.failed)(node)
-    }
-
-    fn is_new(&self, node: NodeId) -> Option<String> {
-        self.values.is_new(node)
-    }
 }
 
 /// What a computation gives.
