@@ -275,13 +275,16 @@ fn killed_again_and_again(shop: &Shop) {
             std::thread::sleep(Duration::from_millis(rand::random_range(0..200)));
             runner.child.kill().unwrap();
         }
-        let code = runner.end().1.status.code();
+        let (events, output) = runner.end();
+        let code = output.status.code();
         match code {
             None => kills += 1,
             Some(0) => (up, reached) = (!up, reached + 1),
             // A rollback that was begun comes to its end before anything else.
             Some(3) => up = !up,
-            Some(_) => panic!("{code:?}"),
+            // A machine that is busy lets so short a lock go stale; the next one carries on what was left.
+            Some(5) if events.iter().any(|event| format!("{event}").contains("lock-lost")) => {}
+            Some(_) => panic!("{code:?}: {events:?} {}", common::text(&output.stderr)),
         }
         let raised: Vec<u32> = (1..=kills).collect();
         if code.is_none() {
@@ -289,7 +292,7 @@ fn killed_again_and_again(shop: &Shop) {
         }
         assert_eq!(shop.wrong(&raised), "0", "after {kills} kills");
     }
-    let end = ["--lock-stale", "0.4", "--wait"];
+    let end = ["--lock-stale", "2", "--wait"];
     while !shop.world.run(&[&["migrate", "--to", "2"], &end[..]].concat(), b"").status.success() {
         done(&shop.world.run(&[&["rollback", "--to", "1"], &end[..]].concat(), b""));
     }
