@@ -7,8 +7,6 @@ use coeval_store::event::Tally;
 use crate::backfill::{archive_key, make};
 use crate::execute::Job;
 use crate::layout::view_up_to;
-use crate::row::Lens;
-use crate::stream::Stream;
 use crate::table::{key, local, text};
 use crate::walk::{Act, KeyColumns, Range, Walk};
 
@@ -56,18 +54,6 @@ impl Act for Keeping {
 
     fn otherwise(&self, range: &Range) -> Option<Vec<String>> {
         Some(vec![self.insert(&self.keep.all, range)])
-    }
-
-    fn stream(&self) -> Option<&Stream<'_>> {
-        None
-    }
-
-    fn why(&self) -> Option<(&Lens<'_>, u32)> {
-        None
-    }
-
-    fn wrong(&self, _: &Range) -> Option<String> {
-        None
     }
 }
 

@@ -130,10 +130,6 @@ impl Act for Filling<'_> {
         self.stream.as_ref()
     }
 
-    fn first(&self) -> Vec<String> {
-        Vec::new()
-    }
-
     fn statements(&self, range: &Range) -> Vec<String> {
         let condition = range.condition(&self.key);
         let mut out = Vec::new();
@@ -149,10 +145,6 @@ impl Act for Filling<'_> {
             ));
         }
         out
-    }
-
-    fn otherwise(&self, _: &Range) -> Option<Vec<String>> {
-        None
     }
 
     fn wrong(&self, range: &Range) -> Option<String> {

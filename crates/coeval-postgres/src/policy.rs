@@ -13,7 +13,6 @@ use crate::execute::Job;
 use crate::layout::Layout;
 use crate::offer::{is_offered, secured};
 use crate::row::Lens;
-use crate::stream::Stream;
 use crate::table::{create_schema, drop_schema, key, newer, unfit};
 use crate::walk::{Act, KeyColumns, Range, Walk};
 
@@ -146,29 +145,9 @@ struct Mending {
 }
 
 impl Act for Mending {
-    fn first(&self) -> Vec<String> {
-        Vec::new()
-    }
-
     fn statements(&self, range: &Range) -> Vec<String> {
         let condition = range.condition(&self.key);
         vec![format!("UPDATE {} AS t SET {} WHERE {condition} AND {}", self.table, self.repair.set, self.repair.broken)]
-    }
-
-    fn otherwise(&self, _: &Range) -> Option<Vec<String>> {
-        None
-    }
-
-    fn stream(&self) -> Option<&Stream<'_>> {
-        None
-    }
-
-    fn why(&self) -> Option<(&Lens<'_>, u32)> {
-        None
-    }
-
-    fn wrong(&self, _: &Range) -> Option<String> {
-        None
     }
 }
 

@@ -64,22 +64,32 @@ impl Range {
 /// What is done with the rows of a batch.
 pub(crate) trait Act: Sync {
     /// What happens before the first batch, in its transaction.
-    fn first(&self) -> Vec<String>;
+    fn first(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The statements for the rows of a range; the rows that the first one counts are those that were written.
     fn statements(&self, range: &Range) -> Vec<String>;
 
     /// The same for a single row where the others failed; `None` where there is nothing else to try.
-    fn otherwise(&self, range: &Range) -> Option<Vec<String>>;
+    fn otherwise(&self, _range: &Range) -> Option<Vec<String>> {
+        None
+    }
 
     /// What the database cannot compute, after the statements; `None` where it can.
-    fn stream(&self) -> Option<&Stream<'_>>;
+    fn stream(&self) -> Option<&Stream<'_>> {
+        None
+    }
 
     /// What a version to come makes of rows: what the core says why it cannot show them. `None` where nothing is converted.
-    fn why(&self) -> Option<(&Lens<'_>, u32)>;
+    fn why(&self) -> Option<(&Lens<'_>, u32)> {
+        None
+    }
 
     /// Asks which rows of a range are in the way although nothing failed: a query for the key's texts, the kind and the reason.
-    fn wrong(&self, range: &Range) -> Option<String>;
+    fn wrong(&self, _range: &Range) -> Option<String> {
+        None
+    }
 }
 
 /// A walk through a table.

@@ -39,16 +39,13 @@ impl Writer<'_, '_> {
                 Err(local) => out.push_str(&self.cannot(hidden.node, local, None)),
             }
         }
-        let (before, all) = self.written();
-        out.push_str(&before);
-        out.push_str(&self.guard(&all)?);
-        let columns = self.column_list(all.iter().map(|(at, _)| *at));
-        let values: Vec<String> = all.into_iter().map(|(_, value)| value).collect();
+        let (refused, columns, values) = self.written()?;
+        out.push_str(&refused);
         let _ = write!(
             out,
             "  INSERT INTO {} ({columns}) SELECT {} FROM {};\n  DELETE FROM {scratch};\n",
             self.names.table(),
-            values.join(", "),
+            values,
             self.rows()
         );
         Ok(out)
@@ -104,15 +101,12 @@ impl Writer<'_, '_> {
         for at in self.computed() {
             out.push_str(&self.recompute(&order.hidden[at]));
         }
-        let (before, all) = self.written();
-        out.push_str(&before);
-        out.push_str(&self.guard(&all)?);
-        let columns = self.column_list(all.iter().map(|(at, _)| *at));
-        let values: Vec<String> = all.into_iter().map(|(_, value)| value).collect();
+        let (refused, columns, values) = self.written()?;
+        out.push_str(&refused);
         let _ = write!(
             out,
             "  UPDATE {table} SET ({columns}) = (SELECT {} FROM {}) WHERE {key};\n  DELETE FROM {scratch};\n",
-            values.join(", "),
+            values,
             self.rows()
         );
         let named = self.table().key().into_iter().filter_map(|at| self.view.entries.iter().find(|(_, column)| *column == at));
@@ -123,12 +117,16 @@ impl Writer<'_, '_> {
         Ok(out)
     }
 
-    /// What the columns become: those that the version shows, then all others; after what refuses to write what has no room.
-    fn written(&mut self) -> (String, Vec<(usize, String)>) {
+    /// What refuses the write, the columns that it sets, and what they become: those that the version shows, then all others.
+    fn written(&mut self) -> Result<(String, String, String), Unfit> {
         let own = self.view.entries.iter().map(|(_, at)| (*at, format!("n.{}", ident(&self.table().columns[*at].name))));
         let own: Vec<(usize, String)> = own.collect();
         let (before, puts) = self.puts();
-        (before, own.into_iter().chain(puts).collect())
+        let all: Vec<(usize, String)> = own.into_iter().chain(puts).collect();
+        let refused = before + &self.guard(&all)?;
+        let columns = self.column_list(all.iter().map(|(at, _)| *at));
+        let values: Vec<String> = all.into_iter().map(|(_, value)| value).collect();
+        Ok((refused, columns, values.join(", ")))
     }
 
     /// Recomputes a hidden node where the write touches it.
