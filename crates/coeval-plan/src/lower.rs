@@ -94,7 +94,7 @@ pub fn lower(
     }
     for at in &computed {
         let column = &table.columns[*at];
-        if column.is_never_null() && !table.columns.iter().any(|other| hides(other, column)) {
+        if column.is_never_null() && table.signs_of(*at).is_empty() {
             steps.push(Step::SetNotNull { model: owned.clone(), column: column.name.clone() });
         }
     }
@@ -158,16 +158,10 @@ pub fn needed(table: &Table<'_>, before: u32) -> BTreeSet<usize> {
             && table.scope().nodes[node].end > floor
         {
             needed.insert(at);
+            needed.extend(table.failed(node));
         }
     }
     needed
-}
-
-fn hides(other: &Column, column: &Column) -> bool {
-    match (other.held, column.held) {
-        (Held::Failed { node: failed }, Held::Shown { node, .. }) => failed == node,
-        (_, _) => false,
-    }
 }
 
 /// Whether a write through a version up to this one computes anything.
@@ -183,7 +177,7 @@ fn spec(column: &Column) -> ColumnSpec {
     let holds = match column.held {
         Held::Shown { .. } => Holds::Value,
         Held::Hidden { .. } => Holds::Hidden,
-        Held::Failed { .. } => Holds::Failure,
+        Held::Failed { .. } | Held::Unfit { .. } => Holds::Failure,
         Held::Id => Holds::Id,
     };
     let default = column.constant.clone().flatten().filter(|value| *value != Value::Null);
@@ -420,12 +414,62 @@ fn is_key(model: &Model, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use coeval_core::history::Release;
     use coeval_core::json;
-    use coeval_core::op::{Context, Rewrites};
+    use coeval_core::op::{Context, Operation, Rewrites};
     use coeval_core::schema::no_shared_types;
     use coeval_core::table::Tables;
 
     use super::*;
+
+    fn history(properties: &str, releases: &[String]) -> History {
+        let parse = |text: &str| json::parse(text.as_bytes()).unwrap();
+        let text = format!(r#"{{"type": "model", "name": "item", "properties": {properties}}}"#);
+        let model = Model::from_value(&parse(&text), &no_shared_types).unwrap();
+        let releases: Vec<Release> = (2..)
+            .zip(releases)
+            .map(|(version, operation)| Release {
+                version,
+                operations: vec![Operation::from_value(&parse(operation)).unwrap()],
+                order: None,
+            })
+            .collect();
+        History::new(1, model, &releases, &Context { tables: &Tables::new(), rewrites: &Rewrites::new() }).unwrap()
+    }
+
+    #[test]
+    fn properties_that_are_split_and_merged_again_and_again_are_laid_out_in_time() {
+        let split = r#"{"transform": {"up": {"first": "split_part(name, ' ', 1)", "last": "split_part(name, ' ', 2)"},
+            "down": {"name": "first || ' ' || last"}, "schemas": {"first": "string", "last": "string"}}}"#;
+        let merge = r#"{"transform": {"up": {"name": "first || ' ' || last"},
+            "down": {"first": "split_part(name, ' ', 1)", "last": "split_part(name, ' ', 2)"}, "schemas": {"name": "string"}}}"#;
+        let releases: Vec<String> = (0..80).map(|nth| if nth % 2 == 0 { split } else { merge }.to_owned()).collect();
+        let history = history(r#"{"name": "string"}"#, &releases);
+        let versions: Vec<u32> = (1..=81).collect();
+        assert!(!lower("item", &history, &versions, None, 81, Ability { knows_writer: false }).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_a_later_version_cannot_convert_changes_no_step_of_an_earlier_one() {
+        let retype = |ty: &str, up: &str, down: &str, on_fail: &str| {
+            let (up, down) = (format!(r#""up": "{up}""#), format!(r#""down": "{down}""#));
+            format!(r#"{{"retype_property": {{"path": "a", "schema": "{ty}", {up}, {down}{on_fail}}}}}"#)
+        };
+        let hides = r#", "on_fail": {"up": "reject", "down": "quarantine"}"#;
+        let releases = [
+            retype("boolean", "a = 'yes'", "case when a then 'yes' else 'no' end", ""),
+            retype("string", "case when a then '1' else '0' end", "cast(a as integer) > 0", hides),
+        ];
+        let ability = Ability { knows_writer: false };
+        let known = history(r#"{"a": "string"}"#, &releases[..1]);
+        let later = history(r#"{"a": "string"}"#, &releases);
+        let steps = lower("item", &known, &[1, 2], Some(1), 2, ability).unwrap();
+        assert_eq!(lower("item", &later, &[1, 2], Some(1), 2, ability).unwrap(), steps);
+        // The version that brings it brings the columns that say so, of what follows from it too.
+        let added = lower("item", &later, &[1, 2, 3], Some(2), 3, ability).unwrap();
+        let failed = added.iter().filter(|step| matches!(step, Step::AddColumn { column, .. } if column.holds == Holds::Failure));
+        assert_eq!(failed.count(), 2);
+    }
 
     #[test]
     fn indexes_whose_columns_read_alike_are_both_made() {

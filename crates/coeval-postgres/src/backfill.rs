@@ -1,6 +1,6 @@
 //! Backfills: new columns of the rows that are there, and what was kept of them when they were dropped.
 
-use coeval_plan::table::{Held, Table};
+use coeval_plan::table::Table;
 use coeval_sql::ident;
 use coeval_sql::postgres::{self, Fill, Names};
 use coeval_store::event::{Event, Tally};
@@ -26,10 +26,19 @@ struct Filling<'l> {
     fill: Option<Fill>,
     /// What the database cannot compute of it.
     stream: Option<Stream<'l>>,
-    /// What brings back what was kept, with the condition on the archive, `a`.
-    restores: Vec<(Fill, String)>,
+    /// What brings back what was kept, oldest first.
+    restores: Vec<Restore>,
     /// Conditions on `t` that say that a row is in the way, with whether it is only hidden, and the reason, as SQL.
     wrong: Vec<(String, bool, String)>,
+}
+
+/// What was kept when only what the versions up to one had stayed.
+struct Restore {
+    fill: Fill,
+    /// The condition that a row of the archive, `a`, is one of `t`.
+    archived: String,
+    /// Whether it sets all columns that are filled.
+    is_whole: bool,
 }
 
 impl<'l> Filling<'l> {
@@ -59,19 +68,21 @@ impl<'l> Filling<'l> {
         let mut restores = Vec::new();
         for base in bases {
             let Some(kept) = view_up_to(table, *base) else { continue };
-            if let Some(fill) = postgres::restore(table, view, &at, kept, names, &keys).map_err(local(job))? {
+            // What older ones brought back is there, as what was kept later belongs to it.
+            let newer: Vec<usize> = at.iter().copied().filter(|column| table.columns[*column].since > *base).collect();
+            if let Some(fill) = postgres::restore(table, view, &newer, kept, names, &keys).map_err(local(job))? {
                 let archived = format!("{} AND a.base = {base}", archived(job.backend.state().deployment(), layout, &key));
                 if let Some(stream) = &mut stream {
                     stream.restore(archived.clone(), &fill);
                 }
-                restores.push((fill, archived));
+                restores.push(Restore { fill, archived, is_whole: newer.len() == at.len() });
             }
         }
         let mut wrong = Vec::new();
         for column in &at {
             let known = &table.columns[*column];
             let name = ident(&known.name);
-            if let Held::Failed { .. } = known.held {
+            if table.is_sign(*column) {
                 let reason = "'a version cannot show it'".to_owned();
                 wrong.push((format!("t.{name} IS TRUE"), true, reason));
             }
@@ -100,7 +111,7 @@ impl<'l> Filling<'l> {
 impl Filling<'_> {
     /// The functions that the computations call.
     fn helpers(&self) -> Vec<String> {
-        let fills = self.fill.iter().chain(self.restores.iter().map(|(fill, _)| fill));
+        let fills = self.fill.iter().chain(self.restores.iter().map(|restore| &restore.fill));
         fills.flat_map(|fill| fill.helpers.iter().cloned()).collect()
     }
 }
@@ -132,13 +143,19 @@ impl Act for Filling<'_> {
 
     fn statements(&self, range: &Range) -> Vec<String> {
         let condition = range.condition(&self.key);
+        let fill = self.fill.as_ref().filter(|fill| !fill.set.is_empty());
+        let restores = || self.restores.iter().filter(|restore| !restore.fill.set.is_empty());
+        // What comes back need not be what would be computed, which may even fail.
+        let apart = restores().filter(|restore| restore.is_whole);
+        let apart = apart.map(|restore| format!(" AND NOT EXISTS (SELECT FROM coeval.archive AS a WHERE {})", restore.archived));
+        let apart: Vec<String> = apart.collect();
         let mut out = Vec::new();
-        out.push(match self.fill.as_ref().filter(|fill| !fill.set.is_empty()) {
-            Some(fill) => format!("UPDATE {} AS t SET {} WHERE {condition}", self.table, fill.set),
-            // Nothing is computed; the rows are counted.
-            None => format!("SELECT FROM {} AS t WHERE {condition}", self.table),
-        });
-        for (fill, archived) in self.restores.iter().filter(|(fill, _)| !fill.set.is_empty()) {
+        if fill.is_none() || !apart.is_empty() {
+            // The rows are counted.
+            out.push(format!("SELECT FROM {} AS t WHERE {condition}", self.table));
+        }
+        out.extend(fill.map(|fill| format!("UPDATE {} AS t SET {} WHERE {condition}{}", self.table, fill.set, apart.concat())));
+        for Restore { fill, archived, .. } in restores() {
             out.push(format!(
                 "UPDATE {} AS t SET {} FROM coeval.archive AS a WHERE {archived} AND {condition}",
                 self.table, fill.set

@@ -118,7 +118,7 @@ impl Direct<'_> {
     /// A row as a document of the version, with all that is kept beside it.
     fn stored(&self, whole: &Whole) -> Result<Stored> {
         let given = BTreeMap::new();
-        let known = Known { values: &whole.values, columns: &self.present, kept: None, given: &given };
+        let known = Known { values: &whole.values, columns: &self.present, kept: None, given: &given, extras: &[] };
         let state = self.wide.table.state(&known, &self.wide.view)?;
         Ok(self.writing.history.sealed(&state, self.writing.shape())?)
     }
@@ -128,6 +128,9 @@ impl Direct<'_> {
         let state = self.writing.history.state(new)?;
         let mut out = BTreeMap::new();
         for at in self.present.iter().filter(|at| self.wide.table.columns[**at].held != Held::Id) {
+            if let Some(reason) = self.wide.table.lost(&state, *at) {
+                return Err(self.writing.lens.refuse(&self.wide.table.columns[*at].name, reason));
+            }
             let value = self.wide.table.held(&state, *at)?;
             out.insert(*at, self.text(*at, value.as_ref())?);
         }

@@ -144,7 +144,7 @@ impl Given {
 fn shown<'v>(table: &Table<'_>, view: &'v View, at: usize, name: &str) -> Option<(&'v str, usize)> {
     let node = |column: usize| match table.columns[column].held {
         Held::Shown { node, .. } => Some(node),
-        Held::Hidden { .. } | Held::Failed { .. } | Held::Id => None,
+        Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => None,
     };
     let follows = |column: usize| {
         let (these, those) = (table.nodes_in(at), table.nodes_in(column));

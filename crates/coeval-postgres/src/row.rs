@@ -122,14 +122,14 @@ impl<'l> Lens<'l> {
 
     /// The property whose value a column says to be missing.
     fn shown_as(&self, failed: usize) -> String {
-        let Held::Failed { node } = self.table.columns[failed].held else { return String::new() };
+        let (Held::Failed { node } | Held::Unfit { node, .. }) = self.table.columns[failed].held else { return String::new() };
         let holds = |at: usize| match self.table.columns[at].held {
             Held::Shown { node: own, time } => {
                 let mut nodes: Vec<NodeId> = Vec::new();
                 self.table.scope().tree(own, time).nodes(&mut nodes);
                 nodes.contains(&node)
             }
-            Held::Hidden { .. } | Held::Failed { .. } | Held::Id => false,
+            Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => false,
         };
         self.view.entries.iter().find(|(_, at)| holds(*at)).map(|(name, _)| name.clone()).unwrap_or_default()
     }

@@ -1,7 +1,6 @@
 //! The statements of steps, for people to read before anything runs.
 
 use coeval_core::schema::Policy;
-use coeval_plan::table::Held;
 use coeval_plan::{Condition, Step};
 use coeval_sql::{Dialect, ident, postgres};
 use coeval_store::{Backend as _, Error, Result};
@@ -155,7 +154,7 @@ pub(crate) async fn remarks(backend: &PostgresBackend, step: &Step) -> Result<Ve
             let one = |streamed: &postgres::Streamed| {
                 format!("streams `{}` through coeval: {}", table.columns[streamed.column].name, streamed.reason)
             };
-            let shown = |streamed: &&postgres::Streamed| !matches!(table.columns[streamed.column].held, Held::Failed { .. });
+            let shown = |streamed: &&postgres::Streamed| !table.is_sign(streamed.column);
             Ok(streamed.iter().filter(shown).map(one).collect())
         }
         Step::RebuildTriggers { to, .. } => {

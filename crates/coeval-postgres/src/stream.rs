@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::history::NodeId;
+use coeval_core::history::{LineageId, NodeId};
 use coeval_core::json;
 use coeval_core::lens::Cell;
 use coeval_core::schema::Type;
-use coeval_plan::table::{Held, Known, Table, View};
+use coeval_core::value::Object;
+use coeval_plan::table::{Known, Table, View};
 use coeval_sql::postgres::{Fill, Streamed};
 use coeval_sql::{Dialect, Unfit, column_type, ident, literal, string, to_json};
 use coeval_store::{Error, Result};
@@ -81,6 +82,7 @@ struct Kept {
     archived: String,
     nodes: Vec<(NodeId, String)>,
     whole: Vec<(usize, String)>,
+    extras: Vec<(LineageId, String)>,
 }
 
 /// The same of one row.
@@ -88,6 +90,7 @@ struct Kept {
 struct Given {
     nodes: BTreeMap<NodeId, Cell>,
     whole: BTreeMap<usize, Value>,
+    extras: Vec<(LineageId, Object)>,
 }
 
 /// Columns that the core computes for rows of a table.
@@ -119,8 +122,9 @@ impl<'l> Stream<'l> {
 
     /// Brings back what was kept, where it belongs to what there is.
     pub(crate) fn restore(&mut self, archived: String, fill: &Fill) {
-        if !fill.kept.is_empty() || !fill.whole.is_empty() {
-            self.kept.push(Kept { archived, nodes: fill.kept.clone(), whole: fill.whole.clone() });
+        if !fill.kept.is_empty() || !fill.whole.is_empty() || !fill.extras.is_empty() {
+            let (nodes, whole, extras) = (fill.kept.clone(), fill.whole.clone(), fill.extras.clone());
+            self.kept.push(Kept { archived, nodes, whole, extras });
         }
     }
 
@@ -137,6 +141,7 @@ impl<'l> Stream<'l> {
         let mut out: BTreeMap<Vec<String>, Given> = BTreeMap::new();
         for kept in &self.kept {
             let asked = kept.nodes.iter().map(|(_, sql)| sql).chain(kept.whole.iter().map(|(_, sql)| sql));
+            let asked = asked.chain(kept.extras.iter().map(|(_, sql)| sql));
             let asked: Vec<String> = asked.map(|sql| format!("({sql})::text")).collect();
             let sql = format!(
                 "SELECT {}, {} FROM {} AS t, coeval.archive AS a WHERE {} AND {condition}",
@@ -155,6 +160,12 @@ impl<'l> Stream<'l> {
                 for (nth, (at, _)) in kept.whole.iter().enumerate() {
                     if let Some(value) = parsed(row.try_get(1 + kept.nodes.len() + nth)?, "coeval.archive")? {
                         given.whole.insert(*at, value);
+                    }
+                }
+                for (nth, (lineage, _)) in kept.extras.iter().enumerate() {
+                    let place = 1 + kept.nodes.len() + kept.whole.len() + nth;
+                    if let Some(Value::Object(object)) = parsed(row.try_get(place)?, "coeval.archive")? {
+                        given.extras.push((*lineage, object));
                     }
                 }
             }
@@ -196,17 +207,12 @@ impl<'l> Stream<'l> {
 
     /// The new values of a row's columns; `None` where they are as they should be, the inner error where there are none.
     fn computed(&self, values: &[Option<Value>], given: &Given) -> Result<std::result::Result<Option<Vec<String>>, String>> {
-        let known = Known { values, columns: &self.known, kept: None, given: &given.nodes };
+        let known = Known { values, columns: &self.known, kept: None, given: &given.nodes, extras: &given.extras };
         let state = self.table.state(&known, &self.view).map_err(Error::Refused)?;
         let (mut new, mut changed) = (Vec::new(), false);
         for at in &self.columns {
-            for node in self.table.nodes_in(*at) {
-                let Cell::Bad(reason) = &state.cells[node] else { continue };
-                let hides = self.table.columns.iter().any(|column| column.held == Held::Failed { node });
-                if !hides {
-                    let name = self.table.scope().nodes[node].key.split('@').next().unwrap_or_default();
-                    return Ok(Err(format!("{name}: {reason}")));
-                }
+            if let Some(reason) = self.table.lost(&state, *at).filter(|_| !given.whole.contains_key(at)) {
+                return Ok(Err(reason));
             }
             let value = match given.whole.get(at) {
                 Some(value) => Some(value.clone()),

@@ -314,7 +314,7 @@ pub(crate) fn key(table: &Table<'_>, layout: &Layout<'_>) -> Vec<(String, String
         let column = &table.columns[at];
         let ty = match column.held {
             Held::Hidden { .. } => "pg_catalog.jsonb".to_owned(),
-            Held::Shown { .. } | Held::Failed { .. } | Held::Id => {
+            Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => {
                 coeval_sql::column_type(&column.property.ty, &keys, Dialect::Postgres)
             }
         };

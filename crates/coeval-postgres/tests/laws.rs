@@ -96,18 +96,20 @@ fn scenario(seed: u64, aim: Aim) -> Scenario {
     scenario
 }
 
-/// Which chains are tried: so many, or those of `COEVAL_CHAINS`, `NUMBER` or `FIRST..END`.
-fn seeds(chains: u64) -> std::ops::Range<u64> {
-    let Ok(wanted) = std::env::var("COEVAL_CHAINS") else { return 0..chains };
+/// Which chains are tried: so many, and those that once failed, or those of `COEVAL_CHAINS`, `NUMBER` or `FIRST..END`.
+fn seeds(aim: Aim, chains: u64) -> Vec<u64> {
+    let Ok(wanted) = std::env::var("COEVAL_CHAINS") else {
+        return (0..chains).chain(aim.once_failed().iter().copied().filter(|seed| *seed >= chains)).collect();
+    };
     let (first, end) = wanted.split_once("..").unwrap_or(("0", &wanted));
-    first.parse().expect("a number")..end.parse().expect("a number")
+    (first.parse().expect("a number")..end.parse().expect("a number")).collect()
 }
 
 async fn hold(aim: Aim, chains: u64, least: u64) {
     let database = open_with(&fresh().await, &[]).unwrap();
     let (mut ran, mut events, mut reads, mut unfits) = (0, 0, 0, BTreeMap::new());
     let mut failed = Vec::new();
-    for seed in seeds(chains) {
+    for seed in seeds(aim, chains) {
         match replay(&database, seed, &scenario(seed, aim), &mut unfits).await {
             Ok(None) => {}
             Ok(Some((did, read))) => (ran, events, reads) = (ran + 1, events + did, reads + read),
@@ -116,7 +118,14 @@ async fn hold(aim: Aim, chains: u64, least: u64) {
     }
     failed.sort_by_key(String::len);
     let count = failed.len();
-    assert!(failed.is_empty(), "{count} of {} failed, for example\n{}", ran + count as u64, failed[..count.min(8)].join("\n\n"));
+    let which: Vec<&str> = failed.iter().filter_map(|failure| failure.split(',').next()).collect();
+    assert!(
+        failed.is_empty(),
+        "{count} of {} failed, {}, for example\n{}",
+        ran + count as u64,
+        which.join(", "),
+        failed[..count.min(8)].join("\n\n")
+    );
     assert!(
         ran >= least && events > ran && reads > ran,
         "only {ran} of {chains} ran, {events} events, {reads} reads; not {unfits:?}"

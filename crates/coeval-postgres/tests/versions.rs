@@ -78,3 +78,99 @@ async fn a_value_that_is_missing_is_named_as_its_own_version_knows_it() {
         assert_eq!(said.message(), message, "{sql}");
     }
 }
+
+/// 2 adds an object, for which old records have the same; 4 changes what is in it.
+const FITTED: Versions<'static> = (
+    r#"{"type": "model", "name": "part", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}}}"#,
+    &[
+        (
+            2,
+            &[
+                r#"{"add_property": {"path": "size", "schema": {"type": "object", "properties": {"width": {"type": "string", "default": "1"},
+                "unit": "string"}}, "value": "{'width': '7'}"}}"#,
+            ],
+        ),
+        (3, &[r#"{"add_property": {"path": "note", "schema": "string"}}"#]),
+        (
+            4,
+            &[r#"{"retype_property": {"path": "size.width", "schema": "integer", "up": "cast(size.width as integer)",
+                "down": "cast(size.width as string)"}}"#],
+        ),
+    ],
+);
+
+/// What a record begins with at a version becomes something to compute, which it was not for those that are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_changes_an_object_leaves_alone_who_wrote_it_before() {
+    for way in [&[2, 3, 4][..], &[3, 4], &[4], &[2, 4], &[4, 3, 4], &[4, 2, 3, 4]] {
+        let url = fresh().await;
+        let backend = open(&url, &[FITTED], 4);
+        let client = session(&url).await;
+        let mut at = 0;
+        for version in way {
+            if *version < at {
+                rollback(&backend, *version).await;
+            } else {
+                migrate(&backend, *version).await;
+            }
+            at = *version;
+            for writer in 1..=at {
+                ask(&client, &format!("INSERT INTO shop_v{writer}.part (id) VALUES ({})", 100 * at + writer)).await;
+                if writer > 1 {
+                    let width = if writer == 4 { "3" } else { "\"3\"" };
+                    ask(
+                        &client,
+                        &format!(
+                            r#"INSERT INTO shop_v{writer}.part (id, size) VALUES ({}, '{{"width": {width}}}')"#,
+                            100 * at + 10 + writer
+                        ),
+                    )
+                    .await;
+                }
+            }
+            for reader in 2..=at {
+                let sql = format!("SELECT id, size ->> 'width' FROM shop_v{reader}.part WHERE id / 100 = {at} ORDER BY id");
+                let mut wanted = vec![format!("{}|7", 100 * at + 1)];
+                wanted.extend((2..=at).map(|writer| format!("{}|∅", 100 * at + writer)));
+                wanted.extend((2..=at).map(|writer| format!("{}|3", 100 * at + 10 + writer)));
+                assert_eq!(ask(&client, &sql).await, wanted.join("\n"), "{way:?}, at {at}, read by {reader}");
+            }
+            ask(&client, "DELETE FROM shop_v1.part").await;
+        }
+    }
+}
+
+/// 2 and 3 each add what follows from what was there.
+const FOLLOWING: Versions<'static> = (
+    r#"{"type": "model", "name": "part", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "a": "string"}}"#,
+    &[
+        (2, &[r#"{"add_property": {"path": "b", "schema": "string", "value": "a || 'b'"}}"#]),
+        (3, &[r#"{"add_property": {"path": "c", "schema": "string", "value": "b || 'c'"}}"#]),
+    ],
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_several_rollbacks_kept_comes_back_at_once() {
+    let url = fresh().await;
+    let backend = open(&url, &[FOLLOWING], 3);
+    migrate(&backend, 3).await;
+    let client = session(&url).await;
+    ask(
+        &client,
+        "INSERT INTO shop_v3.part VALUES (1, 'a', 'B', 'C'), (2, 'a', 'B', 'Bc'), (3, 'a', 'ab', 'C'), (4, 'a', 'ab', 'abc')",
+    )
+    .await;
+    let all = "1|a|B|C\n2|a|B|Bc\n3|a|ab|C\n4|a|ab|abc";
+    for way in [&[2, 1, 3][..], &[1, 3], &[2, 3], &[2, 1, 2, 3], &[1, 2, 1, 3]] {
+        let mut at = 3;
+        for version in way {
+            if *version < at {
+                rollback(&backend, *version).await;
+            } else {
+                migrate(&backend, *version).await;
+            }
+            at = *version;
+        }
+        assert_eq!(ask(&client, "SELECT * FROM shop_v3.part ORDER BY id").await, all, "{way:?}");
+    }
+}

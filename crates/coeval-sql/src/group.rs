@@ -26,7 +26,7 @@ pub(crate) fn groups<'t>(table: &'t Table<'_>, cluster: &Cluster, live: &[u32]) 
             .map(|(_, column)| *column)
             .filter(|column| match table.columns[*column].held {
                 Held::Shown { node, .. } => cluster.nodes.contains(&node),
-                Held::Hidden { .. } | Held::Failed { .. } | Held::Id => false,
+                Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => false,
             })
             .collect();
         let same = |group: &Group<'_>| group.columns.iter().collect::<BTreeSet<_>>() == columns.iter().collect::<BTreeSet<_>>();

@@ -37,6 +37,15 @@ pub fn body(text: &str) -> String {
     format!("{mark}{text}{mark}")
 }
 
+/// Returns the language of a function in PL/pgSQL, and its body.
+///
+/// Where the server plans an expression for the values that variables have, it computes all of it beforehand that follows from them,
+/// the branches of a CASE as well that are not taken; and these may fail. It does so where there is a subselect.
+pub(crate) fn plpgsql(text: &str) -> String {
+    let plan = if text.contains("(SELECT") { " SET plan_cache_mode TO force_generic_plan" } else { "" };
+    format!("LANGUAGE plpgsql{plan} AS {}", body(text))
+}
+
 /// Returns what stands in the body at the end of a statement, made with [`body`].
 pub fn body_of(statement: &str) -> Option<&str> {
     let mark = &statement[statement.strip_suffix('$')?.rfind('$')?..];

@@ -90,15 +90,15 @@ pub(crate) fn keep(
         let failed = layout.table.columns.iter().position(|column| column.held == Held::Failed { node });
         layout.table.homes(node).iter().any(|spot| stays(spot.column)) || failed.is_some_and(stays)
     };
-    // What is not declared in an object lies in the columns that hold the object, in whatever shape.
-    let object_stays = |key: &str| {
-        let lineage = node_of(key).and_then(|node| scope.nodes[node].lineage);
-        let of = |node: &usize| scope.nodes[*node].lineage == lineage;
-        let mut homes = (0..scope.nodes.len()).filter(of).flat_map(|node| layout.table.homes(node));
-        key.is_empty() || homes.any(|spot| stays(spot.column))
-    };
-    sealed.keep.extras.retain(|(key, _)| !object_stays(key));
-    sealed.keep.apart.retain(|(key, _)| !object_stays(key));
+    // What is not declared in an object lies in the columns that hold the object, but for names that they declare.
+    for extras in [&mut sealed.keep.extras, &mut sealed.keep.apart] {
+        for (key, object) in extras.iter_mut() {
+            let lineage = node_of(key).and_then(|node| scope.nodes[node].lineage);
+            let is_lost = |name: &str| lineage.is_some_and(|lineage| !layout.table.holds_undeclared(lineage, name, stays));
+            *object = object.iter().filter(|(name, _)| is_lost(name.as_str())).cloned().collect();
+        }
+        extras.retain(|(_, object)| !object.is_empty());
+    }
     without_layouts(&mut sealed.keep);
     // What a column holds is kept beside the rest: when it is all looked at again, it tells what changed in between. That a version
     // which stays cannot show a value is a part of what the others belong to.

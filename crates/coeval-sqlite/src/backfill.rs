@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use coeval_core::lens::{Cell, State};
+use coeval_core::lens::State;
 use coeval_plan::table::Held;
 use coeval_sql::ident;
 use coeval_store::event::{Event, Failure, Tally};
@@ -102,15 +102,11 @@ fn computed(
     let state = row::state(layout, row, &known, about.from, kept)?;
     let mut failures: Vec<Failure> = Vec::new();
     for at in new {
-        let Held::Shown { node, time } = layout.table.columns[*at].held else { continue };
-        let (mut nodes, told) = (Vec::new(), failures.len());
-        layout.table.scope().tree(node, time).nodes(&mut nodes);
-        for node in nodes {
-            let Cell::Bad(reason) = &state.cells[node] else { continue };
-            let hides = layout.table.columns.iter().any(|column| column.held == Held::Failed { node });
-            let name = layout.table.scope().nodes[node].key.split('@').next().unwrap_or_default();
-            let kind = if hides { "quarantined" } else { "rejected" };
-            failures.push(failure(layout, row, kind, format!("{name}: {reason}")));
+        let Held::Shown { .. } = layout.table.columns[*at].held else { continue };
+        let told = failures.len();
+        for (sign, reason) in layout.table.missing(&state, *at) {
+            let kind = if sign.is_some() { "quarantined" } else { "rejected" };
+            failures.push(failure(layout, row, kind, reason));
         }
         // A value that no column can hold, where it was not told that there is none.
         let rejected = failures[told..].iter().any(|failure| failure.kind == "rejected");

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use coeval_core::schema::Policy;
-use coeval_plan::table::Held;
 use coeval_sql::ident;
 use coeval_sql::sqlite::{Reference, TableText};
 use coeval_store::catalog::ModelEntry;
@@ -335,9 +334,9 @@ pub(crate) fn is_never_null(column: &coeval_plan::ColumnSpec) -> bool {
 
 /// Whether a row is hidden rather than refused where a column has no value: one of others says that there is none.
 pub(crate) fn is_hiding<'o>(layout: &Layout<'_>, column: &str, mut others: impl Iterator<Item = &'o str>) -> bool {
-    let held = |name: &str| layout.table.columns.iter().find(|column| column.name == name).map(|column| column.held);
-    let Some(Held::Shown { node, .. }) = held(column) else { return false };
-    others.any(|other| held(other) == Some(Held::Failed { node }))
+    let at = |name: &str| layout.table.columns.iter().position(|column| column.name == name);
+    let signs = at(column).map(|at| layout.table.signs_of(at)).unwrap_or_default();
+    others.any(|other| at(other).is_some_and(|at| signs.contains(&at)))
 }
 
 fn not_null(table: &mut TableText, column: &str, value: bool) {

@@ -249,7 +249,7 @@ impl Writing<'_> {
         for at in &self.present {
             values.push(match layout.table.columns[*at].held {
                 Held::Id => literals.first().cloned().unwrap_or_default(),
-                Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } => {
+                Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } => {
                     row::column_of(layout, &state, *at).map_err(refused)?
                 }
             });

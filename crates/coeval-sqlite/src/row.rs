@@ -120,7 +120,7 @@ pub(crate) fn encode(value: Option<&Value>, column: &Column) -> Result<String> {
     let ty = match column.held {
         Held::Hidden { .. } => &Type::Json,
         Held::Shown { .. } if column.is_json() => &Type::Json,
-        Held::Shown { .. } | Held::Failed { .. } | Held::Id => &column.property.ty,
+        Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => &column.property.ty,
     };
     if *ty == Type::Json && *value == Value::Null {
         // As JSON, which is another thing than no value.
@@ -179,7 +179,7 @@ pub(crate) fn hidden(layout: &Layout<'_>, row: &Row, version: u32) -> Result<Opt
         return condition::hidden(layout, &row.values, version);
     }
     Ok(failed.map(|at| match layout.table.columns[*at].held {
-        Held::Failed { node } => {
+        Held::Failed { node } | Held::Unfit { node, .. } => {
             let name = layout.table.scope().nodes[node].key.split('@').next().unwrap_or_default();
             format!("a conversion failed when `{name}` was computed")
         }
@@ -200,7 +200,7 @@ pub(crate) fn state(
     kept: Option<&Value>,
 ) -> Result<State> {
     let given = BTreeMap::new();
-    let known = Known { values: &row.values, columns: known, kept, given: &given };
+    let known = Known { values: &row.values, columns: known, kept, given: &given, extras: &[] };
     Ok(layout.table.state(&known, layout.view(version)?)?)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coeval_core::history::{Gate, NodeId, Scope, Time};
+use coeval_core::history::{Gate, Hidden, NodeId, Scope, Time};
 
 use super::constant::Constants;
 use super::face::Face;
@@ -33,22 +33,26 @@ impl Cluster {
 }
 
 /// Returns for each moment the nodes that are hidden and have to be computed: all but those that begin with a constant, the same
-/// for every version that hides them.
-pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> BTreeMap<Time, BTreeSet<NodeId>> {
+/// for every version that hides them. With each the number of the version from which on that is so.
+pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> BTreeMap<Time, BTreeMap<NodeId, usize>> {
     let mut constants = Constants::new(scope, faces);
     let mut first = BTreeMap::new();
     let mut out = BTreeMap::new();
-    for face in faces {
+    let newest = faces.last().map_or(0, |face| face.time);
+    for (at, face) in faces.iter().enumerate() {
         let order = scope.order(face.time);
-        let nodes = order.hidden.iter().filter(|hidden| {
+        let mut since = |hidden: &Hidden| {
             // An object that begins with a constant begins with all that is in it.
             let top = top(scope, hidden.node);
-            match constants.of(&order, top) {
-                Some(value) => *first.entry(top).or_insert_with(|| value.clone()) != value,
-                None => true,
+            match constants.of(&order, top, at) {
+                Some(value) if *first.entry(top).or_insert_with(|| value.clone()) == value => constants.end(&order, top, at),
+                Some(_) | None => Some(at),
             }
-        });
-        out.entry(face.time).or_insert_with(|| nodes.map(|hidden| hidden.node).collect());
+        };
+        // What versions to come bring is none of theirs.
+        let known = order.hidden.iter().filter(|hidden| scope.nodes[hidden.node].born <= newest);
+        let nodes = known.filter_map(|hidden| Some((hidden.node, since(hidden)?)));
+        out.entry(face.time).or_insert_with(|| nodes.collect());
     }
     out
 }
@@ -74,7 +78,7 @@ pub(super) fn clusters(scope: &Scope, faces: &[Face<'_>]) -> Vec<Cluster> {
     let mut active = BTreeSet::new();
     for face in faces {
         let order = scope.order(face.time);
-        for hidden in order.hidden.iter().filter(|hidden| computed[&face.time].contains(&hidden.node)) {
+        for hidden in order.hidden.iter().filter(|hidden| computed[&face.time].contains_key(&hidden.node)) {
             active.insert(hidden.node);
             for dep in hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)) {
                 union.join(hidden.node, dep);
@@ -106,12 +110,14 @@ pub(super) fn clusters(scope: &Scope, faces: &[Face<'_>]) -> Vec<Cluster> {
 pub(super) fn marks(scope: &Scope, faces: &[Face<'_>]) -> Vec<bool> {
     let computed = computed(scope, faces);
     let mut shown: BTreeSet<NodeId> = BTreeSet::new();
-    let mut hidden = BTreeSet::new();
+    let (mut hidden, mut later) = (BTreeSet::new(), BTreeSet::new());
     let mut shapes: BTreeMap<NodeId, &str> = BTreeMap::new();
     let mut marked = false;
     let mut marks = Vec::new();
-    for face in faces {
-        hidden.extend(&computed[&face.time]);
+    for (at, face) in faces.iter().enumerate() {
+        later.extend(computed[&face.time].iter().map(|(node, since)| (*since, *node)));
+        let others = later.split_off(&(at + 1, 0));
+        hidden.extend(std::mem::replace(&mut later, others).into_iter().map(|(_, node)| node));
         for entry in &face.entries {
             shown.extend(&entry.nodes);
             for node in &entry.nodes {

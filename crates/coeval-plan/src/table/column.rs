@@ -10,7 +10,8 @@ use super::cluster::{Cluster, computed};
 use super::constant::Constants;
 use super::face::{Face, FaceEntry, is_json};
 use super::name::Names;
-use super::total::can_fail;
+use super::sign::need;
+use super::total::Failures;
 use super::{Ability, ID, View};
 
 /// A column.
@@ -52,6 +53,14 @@ pub enum Held {
         /// The node.
         node: NodeId,
     },
+    /// Whether what versions of a moment need of a node does not fit, though it did not fail itself, so that they cannot show the row: an
+    /// element of a list or map could not be computed, or it is missing, or has a value, in an object that has another one elsewhere.
+    Unfit {
+        /// The node.
+        node: NodeId,
+        /// The moment.
+        time: Time,
+    },
     /// The key of a model that declares none.
     Id,
 }
@@ -61,7 +70,7 @@ impl Column {
     pub fn is_json(&self) -> bool {
         match self.held {
             Held::Hidden { .. } => true,
-            Held::Shown { .. } | Held::Failed { .. } | Held::Id => is_json(&self.property.ty),
+            Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => is_json(&self.property.ty),
         }
     }
 
@@ -72,6 +81,9 @@ impl Column {
     }
 }
 
+/// What a column says to have failed: a node, or what moments need of it.
+type Failing = (NodeId, Option<(Option<String>, Option<NodeId>)>);
+
 /// Gathers columns in the order of versions.
 #[derive(Debug)]
 pub(super) struct Columns<'h> {
@@ -80,7 +92,7 @@ pub(super) struct Columns<'h> {
     all: Vec<Column>,
     /// By signature and writers.
     known: BTreeMap<(String, BTreeSet<NodeId>), usize>,
-    failed: BTreeMap<NodeId, usize>,
+    failed: BTreeMap<Failing, usize>,
     writers: Vec<BTreeMap<NodeId, BTreeSet<NodeId>>>,
 }
 
@@ -97,15 +109,16 @@ impl<'h> Columns<'h> {
             names.reserve(own);
         }
         let mut all = Self { history, names, all: Vec::new(), known: BTreeMap::new(), failed: BTreeMap::new(), writers };
+        let mut failures = Failures::before(history.scope());
         for (at, face) in faces.iter().enumerate() {
             if at == 0 && face.key.is_empty() && !face.entries.iter().any(|entry| entry.name == ID) {
                 all.id(face.version);
             }
             for entry in &face.entries {
-                all.take(at, face, entry);
+                all.take(at, face, entry, &mut failures);
             }
+            all.hidden(faces, at, clusters, &mut failures);
             all.ended(&faces[..at], face);
-            all.hidden(faces, at, clusters);
         }
         all
     }
@@ -122,13 +135,12 @@ impl<'h> Columns<'h> {
         (entry.signature.clone(), writers.copied().collect())
     }
 
-    fn take(&mut self, at: usize, face: &Face<'_>, entry: &FaceEntry<'_>) {
+    fn take(&mut self, at: usize, face: &Face<'_>, entry: &FaceEntry<'_>, failures: &mut Failures<'_>) {
         let key = self.key_of(at, face, entry);
         if self.known.contains_key(&key) {
             return;
         }
         self.known.insert(key, self.all.len());
-        let scope = self.history.scope();
         let node = entry.node;
         self.all.push(Column {
             name: self.names.give(entry.name, face.version),
@@ -138,33 +150,50 @@ impl<'h> Columns<'h> {
             constant: None,
             key: face.key.iter().any(|name| name == entry.name),
         });
+        self.failing(failures, face, entry, face.version);
+    }
+
+    /// Gives what can fail of an entry, as a version shows it, columns that say so.
+    fn failing(&mut self, failures: &mut Failures<'_>, face: &Face<'_>, entry: &FaceEntry<'_>, since: u32) {
         for node in &entry.nodes {
-            if can_fail(scope, *node, false) {
-                self.fail(*node, entry.name, face.version);
+            if failures.can_fail(*node) {
+                self.fail((*node, None), Held::Failed { node: *node }, entry.name, since);
+            }
+            if failures.can_be_unfit(*node, face.time) || failures.can_be_misplaced(*node, face.time) {
+                let need = need(self.history.scope(), *node, face.time);
+                self.fail((*node, Some(need)), Held::Unfit { node: *node, time: face.time }, entry.name, since);
             }
         }
     }
 
     /// Gives the nodes that a version hides which can then fail to have a value, a column that says so: from that version on.
     fn ended(&mut self, before: &[Face<'_>], face: &Face<'_>) {
-        let scope = self.history.scope();
-        for entry in before.iter().flat_map(|face| &face.entries) {
-            for node in &entry.nodes {
-                if scope.nodes[*node].end <= face.time && can_fail(scope, *node, true) {
-                    self.fail(*node, entry.name, face.version);
-                }
+        let mut failures = Failures::after(self.history.scope(), face.time);
+        for older in before {
+            for entry in &older.entries {
+                self.failing(&mut failures, older, entry, face.version);
+            }
+        }
+        // Others follow from what no version shows.
+        let hidden = self.all.iter().filter_map(|column| match column.held {
+            Held::Hidden { node } => Some((node, column.name.clone())),
+            Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => None,
+        });
+        for (node, name) in hidden.collect::<Vec<_>>() {
+            if failures.can_fail(node) {
+                self.fail((node, None), Held::Failed { node }, &name, face.version);
             }
         }
     }
 
-    fn fail(&mut self, node: NodeId, name: &str, since: u32) {
-        if self.failed.contains_key(&node) {
+    fn fail(&mut self, failing: Failing, held: Held, name: &str, since: u32) {
+        if self.failed.contains_key(&failing) {
             return;
         }
-        self.failed.insert(node, self.all.len());
+        self.failed.insert(failing, self.all.len());
         self.all.push(Column {
             name: self.names.give(&format!("{name}_failed"), since),
-            held: Held::Failed { node },
+            held,
             property: Property::new(Type::Boolean),
             since,
             constant: Some(None),
@@ -173,7 +202,7 @@ impl<'h> Columns<'h> {
     }
 
     /// Gives the nodes that no version shows, and that ended since the last version, columns of their own.
-    fn hidden(&mut self, faces: &[Face<'_>], at: usize, clusters: &[Cluster]) {
+    fn hidden(&mut self, faces: &[Face<'_>], at: usize, clusters: &[Cluster], failures: &mut Failures<'_>) {
         let scope = self.history.scope();
         let (from, to) = (at.checked_sub(1).map_or(0, |before| faces[before].time), faces[at].time);
         for (id, node) in scope.nodes.iter().enumerate() {
@@ -185,6 +214,9 @@ impl<'h> Columns<'h> {
                 let name = self.names.give(&wanted, faces[at].version);
                 let since = faces[at].version;
                 self.all.push(Column { name, held, property, since, constant: None, key: false });
+                if failures.can_fail(id) {
+                    self.fail((id, None), Held::Failed { node: id }, &wanted, since);
+                }
             }
         }
     }
@@ -199,8 +231,10 @@ impl<'h> Columns<'h> {
                 let key = self.key_of(at, face, entry);
                 entries.push((entry.name.to_owned(), self.known[&key]));
             }
-            let hiding = face.entries.iter().flat_map(|entry| &entry.nodes).filter_map(|node| self.failed.get(node));
-            let hiding = hiding.copied().collect();
+            let failing = face.entries.iter().flat_map(|entry| &entry.nodes);
+            let failing =
+                failing.flat_map(|node| [None, Some(need(self.history.scope(), *node, face.time))].map(|need| (*node, need)));
+            let hiding = failing.filter_map(|failing| self.failed.get(&failing).copied()).collect();
             let name = face.model.to_owned();
             View { version: face.version, time: face.time, name, entries, hiding, marked: marks[at] }
         };
@@ -212,9 +246,10 @@ impl<'h> Columns<'h> {
         let mut constants = Constants::new(scope, faces);
         for column in &mut self.all {
             let Held::Shown { node, .. } = column.held else { continue };
-            let hides = |face: &&Face<'_>| !face.entries.iter().any(|entry| entry.node == node);
-            let value = faces.iter().find(hides).and_then(|face| constants.of(&scope.order(face.time), node));
-            column.constant = value;
+            let hides = |face: &Face<'_>| !face.entries.iter().any(|entry| entry.node == node);
+            let brought = faces.iter().position(|face| face.version == column.since).unwrap_or_default();
+            let hiding = faces.iter().position(hides);
+            column.constant = hiding.and_then(|hiding| constants.of(&scope.order(faces[hiding].time), node, hiding.max(brought)));
         }
     }
 
@@ -266,7 +301,7 @@ fn writers(scope: &Scope, faces: &[Face<'_>], clusters: &[Cluster]) -> Vec<BTree
                     .flat_map(|dep| reached.get(dep).cloned().unwrap_or_else(|| BTreeSet::from([*dep])))
                     .collect(),
             };
-            if computed[&face.time].contains(&hidden.node) {
+            if computed[&face.time].contains_key(&hidden.node) {
                 for dep in from.iter().filter(|dep| shown[at].contains(dep)) {
                     follow.entry(*dep).or_default().insert(hidden.node);
                 }

@@ -25,7 +25,7 @@ impl Table<'_> {
                 .filter(|at| !self.is_gone(*at))
                 .filter(|at| match self.columns[*at].held {
                     Held::Shown { node, .. } | Held::Hidden { node } => cluster.nodes.contains(&node),
-                    Held::Failed { .. } | Held::Id => false,
+                    Held::Failed { .. } | Held::Unfit { .. } | Held::Id => false,
                 })
                 .collect();
             let mut sides: Vec<(BTreeSet<usize>, Cost)> = Vec::new();

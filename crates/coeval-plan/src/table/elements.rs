@@ -6,25 +6,36 @@ use coeval_core::history::{Gate, NodeId, Order, Scope, Time};
 use coeval_core::lens::{Cell, Elements, State, recomputed, rendered};
 use coeval_core::value::Value;
 
-/// The elements of a list or map: as `own` has them for a version of the moment `base` that shows them, and as columns tell them in
-/// the shapes of other moments. Where `base` is `None`, the version does not show them, and the columns tell which there are.
-pub(super) fn merged(scope: &Scope, node: NodeId, base: Option<Time>, own: Cell, told: Vec<(Time, Cell)>) -> Cell {
+/// A list or map, or an element, as a column tells it in the shape of a moment.
+#[derive(Debug, Clone)]
+pub(super) struct Told<T = Cell> {
+    pub(super) time: Time,
+    pub(super) cell: T,
+    /// Whether something could not be computed of it: what is absent then may be that.
+    pub(super) partial: bool,
+}
+
+/// The elements of a list or map: as `own` has them for a version of the moment `base` that shows them, partial or not, and as columns
+/// tell them in the shapes of other moments. Where `base` is `None`, the version does not show them, and the columns tell which there
+/// are.
+pub(super) fn merged(scope: &Scope, node: NodeId, base: Option<(Time, bool)>, own: Cell, told: Vec<Told>) -> Cell {
     let mut told = told.into_iter();
     let (base, mut own) = match base {
         Some(base) => (base, own),
         None => match told.next() {
-            Some((base, first)) => (base, continued(scope, node, base, own, first)),
+            Some(first) => ((first.time, first.partial), continued(scope, node, first.time, own, first.cell)),
             None => return own,
         },
     };
     let Some(within) = &scope.nodes[node].elements else { return own };
-    let told: Vec<(Time, Cell)> = told.collect();
+    let told: Vec<Told> = told.collect();
+    let of = |told: &Told, state: &State| Told { time: told.time, cell: state.clone(), partial: told.partial };
     match &mut own {
         Cell::Elements(Elements::List(items)) => {
             let count = items.len();
             for (at, item) in items.iter_mut().enumerate() {
-                let same = |(time, cell): &'_ (Time, Cell)| match cell {
-                    Cell::Elements(Elements::List(items)) if items.len() == count => Some((*time, items[at].clone())),
+                let same = |told: &Told| match &told.cell {
+                    Cell::Elements(Elements::List(items)) if items.len() == count => Some(of(told, &items[at])),
                     Cell::Elements(_) | Cell::Absent | Cell::Bad(_) | Cell::Value(_) => None,
                 };
                 let number = i64::try_from(at).unwrap_or(i64::MAX).saturating_add(1);
@@ -33,9 +44,9 @@ pub(super) fn merged(scope: &Scope, node: NodeId, base: Option<Time>, own: Cell,
         }
         Cell::Elements(Elements::Map(values)) => {
             for (key, value) in values {
-                let same = |(time, cell): &'_ (Time, Cell)| match cell {
+                let same = |told: &Told| match &told.cell {
                     Cell::Elements(Elements::Map(values)) => {
-                        values.iter().find(|(known, _)| known == key).map(|(_, value)| (*time, value.clone()))
+                        values.iter().find(|(known, _)| known == key).map(|(_, value)| of(told, value))
                     }
                     Cell::Elements(_) | Cell::Absent | Cell::Bad(_) | Cell::Value(_) => None,
                 };
@@ -87,25 +98,35 @@ fn continued(scope: &Scope, node: NodeId, time: Time, own: Cell, told: Cell) -> 
 }
 
 /// Adds to an element what columns tell of it in the shapes of other moments, and computes anew what follows from that.
-fn merge(scope: &Scope, base: Time, own: &mut State, told: &[(Time, State)], key: &Value) {
+fn merge(scope: &Scope, (base, partial): (Time, bool), own: &mut State, told: &[Told<State>], key: &Value) {
     let order = scope.order(base);
     let was = own.clone();
     let mut fixed: BTreeSet<NodeId> = order.shown.iter().copied().collect();
     let mut moved = BTreeSet::new();
+    // What one column has as absent could not be computed, where another one tells so from which it was computed.
+    let bad = |node: NodeId| {
+        let whole = told.iter().filter(|told| !told.partial).map(|told| &told.cell);
+        let mut all = Some(&was).filter(|_| !partial).into_iter().chain(whole);
+        all.find_map(|state| Some(&state.cells[node]).filter(|cell| matches!(cell, Cell::Bad(_))).cloned())
+    };
     for node in 0..scope.nodes.len() {
-        let told: Vec<(Time, Cell)> = told
+        let told: Vec<Told> = told
             .iter()
-            .filter(|(time, _)| scope.order(*time).shown.contains(&node))
-            .map(|(time, other)| (*time, other.cells[node].clone()))
+            .filter(|told| scope.order(told.time).shown.contains(&node))
+            .map(|told| Told { time: told.time, cell: told.cell.cells[node].clone(), partial: told.partial })
             .collect();
         let here = order.shown.contains(&node);
-        let Some((_, first)) = told.first() else { continue };
-        let cell = if scope.nodes[node].elements.is_some() {
-            merged(scope, node, here.then_some(base), was.cells[node].clone(), told)
-        } else if here {
-            continue;
-        } else {
-            first.clone()
+        let cell = match told.first() {
+            Some(_) if scope.nodes[node].elements.is_some() => {
+                merged(scope, node, here.then_some((base, partial)), was.cells[node].clone(), told)
+            }
+            Some(first) if !here && first.partial && first.cell.is_absent() => bad(node).unwrap_or(Cell::Absent),
+            Some(first) if !here => first.cell.clone(),
+            Some(_) | None if here && partial && was.cells[node].is_absent() => match bad(node) {
+                Some(bad) => bad,
+                None => continue,
+            },
+            Some(_) | None => continue,
         };
         fixed.insert(node);
         if !cell.same(&was.cells[node]) {
@@ -113,7 +134,7 @@ fn merge(scope: &Scope, base: Time, own: &mut State, told: &[(Time, State)], key
             moved.insert(node);
         }
     }
-    for (home, object) in told.iter().flat_map(|(_, other)| &other.extras) {
+    for (home, object) in told.iter().flat_map(|told| &told.cell.extras) {
         for (name, value) in object {
             match own.extras.iter_mut().find(|(known, _)| known == home) {
                 Some((_, known)) if known.get(name).is_some() => {}

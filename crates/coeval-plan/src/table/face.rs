@@ -111,6 +111,10 @@ fn signature(scope: &Scope, entry: &Entry, t: Time) -> String {
     let mut out = entry.node.to_string();
     if let Some(shape) = &entry.shape {
         out.push_str(&signature_of(scope, shape, t));
+        if matches!(&scope.nodes[entry.node].property(t).ty, Type::Object(properties) if !properties.additional) {
+            // What is not declared lies in a column that only versions share which admit it.
+            out.push('!');
+        }
     }
     if let Some(elements) = &scope.nodes[entry.node].elements {
         let order = elements.order(t);

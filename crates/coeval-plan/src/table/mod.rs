@@ -17,6 +17,7 @@ mod face;
 mod name;
 mod place;
 mod record;
+mod sign;
 mod total;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ pub use face::{elements_signature, is_json};
 pub use name::fit;
 pub use place::Spot;
 pub use record::Known;
+pub use sign::Demand;
 
 /// Why a model cannot lie in a table, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -182,7 +184,7 @@ impl<'h> Table<'h> {
         match self.columns[column].held {
             Held::Shown { node, time } => self.scope().tree(node, time).nodes(&mut nodes),
             Held::Hidden { node } => nodes.push(node),
-            Held::Failed { .. } | Held::Id => {}
+            Held::Failed { .. } | Held::Unfit { .. } | Held::Id => {}
         }
         nodes
     }

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coeval_core::history::{Gate, NodeId, Time};
-use coeval_core::lens::{Cell, Keep, META, Refused, State, Stored, raised, recomputed, rendered, unfit};
-use coeval_core::value::{Object, Value};
+use coeval_core::history::{Gate, LineageId, NodeId, Time};
+use coeval_core::lens::{Cell, Keep, META, Refused, State, Stored, raised, recomputed, rendered};
+use coeval_core::schema::Type;
+use coeval_core::value::{Object, Text, Value};
 
-use super::elements::merged;
+use super::elements::{Told, merged};
 use super::{Held, Table, View};
 
 /// What is known of a row.
@@ -23,6 +24,8 @@ pub struct Known<'r> {
     pub kept: Option<&'r Value>,
     /// What nodes hold that is not computed, whatever the columns say.
     pub given: &'r BTreeMap<NodeId, Cell>,
+    /// What is not declared in objects, whatever the columns say.
+    pub extras: &'r [(LineageId, Object)],
 }
 
 impl Table<'_> {
@@ -78,7 +81,9 @@ impl Table<'_> {
         for node in 0..self.scope().nodes.len() {
             let given = known.given.get(&node).cloned();
             // Elements have states of their own, which a column of one shape does not tell.
-            let told = || self.cell(known, node).filter(|_| self.scope().nodes[node].elements.is_none());
+            let told = || {
+                self.cell(known, node).filter(|cell| self.scope().nodes[node].elements.is_none() || matches!(cell, Cell::Bad(_)))
+            };
             if let Some(cell) = given.or_else(told) {
                 fixed.insert(node);
                 if !cell.same(&state.cells[node]) {
@@ -146,8 +151,7 @@ impl Table<'_> {
 
     /// What a row says about a node, in the columns that count.
     fn cell(&self, known: &Known<'_>, node: NodeId) -> Option<Cell> {
-        let failed = self.columns.iter().position(|column| column.held == Held::Failed { node });
-        if failed.is_some_and(|at| known.columns.contains(&at) && known.values[at] == Some(Value::Bool(true))) {
+        if self.failed(node).is_some_and(|at| says(known, at)) {
             return Some(Cell::Bad("a conversion failed when the record was written".into()));
         }
         let spot = self.homes(node).iter().find(|spot| known.columns.contains(&spot.column))?;
@@ -169,18 +173,24 @@ impl Table<'_> {
     fn merge(&self, known: &Known<'_>, view: &View, state: &mut State) -> BTreeSet<NodeId> {
         let scope = self.scope();
         let mut changed = BTreeSet::new();
-        for node in (0..scope.nodes.len()).filter(|node| scope.nodes[*node].elements.is_some()) {
+        let whole = |node: &usize| !self.failed(*node).is_some_and(|at| says(known, at));
+        for node in (0..scope.nodes.len()).filter(|node| scope.nodes[*node].elements.is_some()).filter(whole) {
             let shown = |column: usize| view.entries.iter().any(|(_, own)| *own == column);
+            let partial = |time: Time| self.unfit(node, time).is_some_and(|at| says(known, at));
             let told = self.homes(node).iter().filter(|spot| known.columns.contains(&spot.column) && !shown(spot.column));
-            let told: Vec<(Time, Cell)> = told
+            let mut told: Vec<Told> = told
                 .map(|spot| {
                     let time = self.time_of(spot.column, node);
                     let value = inner(known.values[spot.column].as_ref(), &spot.path);
-                    (time, value.map_or(Cell::Absent, |value| raised(scope, node, time, value)))
+                    let cell = value.map_or(Cell::Absent, |value| raised(scope, node, time, value));
+                    Told { time, cell, partial: partial(time) }
                 })
                 .collect();
+            // What is whole tells more.
+            told.sort_by_key(|told| told.partial);
             let own = state.cells[node].clone();
-            let merged = merged(scope, node, self.spot(view, node).map(|_| view.time), own, told);
+            let base = self.spot(view, node).map(|_| (view.time, partial(view.time)));
+            let merged = merged(scope, node, base, own, told);
             if !merged.same(&state.cells[node]) {
                 state.cells[node] = merged;
                 changed.insert(node);
@@ -193,13 +203,31 @@ impl Table<'_> {
     pub fn time_of(&self, column: usize, node: NodeId) -> Time {
         match self.columns[column].held {
             Held::Shown { time, .. } => time,
-            Held::Hidden { .. } | Held::Failed { .. } | Held::Id => self.scope().nodes[node].born,
+            Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => self.scope().nodes[node].born,
         }
+    }
+
+    /// Returns whether one of some columns can hold a property of an object that is not declared.
+    pub fn holds_undeclared(&self, lineage: LineageId, name: &str, columns: &dyn Fn(usize) -> bool) -> bool {
+        let scope = self.scope();
+        let holds = |at: usize| {
+            self.nodes_in(at).into_iter().filter(|node| scope.nodes[*node].lineage == Some(lineage)).any(|node| {
+                let time = self.time_of(at, node);
+                let is_open = matches!(&scope.nodes[node].property(time).ty, Type::Object(properties) if properties.additional);
+                is_open && !scope.children(Some(node), time).iter().any(|child| scope.nodes[*child].place(time).name == name)
+            })
+        };
+        (0..self.columns.len()).any(|at| columns(at) && !self.is_gone(at) && holds(at))
     }
 
     /// What is not declared in objects that the version does not show as they are.
     fn extras(&self, known: &Known<'_>, state: &mut State) {
         let scope = self.scope();
+        for (lineage, object) in known.extras {
+            for (name, value) in object {
+                add_extra(state, *lineage, name, value);
+            }
+        }
         for at in known.columns {
             let Held::Shown { time, .. } = self.columns[*at].held else { continue };
             for node in 0..scope.nodes.len() {
@@ -209,26 +237,10 @@ impl Table<'_> {
                 let declared: Vec<&str> =
                     scope.children(Some(node), time).iter().map(|child| scope.nodes[*child].place(time).name.as_str()).collect();
                 for (name, value) in object.iter().filter(|(name, _)| !declared.contains(&name.as_str())) {
-                    match state.extras.iter_mut().find(|(home, _)| *home == Some(lineage)) {
-                        Some((_, object)) if object.get(name).is_some() => {}
-                        Some((_, object)) => object.push(name.clone(), value.clone()),
-                        None => state.extras.push((Some(lineage), [(name.clone(), value.clone())].into_iter().collect())),
-                    }
+                    add_extra(state, lineage, name, value);
                 }
             }
         }
-    }
-
-    /// Returns why versions that show a column cannot show the record, where no column says that: of what follows from something
-    /// that could not be computed, and of elements.
-    pub fn lost(&self, state: &State, at: usize) -> Option<String> {
-        let says = |node: NodeId| self.columns.iter().any(|column| column.held == Held::Failed { node });
-        let lost = |node: NodeId| match &state.cells[node] {
-            Cell::Bad(reason) => (!says(node)).then(|| reason.to_string()),
-            cell @ Cell::Elements(_) => unfit(self.scope(), node, self.time_of(at, node), cell),
-            Cell::Absent | Cell::Value(_) => None,
-        };
-        self.nodes_in(at).into_iter().find_map(lost)
     }
 
     /// Returns what a column holds of a state; `None` for NULL.
@@ -244,6 +256,7 @@ impl Table<'_> {
         Ok(match column.held {
             Held::Id => None,
             Held::Failed { node } => matches!(state.cells[node], Cell::Bad(_)).then_some(Value::Bool(true)),
+            Held::Unfit { node, time } => self.misfit(state, node, time).is_some().then_some(Value::Bool(true)),
             Held::Hidden { node } => native(node),
             Held::Shown { node, .. } if !column.is_json() => native(node),
             Held::Shown { .. } => {
@@ -254,6 +267,20 @@ impl Table<'_> {
             }
         })
     }
+}
+
+/// Adds what is not declared in an object, unless it is known otherwise.
+fn add_extra(state: &mut State, lineage: LineageId, name: &Text, value: &Value) {
+    match state.extras.iter_mut().find(|(home, _)| *home == Some(lineage)) {
+        Some((_, object)) if object.get(name).is_some() => {}
+        Some((_, object)) => object.push(name.clone(), value.clone()),
+        None => state.extras.push((Some(lineage), [(name.clone(), value.clone())].into_iter().collect())),
+    }
+}
+
+/// Whether a column says that something could not be computed.
+fn says(known: &Known<'_>, at: usize) -> bool {
+    known.columns.contains(&at) && known.values[at] == Some(Value::Bool(true))
 }
 
 /// The value at the end of names that lead into objects.

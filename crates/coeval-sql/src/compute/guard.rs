@@ -5,7 +5,7 @@ use coeval_core::history::{Function, OnFail, Source};
 
 use super::{Bound, Compute, Failing, Inputs, is_json};
 use crate::expr::Local;
-use crate::name::body;
+use crate::name::{body, plpgsql};
 use crate::postgres::{HINT, LOCAL};
 use crate::types::column_type;
 
@@ -58,8 +58,8 @@ impl Compute<'_, '_> {
                 let arguments: Vec<String> = arguments.collect();
                 let arguments = arguments.join(", ");
                 out.push(format!(
-                    "CREATE OR REPLACE FUNCTION {name}({arguments}) RETURNS pg_catalog.bool LANGUAGE plpgsql IMMUTABLE AS {}",
-                    body(&format!(
+                    "CREATE OR REPLACE FUNCTION {name}({arguments}) RETURNS pg_catalog.bool IMMUTABLE {}",
+                    plpgsql(&format!(
                         "\nBEGIN\n  PERFORM {sql};\n  RETURN FALSE;\nEXCEPTION WHEN data_exception OR raise_exception THEN\n  RETURN TRUE;\nEND\n"
                     ))
                 ));

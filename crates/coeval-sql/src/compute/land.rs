@@ -4,7 +4,7 @@ use coeval_core::Value;
 use coeval_core::history::{NodeId, OnFail, Target, Tree};
 use coeval_core::schema::{Property, Type};
 
-use super::{Bound, Compute, Computed, Outcome, is_json, json, local};
+use super::{Bound, Compute, Computed, Origin, Outcome, is_json, json, local};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::types::{facet_check, from_json, to_json};
@@ -14,37 +14,55 @@ pub(crate) struct Landing<'c, 'h> {
     pub(crate) compute: &'c Compute<'c, 'h>,
     pub(crate) target: &'c Target,
     pub(crate) node: NodeId,
+    /// Whether something that the outcome follows from could not be computed.
+    pub(crate) broken: Option<&'c str>,
 }
 
 impl Landing<'_, '_> {
     /// Lands an outcome in the node, the target itself or something in it. `fill` is of the target's type, and `inputs` are the names
     /// that all of it reads.
-    pub(super) fn land(&self, outcome: &Outcome, fill: Option<&str>, inputs: &Bound) -> Result<Computed, Local> {
+    pub(super) fn land(
+        &self,
+        outcome: &Outcome,
+        fill: Option<&str>,
+        inputs: &Bound,
+        origin: Origin<'_>,
+    ) -> Result<Computed, Local> {
         let property: &Property = &self.target.property;
         if let Tree::Leaf(_) = &self.target.tree {
             let sql = self.presence(property, &outcome.sql, outcome.absent.as_deref(), fill)?;
-            let landed = self.guard(property, outcome, sql)?;
-            let failed = landed.failed.map(|failed| inputs.around(failed));
-            return Ok(Computed { sql: inputs.around(landed.sql), failed });
+            let json = self.compute.is_json(self.node);
+            let failed = self.failure(property, outcome, &sql);
+            let landed = self.instead(property, sql, failed, json)?;
+            let (sql, failed) = (inputs.around(landed.sql), landed.failed.map(|failed| inputs.around(failed)));
+            let Some(broken) = self.broken else { return Ok(Computed { sql, failed }) };
+            let whole = self.instead(property, sql, Some(broken.to_owned()), json)?;
+            return Ok(Computed { failed: first_of([whole.failed, failed]), ..whole });
         }
         // An object: its presence lands as the target, and what lies in it as its own property, beneath what is there.
         let dialect = self.compute.dialect;
         let mut bound = Bound::new(self.compute, "w");
-        let whole = bound.name(self.json_presence(property, &outcome.sql, outcome.absent.as_deref(), fill));
-        let sql = self.within(&self.target.tree, property, &whole)?.unwrap_or_else(|| json::null(dialect).to_owned());
-        let failed = self.failure(property, outcome, &whole).map(|failed| inputs.around(bound.around(failed)));
-        Ok(Computed { sql: bound.above(inputs, sql), failed })
+        let whole = self.json_presence(property, &outcome.sql, outcome.absent.as_deref(), fill);
+        let failed = first_of([self.broken.map(str::to_owned), self.failure(property, outcome, &whole)]);
+        let whole = self.instead(property, whole, failed, true)?;
+        let sql = bound.name(whole.sql);
+        let part = self.within(&self.target.tree, property, Computed { sql, failed: whole.failed }, origin)?;
+        let part = part.unwrap_or_else(|| Computed { sql: json::null(dialect).to_owned(), failed: None });
+        let failed = part.failed.map(|failed| inputs.around(bound.around(failed)));
+        Ok(Computed { sql: bound.above(inputs, part.sql), failed })
     }
 
-    /// The value of the node in a JSON value of a part of the target.
-    fn within(&self, tree: &Tree, property: &Property, value: &str) -> Result<Option<String>, Local> {
+    /// The value of the node in a JSON value of a part of the target. What lies in an object that failed is absent; what a type
+    /// demands in one that did not, and is not there, failed itself.
+    fn within(&self, tree: &Tree, property: &Property, whole: Computed, origin: Origin<'_>) -> Result<Option<Computed>, Local> {
         let dialect = self.compute.dialect;
         let (Tree::Object(own, children), Type::Object(properties)) = (tree, &property.ty) else {
-            return Ok((tree.node() == self.node).then(|| value.to_owned()));
+            return Ok((tree.node() == self.node).then_some(whole));
         };
+        let value = &whole.sql;
         if *own == self.node {
             let (object, empty) = (json::is_object(value, dialect), json::empty(dialect));
-            return Ok(Some(format!("CASE WHEN {object} THEN {empty} ELSE {value} END")));
+            return Ok(Some(Computed { sql: format!("CASE WHEN {object} THEN {empty} ELSE {value} END"), ..whole }));
         }
         for (name, child) in children {
             let mut nodes = Vec::new();
@@ -55,8 +73,12 @@ impl Landing<'_, '_> {
             let absent = format!("{member} IS NULL");
             let landed = self.json_presence(inner, &json::without_null(&member, dialect), Some(&absent), fill.as_deref());
             // What lies in an object that is not there is not there.
-            let landed = format!("CASE WHEN {} THEN {landed} END", json::is_object(value, dialect));
-            return self.within(child, inner, &landed);
+            let object = json::is_object(value, dialect);
+            let sql = format!("CASE WHEN {object} THEN {landed} END");
+            let origin = origin.member(name);
+            let demanded = inner.required && !inner.nullable && fill.is_none() && !origin.is_there();
+            let failed = demanded.then(|| format!("({object} AND {sql} IS NULL)"));
+            return self.within(child, inner, Computed { sql, failed }, origin);
         }
         Ok(None)
     }
@@ -107,7 +129,8 @@ impl Landing<'_, '_> {
             (false, _) => "NULL".to_owned(),
             (true, Some(fill)) if admits_null => format!("coalesce({fill}, {null})"),
             (true, Some(fill)) => fill.to_owned(),
-            (true, None) => if admits_null { null } else { "NULL" }.to_owned(),
+            // Only what may be null is null where it is absent, not all that has a null.
+            (true, None) => if property.nullable { null } else { "NULL" }.to_owned(),
         };
         let present = if on_null == "NULL" { value.to_owned() } else { format!("coalesce({value}, {on_null})") };
         match absent {
@@ -116,27 +139,18 @@ impl Landing<'_, '_> {
         }
     }
 
-    /// Does what the operation says about failures.
-    fn guard(&self, property: &Property, outcome: &Outcome, sql: String) -> Result<Computed, Local> {
-        let failed = self.failure(property, outcome, &sql);
-        match (&self.target.on_fail, failed) {
-            (OnFail::Reject, _) | (_, None) => Ok(Computed { sql, failed: None }),
-            (OnFail::Fallback(value), Some(failed)) => {
-                let constant = self.compute.constant(value, &property.ty)?;
-                let constant = if *value == Value::Null && self.compute.is_json(self.node) {
-                    json::null(self.compute.dialect).to_owned()
-                } else if self.compute.is_json(self.node) && !is_json(&property.ty) {
-                    to_json(&constant, &property.ty, self.compute.dialect)
-                        .ok_or_else(|| local("its result has no JSON form in this database"))?
-                } else {
-                    constant
-                };
-                Ok(Computed { sql: format!("CASE WHEN {failed} THEN {constant} ELSE {sql} END"), failed: None })
-            }
-            (OnFail::Quarantine, Some(failed)) => {
-                Ok(Computed { sql: format!("CASE WHEN {failed} THEN NULL ELSE {sql} END"), failed: Some(failed) })
-            }
-        }
+    /// Puts something in the place of what failed, as the operation says. `json` tells whether that is JSON.
+    fn instead(&self, property: &Property, sql: String, failed: Option<String>, json: bool) -> Result<Computed, Local> {
+        let Some(failed) = failed else { return Ok(Computed { sql, failed: None }) };
+        let OnFail::Fallback(value) = &self.target.on_fail else {
+            return Ok(Computed { sql: format!("CASE WHEN {failed} THEN NULL ELSE {sql} END"), failed: Some(failed) });
+        };
+        let constant = if json && *value == Value::Null {
+            json::null(self.compute.dialect).to_owned()
+        } else {
+            self.compute.constant(value, if json { &Type::Json } else { &property.ty })?
+        };
+        Ok(Computed { sql: format!("CASE WHEN {failed} THEN {constant} ELSE {sql} END"), failed: None })
     }
 
     /// When there is no value that fits; `None` where there always is, or the database refuses by itself.
@@ -159,8 +173,11 @@ impl Landing<'_, '_> {
         if let Some(fits) = facet_check(landed, property, dialect).filter(|_| !outcome.sure && !self.compute.is_json(self.node)) {
             conditions.push(format!("({fits}) IS FALSE"));
         }
-        let mut conditions = conditions.into_iter();
-        let first = conditions.next()?;
-        Some(conditions.fold(first, |before, next| format!("CASE WHEN {before} THEN TRUE ELSE {next} END")))
+        first_of(conditions.into_iter().map(Some))
     }
+}
+
+/// Whether one of conditions holds, of which each is looked at only where none before it does.
+fn first_of(conditions: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    conditions.into_iter().flatten().reduce(|before, next| format!("CASE WHEN {before} THEN TRUE ELSE {next} END"))
 }

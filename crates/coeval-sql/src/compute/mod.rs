@@ -10,6 +10,7 @@ mod guard;
 pub(crate) mod json;
 mod land;
 mod lookup;
+mod origin;
 mod outcome;
 pub(crate) mod stored;
 mod values;
@@ -20,11 +21,11 @@ use std::collections::BTreeSet;
 
 use coeval_core::Value;
 use coeval_core::history::{
-    Fill, Gate, Hidden, HiddenRule, Node, NodeId, OnFail, Order, Recipe, RecipeId, Scope, Source, Target, Time, Tree,
+    Fill, Function, Gate, Hidden, HiddenRule, Node, NodeId, Order, Recipe, RecipeId, Scope, Source, Time, Tree,
 };
 use coeval_core::schema::{Property, Type};
 use coeval_core::table::Table as LookupTable;
-use coeval_plan::table::{Spot, Table};
+use coeval_plan::table::{Demand, Spot, Table};
 
 use crate::dialect::Dialect;
 use crate::expr::sqlite::fits;
@@ -34,6 +35,7 @@ use crate::types::{KeyType, column_type, from_json};
 
 pub(crate) use bound::Bound;
 pub(crate) use land::Landing;
+use origin::Origin;
 use outcome::{Failing, Outcome};
 pub(crate) use values::{Given, Partial, Values};
 
@@ -167,11 +169,11 @@ impl Compute<'_, '_> {
             HiddenRule::Recipe(recipe, output) => self.output(*recipe, *output, hidden.node, values, order.time)?,
             HiddenRule::Lineage { edge, kids } => self.lineage(hidden.node, *edge, kids, values),
             HiddenRule::Kids { always: true } => plain(json::empty(self.dialect).to_owned()),
-            HiddenRule::Kids { always: false } => plain(format!(
-                "CASE WHEN {} THEN {} END",
-                any_present(hidden.deps.iter().map(|dep| values.value(*dep))),
-                json::empty(self.dialect)
-            )),
+            HiddenRule::Kids { always: false } => {
+                let present: Vec<String> = hidden.deps.iter().flat_map(|dep| is_told(*dep, values)).collect();
+                let present = if present.is_empty() { "FALSE".to_owned() } else { present.join(" OR ") };
+                plain(format!("CASE WHEN {present} THEN {} END", json::empty(self.dialect)))
+            }
         };
         let computed = match self.closed(order, hidden, values) {
             Some(closed) => Computed {
@@ -183,6 +185,24 @@ impl Compute<'_, '_> {
         self.readable(&computed.sql)?;
         computed.failed.as_deref().map_or(Ok(()), |failed| self.readable(failed))?;
         Ok(computed)
+    }
+
+    /// Whether a node is missing in an object that is there for a moment, or has a value in one that is not; `None` where a column that
+    /// says so says more.
+    pub(crate) fn misfit(&self, node: NodeId, time: Time, values: &dyn Values) -> Option<String> {
+        if self.node(node).elements.is_some() {
+            return None;
+        }
+        let demand = Demand::of(self.scope(), node, time);
+        let value = values.value(node);
+        let is_there = demand.within.map(|within| json::is_object(&values.value(within), self.dialect));
+        let missing = demand.required.then(|| match &is_there {
+            Some(is_there) => format!("({value} IS NULL AND {is_there})"),
+            None => format!("{value} IS NULL"),
+        });
+        let astray = is_there.map(|is_there| format!("({value} IS NOT NULL AND NOT {is_there})"));
+        let conditions: Vec<String> = missing.into_iter().chain(astray).collect();
+        (!conditions.is_empty()).then(|| format!("nullif({}, FALSE)", conditions.join(" OR ")))
     }
 
     /// Refuses what the database could not read.
@@ -221,9 +241,10 @@ impl Compute<'_, '_> {
     }
 
     fn lineage(&self, node: NodeId, edge: NodeId, kids: &[NodeId], values: &dyn Values) -> Computed {
+        let failed = values.failed(edge);
         let edge = values.value(edge);
         let mut there = vec![json::is_object(&edge, self.dialect)];
-        there.extend(kids.iter().map(|kid| format!("{} IS NOT NULL", values.value(*kid))));
+        there.extend(kids.iter().flat_map(|kid| is_told(*kid, values)));
         let property = self.node(node).property(self.node(node).born);
         let empty = json::empty(self.dialect);
         let otherwise = match (property.required, property.nullable) {
@@ -232,7 +253,11 @@ impl Compute<'_, '_> {
             (true, true) => format!("CASE WHEN {edge} IS NULL THEN {empty} ELSE {} END", json::null(self.dialect)),
             (false, true) => format!("CASE WHEN {edge} IS NULL THEN NULL ELSE {} END", json::null(self.dialect)),
         };
-        plain(format!("CASE WHEN {} THEN {empty} ELSE {otherwise} END", there.join(" OR ")))
+        let sql = format!("CASE WHEN {} THEN {empty} ELSE {otherwise} END", there.join(" OR "));
+        match failed {
+            Some(failed) => Computed { sql: format!("CASE WHEN {failed} THEN NULL ELSE {sql} END"), failed: Some(failed) },
+            None => plain(sql),
+        }
     }
 
     /// One output of a recipe.
@@ -256,44 +281,28 @@ impl Compute<'_, '_> {
                     Some(self.expression(expression, &inputs, &target.property)?.sql)
                 }
             };
-            let landed = Landing { compute: self, target, node }.land(&outcome, fill.as_deref(), &inputs.bound)?;
-            return self.after_failure(recipe, target, node, landed, values);
+            let broken = self.broken(recipe, values)?;
+            let landing = Landing { compute: self, target, node, broken: broken.as_deref() };
+            return landing.land(&outcome, fill.as_deref(), &inputs.bound, Origin::of(recipe, at, &inputs.types));
         }
         Err(local(format!("nothing computes `{}`", self.node(node).key)))
     }
 
-    /// What a recipe gives where something that it reads could not be computed.
-    fn after_failure(
-        &self,
-        recipe: &Recipe,
-        target: &Target,
-        node: NodeId,
-        landed: Computed,
-        values: &dyn Values,
-    ) -> Result<Computed, Local> {
+    /// Whether something that a recipe reads could not be computed.
+    fn broken(&self, recipe: &Recipe, values: &dyn Values) -> Result<Option<String>, Local> {
         let mut nodes = Vec::new();
         for source in &recipe.inputs {
             if let Source::Tree(tree) = source {
                 tree.nodes(&mut nodes);
             }
         }
+        let listed = |node: &&NodeId| self.node(**node).elements.is_some();
+        let unfit = |node: &NodeId| self.within.is_none() && self.table.unfit(*node, recipe.reads_at()).is_some();
+        if nodes.iter().filter(listed).any(unfit) {
+            return Err(local("it reads elements that may not have been computed"));
+        }
         let failed: Vec<String> = nodes.into_iter().filter_map(|node| values.failed(node)).collect();
-        if failed.is_empty() {
-            return Ok(landed);
-        }
-        let failed = format!("({})", failed.join(" OR "));
-        if let OnFail::Fallback(value) = &target.on_fail
-            && target.tree.node() == node
-        {
-            let ty = if self.is_json(node) { &Type::Json } else { &target.property.ty };
-            let value = self.constant(value, ty)?;
-            return Ok(Computed { sql: format!("CASE WHEN {failed} THEN {value} ELSE {} END", landed.sql), ..landed });
-        }
-        let own = landed.failed.map(|own| format!(" OR {own}")).unwrap_or_default();
-        Ok(Computed {
-            sql: format!("CASE WHEN {failed} THEN NULL ELSE {} END", landed.sql),
-            failed: Some(format!("({failed}{own})")),
-        })
+        Ok((!failed.is_empty()).then(|| format!("({})", failed.join(" OR "))))
     }
 
     /// The inputs of a recipe as its function sees them.
@@ -329,7 +338,11 @@ impl Compute<'_, '_> {
                 }
             }
         }
-        // Among others an absent input reads as NULL; where all are absent, the function is not asked.
+        // Among others an absent input of an expression reads as NULL; where all are absent, it is not asked. What is not an expression
+        // is about the first one.
+        if !matches!(recipe.function, Function::Expressions(_)) {
+            absent.truncate(1);
+        }
         let absent: Option<Vec<String>> = absent.into_iter().collect();
         let absent = absent.filter(|all| !all.is_empty()).map(|all| all.join(" AND "));
         Ok(Inputs { seen, types, absent, bound })
@@ -439,9 +452,9 @@ fn plain(sql: String) -> Computed {
     Computed { sql, failed: None }
 }
 
-fn any_present(values: impl Iterator<Item = String>) -> String {
-    let conditions: Vec<String> = values.map(|value| format!("{value} IS NOT NULL")).collect();
-    if conditions.is_empty() { "FALSE".to_owned() } else { conditions.join(" OR ") }
+/// When a node is not absent: one that could not be computed is not.
+fn is_told(node: NodeId, values: &dyn Values) -> impl Iterator<Item = String> {
+    std::iter::once(format!("{} IS NOT NULL", values.value(node))).chain(values.failed(node))
 }
 
 /// Returns whether values of a type are JSON in a column.

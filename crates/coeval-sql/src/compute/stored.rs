@@ -1,6 +1,8 @@
 //! Where the values of nodes lie in a row, and how they get there.
 
-use coeval_core::history::{NodeId, Time};
+use std::collections::BTreeMap;
+
+use coeval_core::history::{LineageId, NodeId, Time};
 use coeval_core::schema::Type;
 use coeval_plan::table::{Held, Spot, Table, View, elements_signature};
 
@@ -16,6 +18,8 @@ pub(crate) struct Writer<'w> {
     pub(crate) view: &'w View,
     pub(crate) new: &'w str,
     pub(crate) old: Option<&'w str>,
+    /// What was kept of objects that lay in no column, by their lineages: a JSON object of what is not declared in them.
+    pub(crate) kept: Option<&'w BTreeMap<LineageId, String>>,
 }
 
 /// An object in which things may lie that are not declared.
@@ -64,7 +68,7 @@ impl Compute<'_, '_> {
     fn held_at(&self, node: NodeId, column: usize) -> Time {
         match self.table.columns[column].held {
             Held::Shown { time, .. } => time,
-            Held::Hidden { .. } | Held::Failed { .. } | Held::Id => self.scope().nodes[node].born,
+            Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => self.scope().nodes[node].born,
         }
     }
 
@@ -144,7 +148,7 @@ impl Compute<'_, '_> {
                 let shape = Shape { from: writer.view.time, to: time, undeclared: &undeclared, before: &before };
                 self.gather(&self.scope().tree(node, time), values, &shape)?
             }),
-            Held::Failed { .. } | Held::Id => None,
+            Held::Failed { .. } | Held::Unfit { .. } | Held::Id => None,
         })
     }
 
@@ -197,6 +201,27 @@ impl Compute<'_, '_> {
     /// What is not declared in an object of a column that the writer does not show: what it wrote beside what its version
     /// declares, and, where there was a row before, what it could not see.
     fn undeclared(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<String> {
+        let lineage = self.scope().nodes[node].lineage;
+        let kept = lineage.and_then(|lineage| writer.kept?.get(&lineage));
+        let kept = kept.zip(self.open_object(writer, at, node)).map(|(kept, open)| json::without(kept, &open.here, self.dialect));
+        match (kept, self.undeclared_of_row(writer, at, node)) {
+            (Some(kept), Some(own)) => Some(json::merge(&kept, &own, self.dialect)),
+            (kept, own) => kept.or(own),
+        }
+    }
+
+    /// What is not declared in an object of a column, as the row has it; `None` where nothing can be.
+    pub(crate) fn undeclared_in_column(&self, at: usize, node: NodeId, row: &str) -> Option<String> {
+        let Held::Shown { time, .. } = self.table.columns[at].held else { return None };
+        let (scope, spot) = (self.scope(), self.table.homes(node).iter().find(|spot| spot.column == at)?);
+        let Type::Object(properties) = &scope.nodes[node].property(time).ty else { return None };
+        let declared = scope.children(Some(node), time);
+        let declared: Vec<String> = declared.iter().map(|child| scope.nodes[*child].place(time).name.clone()).collect();
+        properties.additional.then(|| json::without(&self.place(spot, row), &declared, self.dialect))
+    }
+
+    /// As [`Compute::undeclared`], of what the row tells.
+    fn undeclared_of_row(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<String> {
         let OpenObject { own, here, source } = self.open_object(writer, at, node)?;
         let kept = writer.old.map(|old| json::without(&self.place(own, old), &here, self.dialect));
         let Some((spot, there)) = source else { return kept };

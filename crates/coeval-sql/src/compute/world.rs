@@ -45,7 +45,7 @@ fn left(dialect: Dialect, knows_writer: bool) -> Vec<String> {
             }
         }
         for at in 0..table.columns.len() {
-            let old = Writer { view, new: "NEW", old: Some("OLD") };
+            let old = Writer { view, new: "NEW", old: Some("OLD"), kept: None };
             match compute.kept(at, &given, &old) {
                 Ok(Some(value)) if dialect == Dialect::Sqlite => {
                     assert!(fits(&value), "column {} from {}", table.columns[at].name, view.version);

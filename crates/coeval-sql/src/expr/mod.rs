@@ -30,6 +30,7 @@ pub(crate) use failure::failure_beside;
 pub use failure::render_with_failure;
 pub use function::render_function;
 pub(crate) use function::{failure_of, landed};
+pub(crate) use postgres::refused;
 
 /// An expression as SQL text.
 #[derive(Debug, Clone, PartialEq, Eq)]

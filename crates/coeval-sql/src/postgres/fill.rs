@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use coeval_core::history::{Gate, Hidden, NodeId};
-use coeval_plan::table::{Held, Table, View};
+use coeval_core::history::{Gate, Hidden, LineageId, NodeId, Time};
+use coeval_plan::table::{Demand, Held, Table, View};
 
 use super::Names;
-use super::keep::{Kept, is_listed, typed};
+use super::keep::{Kept, is_listed, type_of, typed};
 use crate::compute::stored::Writer;
 use crate::compute::{Compute, Given, Partial};
 use crate::dialect::Dialect;
-use crate::expr::Local;
+use crate::expr::{Local, refused};
 use crate::name::ident;
 use crate::types::KeyType;
 
@@ -30,6 +30,8 @@ pub struct Fill {
     pub kept: Vec<(NodeId, String)>,
     /// The same of whole columns of lists or maps.
     pub whole: Vec<(usize, String)>,
+    /// What was kept of objects by their lineages: a JSON object of what is not declared in them.
+    pub extras: Vec<(LineageId, String)>,
 }
 
 /// A column that the database cannot compute.
@@ -88,7 +90,7 @@ fn render(
         }
     }
     // What is computed is given a name where something else reads it.
-    let mut levels: Vec<(NodeId, String)> = Vec::new();
+    let mut levels: Vec<(String, String)> = Vec::new();
     let mut failed: BTreeMap<NodeId, String> = BTreeMap::new();
     let kept = kept.map(|view| Kept::new(table, view));
     let wanted = wanted(table, &order, columns, &values);
@@ -116,6 +118,11 @@ fn render(
                 continue;
             }
         };
+        if let Some(failed) = computed.failed.take_if(|_| !is_told(table, hidden.node)) {
+            // No column would say so, and what would be there was never written.
+            let refused = refused("nothing gives the required value", &type_of(&compute, hidden.node));
+            computed.sql = format!("CASE WHEN {failed} THEN {refused} ELSE {} END", computed.sql);
+        }
         if let Some(kept) = &kept {
             computed = kept.instead(&compute, hidden.node, computed, &Given(values.clone()));
         }
@@ -125,16 +132,24 @@ fn render(
                 && other.deps.iter().chain(other.gate.iter().flat_map(|gate| gate.sources.iter())).any(|dep| *dep == hidden.node)
         });
         if let Some(now) = computed.failed {
-            failed.insert(hidden.node, now);
+            let level = format!("f{}", hidden.node);
+            if read_again {
+                failed.insert(hidden.node, format!("{level}.v"));
+                levels.push((level, now));
+            } else {
+                failed.insert(hidden.node, now);
+            }
         }
         if read_again {
             values.insert(hidden.node, format!("l{}.v", hidden.node));
-            levels.push((hidden.node, sql));
+            levels.push((format!("l{}", hidden.node), sql));
         } else {
             values.insert(hidden.node, sql);
         }
     }
     let given = Given(values.clone());
+    let extras = kept.as_ref().map(|kept| kept.extras(columns)).unwrap_or_default();
+    let writer = Writer { view: from, new: "t", old: None, kept: Some(&extras) };
     let (mut sets, mut streamed) = (Vec::new(), Vec::new());
     for at in columns {
         let column = &table.columns[*at];
@@ -143,12 +158,14 @@ fn render(
             continue;
         }
         let value = match column.held {
-            Held::Id => None,
+            Held::Unfit { node, time } if !shows(table, from, node, time) => compute.misfit(node, time, &given),
+            // Of elements the database computes only those that are always there.
+            Held::Unfit { .. } | Held::Id => None,
             Held::Failed { node } => failed.get(&node).cloned(),
-            // It began as everywhere; what was kept of it is all that there is to set.
-            Held::Shown { .. } if column.constant.is_some() && kept.is_none() => None,
+            // It began as everywhere that hides it; what was kept of it is all that there is to set.
+            Held::Shown { node, .. } if column.constant.is_some() && kept.is_none() && order.index[node].is_some() => None,
             Held::Shown { .. } | Held::Hidden { .. } => {
-                let value = match compute.kept(*at, &given, &Writer { view: from, new: "t", old: None }) {
+                let value = match compute.kept(*at, &given, &writer) {
                     Ok(value) => value,
                     Err(local) => {
                         streamed.push(Streamed { column: *at, property: column.name.clone(), reason: local.reason });
@@ -164,6 +181,9 @@ fn render(
         let Some(value) = value else { continue };
         sets.push((*at, value));
     }
+    // Elements that the engine computes may fail.
+    let signs: Vec<Streamed> = columns.iter().filter_map(|at| sign_of(table, *at, &streamed)).collect();
+    streamed.extend(signs);
     if sets.is_empty() && streamed.is_empty() {
         return Ok(None);
     }
@@ -174,25 +194,50 @@ fn render(
         let nodes = nodes.filter(|node| table.scope().nodes[*node].elements.is_none() && !streamed.is_empty());
         kept_nodes = nodes.filter_map(|node| Some((node, kept.entry_of(&compute, node, &given)?))).collect();
         let listed = streamed.iter().filter(|streamed| is_listed(table, streamed.column));
-        whole = listed.map(|streamed| (streamed.column, kept.whole(&compute, streamed.column, "NULL", &given))).collect();
+        for streamed in listed {
+            let at = streamed.column;
+            whole.push((at, kept.whole(&compute, at, "NULL", &given)));
+            let signs = table.signs(at).into_iter().filter(|sign| columns.contains(sign));
+            whole.extend(signs.map(|sign| (sign, kept.sign(&compute, at, sign, &given))));
+        }
     }
     let set = assignments(table, &sets, &levels);
     let columns: Vec<usize> = sets.iter().map(|(at, _)| *at).collect();
     let helpers = called(compute.helping()?, &[&set]);
-    Ok(Some(Fill { set, columns, helpers, streamed, kept: kept_nodes, whole }))
+    let extras = if streamed.is_empty() { Vec::new() } else { extras.into_iter().collect() };
+    Ok(Some(Fill { set, columns, helpers, streamed, kept: kept_nodes, whole, extras }))
+}
+
+/// Whether it is known of a node that it could not be computed, or nothing of it is stored.
+fn is_told(table: &Table<'_>, node: NodeId) -> bool {
+    table.failed(node).is_some() || table.homes(node).is_empty()
+}
+
+/// Whether a version shows a node as a moment needs it, so that it is as it should be.
+fn shows(table: &Table<'_>, view: &View, node: NodeId, time: Time) -> bool {
+    let sign = table.unfit(node, time);
+    sign.is_some_and(|sign| view.hiding.contains(&sign))
+}
+
+/// The column that says that elements of streamed columns could not be computed.
+fn sign_of(table: &Table<'_>, at: usize, streamed: &[Streamed]) -> Option<Streamed> {
+    let Held::Unfit { node, .. } = table.columns[at].held else { return None };
+    let of = |streamed: &&Streamed| table.nodes_in(streamed.column).contains(&node);
+    let known = streamed.iter().any(|streamed| streamed.column == at);
+    streamed.iter().find(of).filter(|_| !known).map(|streamed| Streamed { column: at, ..streamed.clone() })
 }
 
 /// Renders assignments, with what is computed on the way to them.
-fn assignments(table: &Table<'_>, sets: &[(usize, String)], levels: &[(NodeId, String)]) -> String {
+fn assignments(table: &Table<'_>, sets: &[(usize, String)], levels: &[(String, String)]) -> String {
     let name = |at: usize| ident(&table.columns[at].name);
     if levels.is_empty() || sets.is_empty() {
         sets.iter().map(|(at, value)| format!("{} = {value}", name(*at))).collect::<Vec<_>>().join(", ")
     } else {
         // Each level sees the ones before it. OFFSET 0 keeps the planner from copying an expression to everywhere it is read.
         let mut from = String::from("(SELECT 1) AS l");
-        for (node, value) in levels {
+        for (level, value) in levels {
             // Writing to a string cannot fail.
-            let _ = write!(from, " CROSS JOIN LATERAL (SELECT {value} AS v OFFSET 0) AS l{node}");
+            let _ = write!(from, " CROSS JOIN LATERAL (SELECT {value} AS v OFFSET 0) AS {level}");
         }
         let names: Vec<String> = sets.iter().map(|(at, _)| name(*at)).collect();
         let values: Vec<&str> = sets.iter().map(|(_, value)| value.as_str()).collect();
@@ -213,7 +258,7 @@ impl Blind {
 
     fn of(&self, table: &Table<'_>, at: usize) -> Option<Streamed> {
         let nodes = match table.columns[at].held {
-            Held::Failed { node } => vec![node],
+            Held::Failed { node } | Held::Unfit { node, .. } => vec![node],
             Held::Shown { .. } | Held::Hidden { .. } | Held::Id => table.nodes_in(at),
         };
         let (node, local) = nodes.iter().find_map(|node| Some((node, self.0.get(node)?)))?;
@@ -248,6 +293,10 @@ pub(super) fn wanted(
         match table.columns[*at].held {
             Held::Shown { node, time } => table.scope().tree(node, time).nodes(&mut open),
             Held::Hidden { node } | Held::Failed { node } => open.push(node),
+            Held::Unfit { node, time } => {
+                open.push(node);
+                open.extend(Demand::of(table.scope(), node, time).within);
+            }
             Held::Id => {}
         }
     }

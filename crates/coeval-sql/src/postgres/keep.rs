@@ -3,12 +3,14 @@
 //!
 //! A member is called as the node is, and holds `v`, its value (none where it was absent), `bad` where it could not be computed, `of`,
 //! the fingerprint, where others compute it, and `in` where it lies in an object that was there. A column of lists or maps that
-//! versions give different shapes is kept as a whole; its member is called as the column, after `#`.
+//! versions give different shapes is kept as a whole; its member is called as the column, after `#`, and its `bad` names the columns
+//! which say that elements could not be computed. What is not declared in an object and no column has any more is called as the
+//! object, after `+`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use coeval_core::history::{Gate, Hidden, NodeId, Order};
+use coeval_core::history::{Gate, Hidden, LineageId, NodeId, Order};
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
@@ -98,13 +100,31 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
     for at in columns.iter().copied().filter(|at| is_listed(table, *at)) {
         let actual = format!("t.{}", ident(&table.columns[at].name));
         let unknown = table.nodes_in(at).iter().any(|node| blind.0.contains_key(node));
-        let differs = match compute.kept(at, &given, &Writer { view: to, new: "t", old: None }) {
+        let differs = match compute.kept(at, &given, &Writer { view: to, new: "t", old: None, kept: None }) {
             Ok(None) => continue,
             Ok(Some(value)) if !unknown => different(&actual, &value, "pg_catalog.jsonb"),
             Ok(Some(_)) | Err(_) => "TRUE".to_owned(),
         };
-        let entry = object(&[("v", Some(actual)), ("of", Some(kept.fingerprint_of_column(&compute, at, &given)))]);
+        let signs = table.signs(at).into_iter().map(|sign| &table.columns[sign].name);
+        let bad: Vec<(&str, Option<String>)> =
+            signs.map(|name| (name.as_str(), Some(format!("CASE WHEN t.{} THEN TRUE END", ident(name))))).collect();
+        let bad = (!bad.is_empty()).then(|| object(&bad));
+        let entry = object(&[("v", Some(actual)), ("bad", bad), ("of", Some(kept.fingerprint_of_column(&compute, at, &given)))]);
         members.push((whole_name(table, at), differs, entry));
+    }
+    for (lineage, dropped) in kept.objects(columns) {
+        let names = kept.unheld(lineage, columns);
+        let part = |(at, node): (usize, NodeId)| {
+            let all = compute.undeclared_in_column(at, node, "t")?;
+            let members = |names: &BTreeSet<String>| -> String {
+                let members = names.iter().map(|name| (name.clone(), json::member(&all, name, D), true));
+                json::object(&members.collect::<Vec<_>>(), D)
+            };
+            Some(names.as_ref().map_or_else(|| format!("coalesce({all}, {})", json::empty(D)), members))
+        };
+        let all = dropped.into_iter().filter_map(part).reduce(|a, b| json::merge(&a, &b, D));
+        let Some(all) = all.filter(|_| names.as_ref().is_none_or(|names| !names.is_empty())) else { continue };
+        members.push((kept.extras_name(lineage), format!("{all} <> {}", json::empty(D)), object(&[("v", Some(all))])));
     }
     if members.is_empty() {
         return Ok(None);
@@ -125,7 +145,7 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
 }
 
 /// The type that a node's value has while it is computed.
-fn type_of(compute: &Compute<'_, '_>, node: NodeId) -> String {
+pub(super) fn type_of(compute: &Compute<'_, '_>, node: NodeId) -> String {
     if compute.is_json(node) {
         return "pg_catalog.jsonb".to_owned();
     }
@@ -174,6 +194,53 @@ impl<'t, 'h> Kept<'t, 'h> {
 
     fn name(&self, node: NodeId) -> String {
         self.table.scope().nodes[node].key.clone()
+    }
+
+    fn extras_name(&self, lineage: LineageId) -> String {
+        let first = self.table.scope().nodes.iter().find(|node| node.lineage == Some(lineage));
+        format!("+{}", first.map(|node| node.key.as_str()).unwrap_or_default())
+    }
+
+    /// The objects in these columns in which things may lie that are not declared: with each column, and the node in it.
+    fn objects(&self, columns: &[usize]) -> BTreeMap<LineageId, Vec<(usize, NodeId)>> {
+        let mut found = BTreeMap::new();
+        for at in columns.iter().filter(|at| !self.table.is_gone(**at)) {
+            for node in self.table.nodes_in(*at) {
+                if let Some(lineage) = self.table.scope().nodes[node].lineage {
+                    found.entry(lineage).or_insert_with(Vec::new).push((*at, node));
+                }
+            }
+        }
+        found
+    }
+
+    /// The names of what is not declared in an object of some columns that no other column can hold; `None` for all names.
+    fn unheld(&self, lineage: LineageId, columns: &[usize]) -> Option<BTreeSet<String>> {
+        let (scope, stays) = (self.table.scope(), |at: usize| !columns.contains(&at));
+        // No property is called so.
+        if !self.table.holds_undeclared(lineage, "\0", &stays) {
+            return None;
+        }
+        let of = |node: &NodeId| scope.nodes[*node].lineage == Some(lineage);
+        let mut names = BTreeSet::new();
+        for at in (0..self.table.columns.len()).filter(|at| stays(*at)) {
+            for node in self.table.nodes_in(at).into_iter().filter(of) {
+                let time = self.table.time_of(at, node);
+                names.extend(scope.children(Some(node), time).iter().map(|child| scope.nodes[*child].place(time).name.clone()));
+            }
+        }
+        names.retain(|name| !self.table.holds_undeclared(lineage, name, &stays));
+        Some(names)
+    }
+
+    /// What was kept of objects in these columns: what is not declared in them.
+    pub(super) fn extras(&self, columns: &[usize]) -> BTreeMap<LineageId, String> {
+        let one = |lineage| {
+            let name = string(&self.extras_name(lineage), D);
+            (lineage, format!("coalesce((a.kept #> ARRAY[{name}, 'v']), {})", json::empty(D)))
+        };
+        let lost = |lineage: &LineageId| self.unheld(*lineage, columns).is_none_or(|names| !names.is_empty());
+        self.objects(columns).into_keys().filter(lost).map(one).collect()
     }
 
     fn hidden(&self, node: NodeId) -> Option<&Hidden> {
@@ -282,6 +349,14 @@ impl<'t, 'h> Kept<'t, 'h> {
             format!("CASE WHEN {belongs} THEN (a.kept #> ARRAY[{}, 'bad']) IS NOT NULL ELSE {failed} END", string(&name, D))
         });
         Computed { sql: format!("CASE WHEN {belongs} THEN {value} ELSE {} END", computed.sql), failed }
+    }
+
+    /// Whether elements of a column of lists or maps could not be computed, as another column says.
+    pub(super) fn sign(&self, compute: &Compute<'_, '_>, at: usize, sign: usize, values: &Given) -> String {
+        let name = whole_name(self.table, at);
+        let belongs = Self::belongs(&name, Some(self.fingerprint_of_column(compute, at, values)), None, values);
+        let [name, sign] = [&name, &self.table.columns[sign].name].map(|name| string(name, D));
+        format!("CASE WHEN {belongs} THEN coalesce(a.kept #> ARRAY[{name}, 'bad', {sign}], 'false'::pg_catalog.jsonb) END")
     }
 
     /// What a column of lists or maps is.

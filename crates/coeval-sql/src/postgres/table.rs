@@ -53,7 +53,9 @@ pub fn add_column(table: &Table<'_>, at: usize, names: &Names, keys: KeyType<'_>
 fn definition(column: &Column, keys: KeyType<'_>) -> Result<String, Unfit> {
     let ty = match column.held {
         Held::Hidden { .. } => "pg_catalog.jsonb".to_owned(),
-        Held::Shown { .. } | Held::Failed { .. } | Held::Id => column_type(&column.property.ty, keys, Dialect::Postgres),
+        Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => {
+            column_type(&column.property.ty, keys, Dialect::Postgres)
+        }
     };
     let default = column_default(column)?.map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
     Ok(format!("{} {ty}{default}", ident(&column.name)))
@@ -94,12 +96,12 @@ pub fn column_check(column: &Column) -> Option<String> {
             let null = column.is_json() && column.property.nullable;
             Some(if null { format!("{name} = {} OR {check}", json::null(Dialect::Postgres)) } else { check })
         }
-        Held::Hidden { .. } | Held::Failed { .. } | Held::Id => None,
+        Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => None,
     }
 }
 
 /// Whether a row is hidden rather than refused where the column has no value.
 pub fn is_hiding(table: &Table<'_>, column: &Column) -> bool {
-    let Held::Shown { node, .. } = column.held else { return false };
-    table.columns.iter().any(|other| other.held == Held::Failed { node })
+    let at = table.columns.iter().position(|known| known.name == column.name);
+    at.is_some_and(|at| !table.signs_of(at).is_empty())
 }

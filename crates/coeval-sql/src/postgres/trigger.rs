@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
-use coeval_plan::table::{Cluster, Held, MARKER, Table, View};
+use coeval_plan::table::{Cluster, Held, MARKER, Spot, Table, View};
 
 use dirty::{Dirty, Truth};
 pub(crate) use refuse::HINT;
@@ -100,8 +100,8 @@ pub fn triggers(
     };
     let function = |name: &str, body: &str, end: &str| {
         format!(
-            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS {}",
-            crate::name::body(&format!("\nDECLARE\n{declare}BEGIN\n{given}{body}{end}  RETURN NEW;\nEND\n"))
+            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger {}",
+            crate::name::plpgsql(&format!("\nDECLARE\n{declare}BEGIN\n{given}{body}{end}  RETURN NEW;\nEND\n"))
         )
     };
     Ok(Some(Triggers {
@@ -218,6 +218,13 @@ impl Part<'_, '_> {
         out
     }
 
+    /// Where a hidden node lies as it is in a new row without a marker. Such rows come from several versions: a column is as one of them
+    /// wrote it, or as it begins.
+    fn begun(&self, group: &Group<'_>, node: NodeId) -> Option<&Spot> {
+        let begins = |spot: &&Spot| !self.table().is_gone(spot.column) && self.table().columns[spot.column].constant.is_some();
+        self.table().homes(node).iter().filter(|_| !group.view.marked).find(begins)
+    }
+
     /// Puts the values of nodes into the columns that the version does not show. Of the nodes in `blind` the values are not known.
     fn put(
         &self,
@@ -235,11 +242,12 @@ impl Part<'_, '_> {
             let target = self.column(at, "NEW");
             let value = match column.held {
                 Held::Shown { node, .. } | Held::Hidden { node } => {
-                    if !self.cluster.nodes.contains(&node) || group.columns.contains(&at) || self.compute.direct(node) == Some(at)
-                    {
+                    let begun = dirty.is_none() && self.begun(group, node).is_some_and(|spot| spot.column == at);
+                    let given = begun || group.columns.contains(&at) || self.compute.direct(node) == Some(at);
+                    if given || !self.cluster.nodes.contains(&node) {
                         continue;
                     }
-                    let writer = Writer { view: group.view, new: "NEW", old: dirty.map(|_| "OLD") };
+                    let writer = Writer { view: group.view, new: "NEW", old: dirty.map(|_| "OLD"), kept: None };
                     let nodes = self.table().nodes_in(at);
                     let unknown = nodes.iter().find_map(|node| blind.get(node));
                     match unknown.map_or_else(|| self.compute.kept(at, values, &writer), |local| Err(local.clone())) {
@@ -252,7 +260,9 @@ impl Part<'_, '_> {
                     }
                 }
                 Held::Failed { node } => failed.get(&node).cloned(),
-                Held::Id => None,
+                // Of elements the database computes only those that are always there.
+                Held::Unfit { node, time } if self.cluster.nodes.contains(&node) => self.compute.misfit(node, time, values),
+                Held::Unfit { .. } | Held::Id => None,
             };
             if let Some(value) = value.filter(|value| *value != target) {
                 if let Held::Shown { node, .. } | Held::Hidden { node } = column.held {
@@ -292,9 +302,11 @@ impl Part<'_, '_> {
                 for at in hidden {
                     let node = order.hidden[at].node;
                     self.declare(node, frame);
-                    // Rows without a marker come from several versions: a column is as one of them wrote it, or as it begins.
-                    let column = self.compute.direct(node).map(|at| &self.table().columns[at]);
-                    if !group.view.marked && column.is_some_and(|column| column.constant.is_some()) {
+                    if let Some(spot) = self.begun(group, node) {
+                        if self.compute.direct(node).is_none() {
+                            let stored = self.compute.stored(node, spot.column, &spot.path, "NEW");
+                            let _ = writeln!(out, "    {} := {stored};", self.slot(node));
+                        }
                         continue;
                     }
                     let known = |node: NodeId| failed.get(&node).cloned();
@@ -304,8 +316,10 @@ impl Part<'_, '_> {
                             Err(local) => return self.cannot(node, &local, &Truth::Always, frame),
                         };
                     self.note(node, &computed.sql, frame);
+                    if let Some(now) = computed.failed {
+                        failed.insert(node, self.tell(node, &now, frame, &mut out));
+                    }
                     let _ = writeln!(out, "    {} := {};", self.slot(node), computed.sql);
-                    failed.extend(computed.failed.map(|failed| (node, failed)));
                 }
                 out.push_str(&self.put(group, &failed, None, &BTreeMap::new(), frame));
                 out
@@ -416,21 +430,25 @@ impl Part<'_, '_> {
             Some(failed) => Some(format!("coalesce({failed}, FALSE)")),
             None => self.failed_column(node).filter(|_| is_hidden(node)).map(|at| format!("{} IS TRUE", self.column(at, "NEW"))),
         };
-        let computed = self.compute.calc(order, hidden, &Partial { values: &values, failed: &now })?;
+        let mut computed = self.compute.calc(order, hidden, &Partial { values: &values, failed: &now })?;
+        // What cannot fail now may have failed when another version wrote.
+        computed.failed = computed.failed.or_else(|| self.failed_column(node).map(|_| "FALSE".to_owned()));
         self.note(node, &computed.sql, frame);
         if !hidden.sticky {
             match &touched {
                 Truth::Never => {}
                 Truth::Always => {
+                    if let Some(now) = computed.failed {
+                        failed.insert(node, self.tell(node, &now, frame, out));
+                    }
                     let _ = writeln!(out, "    {slot} := {};", computed.sql);
-                    failed.extend(computed.failed.map(|failed| (node, failed)));
                 }
                 Truth::When(condition) => {
-                    let _ = writeln!(out, "    IF ({condition}) THEN\n      {slot} := {};\n    END IF;", computed.sql);
                     if let Some(now) = computed.failed {
-                        let before = self.failed_before(node);
-                        failed.insert(node, format!("CASE WHEN {condition} THEN {now} ELSE {before} END"));
+                        let now = format!("CASE WHEN {condition} THEN {now} ELSE {} END", self.failed_before(node));
+                        failed.insert(node, self.tell(node, &now, frame, out));
                     }
+                    let _ = writeln!(out, "    IF ({condition}) THEN\n      {slot} := {};\n    END IF;", computed.sql);
                 }
             }
             dirty.0.insert(node, touched);
@@ -464,20 +482,10 @@ impl Part<'_, '_> {
         let (touched, now) = (touched.sql(), computed.sql);
         let _ = writeln!(out, "    ELSIF ({touched}) THEN\n      {slot} := {now};\n      {flag} := TRUE;\n    END IF;");
         if let Some(now) = computed.failed {
-            failed.insert(node, format!("CASE WHEN {flag} THEN {now} ELSE {} END", self.failed_before(node)));
+            let now = format!("CASE WHEN {flag} THEN {now} ELSE {} END", self.failed_before(node));
+            failed.insert(node, self.tell(node, &now, frame, out));
         }
         dirty.0.insert(node, Truth::When(flag));
         Ok(())
-    }
-
-    /// The column that says that a node could not be computed.
-    fn failed_column(&self, node: NodeId) -> Option<usize> {
-        (0..self.table().columns.len())
-            .find(|at| self.table().columns[*at].held == Held::Failed { node } && !self.table().is_gone(*at))
-    }
-
-    fn failed_before(&self, node: NodeId) -> String {
-        let column = self.failed_column(node);
-        column.map_or_else(|| "NULL".to_owned(), |column| self.column(column, "OLD"))
     }
 }

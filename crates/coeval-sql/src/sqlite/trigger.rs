@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use coeval_core::Value;
 use coeval_core::history::{Gate, Hidden, NodeId, Order, Time};
 use coeval_core::schema::Type;
-use coeval_plan::table::{Held, Table, View};
+use coeval_plan::table::{Demand, Held, Table, View};
 
 use super::Names;
 use crate::compute::{Compute, Computed, Values, is_json, json};
@@ -71,7 +71,9 @@ pub fn scratch_columns(table: &Table<'_>, present: &BTreeSet<usize>, slots: &BTr
         // Of the same type as in the base table, so that what is written is compared as it will lie there.
         let kind = match column.held {
             Held::Hidden { .. } => "TEXT".to_owned(),
-            Held::Shown { .. } | Held::Failed { .. } | Held::Id => column_type(&column.property.ty, keys, Dialect::Sqlite),
+            Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => {
+                column_type(&column.property.ty, keys, Dialect::Sqlite)
+            }
         };
         out.push(format!("{} {kind}", ident(&column.name)));
     }
@@ -190,6 +192,10 @@ impl<'c, 'h> Writer<'c, 'h> {
             match self.table().columns[at].held {
                 Held::Shown { node, time } => self.table().scope().tree(node, time).nodes(&mut open),
                 Held::Hidden { node } | Held::Failed { node } => open.push(node),
+                Held::Unfit { node, time } => {
+                    open.push(node);
+                    open.extend(Demand::of(self.table().scope(), node, time).within);
+                }
                 Held::Id => {}
             }
         }

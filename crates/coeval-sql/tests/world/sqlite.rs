@@ -33,7 +33,7 @@ impl Database {
             .iter()
             .map(|column| match column.held {
                 Held::Hidden { .. } => format!("{} TEXT", ident(&column.name)),
-                Held::Shown { .. } | Held::Failed { .. } | Held::Id => {
+                Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => {
                     format!("{} {}", ident(&column.name), column_type(&column.property.ty, &no_keys, Dialect::Sqlite))
                 }
             })

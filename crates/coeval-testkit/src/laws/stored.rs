@@ -8,12 +8,14 @@
 //! In a store with a schema no record is moved, and nobody edits records beside the views. Instead the store is rolled back to the
 //! version that a scenario moves a record to, and migrated again: nothing may be lost.
 
+use std::sync::{Mutex, PoisonError};
+
 use coeval_core::history::History;
 use coeval_core::json;
 use coeval_core::lens::{Refused, Stored};
 use coeval_core::value::{Object, Value};
 use coeval_plan::Step;
-use coeval_store::event::Unobserved;
+use coeval_store::event::{self, Observer};
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::Holder;
 use coeval_store::lower::{Aim, lower};
@@ -23,6 +25,18 @@ use coeval_store::{Backend, Error};
 
 use super::run::Failure;
 use super::scenario::{Event, Scenario};
+
+/// Why records are in the way of a step.
+#[derive(Debug, Default)]
+struct Reasons(Mutex<Vec<String>>);
+
+impl Observer for Reasons {
+    fn event(&self, event: event::Event) {
+        if let event::Event::Failure(failure) = event {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(failure.reason);
+        }
+    }
+}
 
 /// What another tool leaves of coeval's notes when it replaces a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,7 +329,7 @@ impl<'b, O: Outside> Replay<'b, O> {
 
     async fn execute_as(&self, step: &Step, run: &str, name: &str) -> Result<(), Failure> {
         let worker = Holder { id: run.to_owned(), name: run.to_owned(), purpose: "test".to_owned(), since: String::new() };
-        let stop = Stop::default();
+        let (stop, told) = (Stop::default(), Reasons::default());
         let work = Work {
             run,
             step: name,
@@ -325,11 +339,11 @@ impl<'b, O: Outside> Replay<'b, O> {
             policy: Policy::Quarantine,
             mode: Mode::Write,
             undo: false,
-            observer: &Unobserved,
+            observer: &told,
             stop: &stop,
         };
         let done = self.backend.execute(step, &work).await;
-        done.map(drop).or_else(|error| fail("L1", format!("{step}: {error}")))
+        done.map(drop).or_else(|error| fail("L1", format!("{step}: {error}: {told:?}")))
     }
 
     async fn migrate(&mut self, to: u32) -> Result<(), Failure> {

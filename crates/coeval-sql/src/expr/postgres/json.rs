@@ -19,6 +19,10 @@ pub(crate) fn to_json(sql: &str, ty: &ExprType) -> String {
     use ExprType as T;
     match ty {
         T::Json | T::Union { .. } | T::List(_) | T::Map(_) | T::Object(_) => sql.to_owned(),
+        // A literal alone has no type yet.
+        T::Null | T::String | T::Enum(_) | T::Ref(_) if ["'", "E'", "NULL"].iter().any(|start| sql.starts_with(start)) => {
+            call("to_jsonb", &[&format!("({sql})::pg_catalog.text")])
+        }
         T::Null
         | T::String
         | T::Enum(_)

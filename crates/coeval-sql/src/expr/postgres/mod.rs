@@ -64,6 +64,11 @@ pub(in crate::expr) fn raise(message: &str, ty: &ExprType) -> String {
     format!("({failing}::{})", postgres_type(ty))
 }
 
+/// A value of a column's type whose computation raises an error, where it is asked for.
+pub(crate) fn refused(message: &str, ty: &str) -> String {
+    format!("({}::{ty})", raise(message, &ExprType::String))
+}
+
 impl<'a> Postgres<'a> {
     pub(crate) fn new(inputs: &'a [String], beside: Beside<'a>) -> Self {
         Self { inputs, beside, params: RefCell::default(), names: Names::default() }

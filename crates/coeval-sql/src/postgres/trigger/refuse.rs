@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use coeval_core::history::NodeId;
 
-use super::super::table::is_hiding;
 use super::dirty::Truth;
 use super::{Frame, Part};
 use crate::dialect::Dialect;
@@ -24,14 +23,18 @@ impl Part<'_, '_> {
     pub(super) fn require(&self, group: &Group<'_>) -> String {
         let mut out = String::new();
         let (columns, relation) = (&self.table().columns, &self.table().name);
-        let required = |at: &&usize| columns[**at].is_never_null() && !is_hiding(self.table(), &columns[**at]);
-        for at in group.columns.iter().filter(required) {
+        for at in group.columns.iter().filter(|at| columns[**at].is_never_null()) {
             let (name, column) = (&columns[*at].name, self.column(*at, "NEW"));
+            // Of a row that the version cannot show, somebody else writes something.
+            let mut missing = vec![format!("{column} IS NULL")];
+            missing
+                .extend(self.table().signs_of(*at).into_iter().map(|sign| format!("{} IS NOT TRUE", self.column(sign, "NEW"))));
+            let missing = missing.join(" AND ");
             let message = format!("null value in column \"{name}\" of relation \"{relation}\" violates not-null constraint");
             let (message, name) = (string(&message, Dialect::Postgres), string(name, Dialect::Postgres));
             let _ = writeln!(
                 out,
-                "    IF {column} IS NULL THEN\n      RAISE EXCEPTION USING ERRCODE = '23502', COLUMN = {name}, MESSAGE = {message};\n    END IF;"
+                "    IF {missing} THEN\n      RAISE EXCEPTION USING ERRCODE = '23502', COLUMN = {name}, MESSAGE = {message};\n    END IF;"
             );
         }
         out
@@ -52,13 +55,41 @@ impl Part<'_, '_> {
     /// Refuses a write that would need a node to be computed, which the database cannot do.
     pub(super) fn cannot(&self, node: NodeId, local: &Local, when: &Truth, frame: &mut Frame) -> String {
         let name = self.name(node);
-        let message = string(&format!("{LOCAL} `{name}`: {}", local.reason), Dialect::Postgres);
+        let raise = raise(&format!("{LOCAL} `{name}`: {}", local.reason));
         frame.local.entry(name).or_insert_with(|| local.reason.clone());
-        let raise = format!("RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = {message}, HINT = '{HINT}';");
         match when {
             Truth::Never => String::new(),
             Truth::Always => format!("    {raise}\n"),
             Truth::When(condition) => format!("    IF ({condition}) THEN\n      {raise}\n    END IF;\n"),
         }
     }
+
+    /// Puts into a variable whether a node could not be computed: what follows from it asks, and so does what follows from that. Where
+    /// no column would say so, the write is refused.
+    pub(super) fn tell(&self, node: NodeId, failed: &str, frame: &mut Frame, out: &mut String) -> String {
+        let name = format!("f{node}");
+        frame.variables.insert(name.clone(), "pg_catalog.bool".to_owned());
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "    {name} := {failed};");
+        if self.failed_column(node).is_none() && !self.table().homes(node).is_empty() {
+            let reason = format!("{LOCAL} `{}`: what it follows from could not be computed", self.name(node));
+            let _ = writeln!(out, "    IF {name} THEN\n      {}\n    END IF;", raise(&reason));
+        }
+        name
+    }
+
+    /// The column that says that a node could not be computed.
+    pub(super) fn failed_column(&self, node: NodeId) -> Option<usize> {
+        self.table().failed(node)
+    }
+
+    pub(super) fn failed_before(&self, node: NodeId) -> String {
+        let column = self.failed_column(node);
+        column.map_or_else(|| "NULL".to_owned(), |column| self.column(column, "OLD"))
+    }
+}
+
+fn raise(message: &str) -> String {
+    let message = string(message, Dialect::Postgres);
+    format!("RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = {message}, HINT = '{HINT}';")
 }

@@ -48,6 +48,7 @@ impl<'c> Writer<'c, '_> {
                         own
                     }
                 },
+                Held::Unfit { node, time } => self.compute.misfit(node, time, &At(self, Row::New)).unwrap_or(own),
                 Held::Shown { .. } | Held::Hidden { .. } | Held::Failed { .. } | Held::Id => own,
             };
             out.push((at, value));
@@ -57,7 +58,7 @@ impl<'c> Writer<'c, '_> {
 
     /// Who writes.
     fn writer(&self) -> stored::Writer<'c> {
-        stored::Writer { view: self.view, new: "n", old: self.is_update.then_some("o") }
+        stored::Writer { view: self.view, new: "n", old: self.is_update.then_some("o"), kept: None }
     }
 
     /// What a column becomes that the version does not show.

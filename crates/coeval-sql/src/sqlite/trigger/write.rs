@@ -142,13 +142,15 @@ impl Writer<'_, '_> {
             if touched.is_empty() { "0".to_owned() } else { touched.iter().cloned().collect::<Vec<_>>().join(" OR ") };
         let slot = self.slot(node);
         let known = self.blind.get(&node).map_or(Ok(()), |local| Err(local.clone()));
-        let computed = match known.and_then(|()| self.calc(hidden)) {
+        let mut computed = match known.and_then(|()| self.calc(hidden)) {
             Ok(computed) => computed,
             Err(local) => {
                 self.dirty.insert(node, touched);
                 return self.cannot(node, local, Some(&condition));
             }
         };
+        // What cannot fail now may have failed when another version wrote.
+        computed.failed = computed.failed.or_else(|| self.failed_column(node).map(|_| "0".to_owned()));
         let mut out = String::new();
         if !hidden.sticky {
             out.push_str(&self.refuse_failed(hidden, &computed, Some(&condition)));
