@@ -86,9 +86,14 @@ impl Table<'_> {
             let time = self.time_of(at, node);
             let (sign, reason) = match &state.cells[node] {
                 Cell::Bad(reason) => (self.failed(node), reason.to_string()),
-                Cell::Absent | Cell::Value(_) | Cell::Elements(_) => {
+                cell => {
                     let reason = self.misfit(state, node, time)?;
-                    (self.unfit(node, time), reason)
+                    let sign = self.unfit(node, time);
+                    if matches!(cell, Cell::Value(_)) && sign.is_none() {
+                        // What lies in an object goes with it.
+                        return None;
+                    }
+                    (sign, reason)
                 }
             };
             let name = self.scope().nodes[node].key.split('@').next().unwrap_or_default();

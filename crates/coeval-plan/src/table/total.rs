@@ -67,8 +67,12 @@ impl<'s> Failures<'s> {
         let property = known.property(time);
         let lineage = |object: Option<NodeId>| object.and_then(|object| scope.nodes[object].lineage);
         let others = known.places.iter().filter(|(from, place)| *from <= newest && *from < known.end && place.parent != here);
-        let astray = lineage(here)
-            .is_some_and(|own| self.is_by_recipe(own) && others.clone().any(|(_, place)| lineage(place.parent) != Some(own)));
+        let astray = lineage(here).is_some_and(|own| {
+            let outside = |parent: Option<NodeId>| lineage(parent) != Some(own);
+            let read = |dep: &NodeId| scope.nodes[*dep].places.iter().all(|(_, place)| outside(place.parent));
+            let follows = || self.rule(node).is_some_and(|recipe| !recipe.sticky && recipe.deps.iter().any(read));
+            self.is_by_recipe(own) && (others.clone().any(|(_, place)| outside(place.parent)) || follows())
+        });
         if astray || !property.required || property.nullable {
             return astray;
         }
@@ -134,11 +138,14 @@ impl<'s> Failures<'s> {
     fn edges(&self, node: NodeId) -> Vec<NodeId> {
         let nodes = &self.scope.nodes;
         let known = &nodes[node];
+        if known.lineage.is_none() {
+            return Vec::new();
+        }
         let decides = |other: &NodeId| match self.newest {
             None => nodes[*other].born < known.born,
             Some(newest) => nodes[*other].end > known.end && nodes[*other].end <= newest,
         };
-        let same = |other: &NodeId| known.lineage.is_some() && nodes[*other].lineage == known.lineage;
+        let same = |other: &NodeId| nodes[*other].lineage == known.lineage;
         (0..nodes.len()).filter(same).filter(decides).collect()
     }
 }

@@ -49,7 +49,14 @@ impl Landing<'_, '_> {
         let part = self.within(&self.target.tree, property, Computed { sql, failed: whole.failed }, origin)?;
         let part = part.unwrap_or_else(|| Computed { sql: json::null(dialect).to_owned(), failed: None });
         let failed = part.failed.map(|failed| inputs.around(bound.around(failed)));
-        Ok(Computed { sql: bound.above(inputs, part.sql), failed })
+        let sql = if self.compute.is_json(self.node) {
+            part.sql
+        } else {
+            let ty = lands(&self.target.tree, property, self.node).map_or(&Type::Json, |property| &property.ty);
+            let native = from_json(&json::without_null(&part.sql, dialect), ty, dialect);
+            native.ok_or_else(|| local("its result has no form in this database"))?
+        };
+        Ok(Computed { sql: bound.above(inputs, sql), failed })
     }
 
     /// The value of the node in a JSON value of a part of the target. What lies in an object that failed is absent; what a type
@@ -175,6 +182,15 @@ impl Landing<'_, '_> {
         }
         first_of(conditions.into_iter().map(Some))
     }
+}
+
+/// The property that a node has in a target.
+fn lands<'p>(tree: &Tree, property: &'p Property, node: NodeId) -> Option<&'p Property> {
+    if tree.node() == node {
+        return Some(property);
+    }
+    let (Tree::Object(_, children), Type::Object(properties)) = (tree, &property.ty) else { return None };
+    children.iter().find_map(|(name, child)| lands(child, properties.get(name)?, node))
 }
 
 /// Whether one of conditions holds, of which each is looked at only where none before it does.

@@ -37,7 +37,8 @@ fn plain_number(sql: &str) -> String {
     let tidy = format!("iif(instr({sql}, '.'), rtrim(rtrim({sql}, '0'), '.'), {sql})");
     let wrong = raise("a number with an exponent is not read by SQLite");
     format!(
-        "(CASE WHEN {sql} = 'null' THEN NULL WHEN {sql} GLOB '*[eE]*' THEN {wrong} WHEN {tidy} = '-0' THEN '0' ELSE {tidy} END)"
+        // A text that is no JSON any more: as a string it would not be quoted.
+        "(CASE WHEN {sql} = 'null' THEN NULL WHEN {sql} GLOB '*[eE]*' THEN {wrong} WHEN {tidy} = '-0' THEN '0' ELSE {tidy} || '' END)"
     )
 }
 
