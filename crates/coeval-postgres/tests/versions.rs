@@ -4,6 +4,7 @@
 
 mod common;
 
+use coeval_postgres::PostgresBackend;
 use common::shop::{ITEM, Versions, migrate, open, rollback};
 use common::{ask, fresh, session};
 
@@ -99,6 +100,16 @@ const FITTED: Versions<'static> = (
     ],
 );
 
+/// Brings the store from one version to another.
+async fn bring(backend: &PostgresBackend, from: u32, to: u32) -> u32 {
+    if to < from {
+        rollback(backend, to).await
+    } else {
+        migrate(backend, to).await
+    };
+    to
+}
+
 /// What a record begins with at a version becomes something to compute, which it was not for those that are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_changes_an_object_leaves_alone_who_wrote_it_before() {
@@ -108,12 +119,7 @@ async fn a_version_that_changes_an_object_leaves_alone_who_wrote_it_before() {
         let client = session(&url).await;
         let mut at = 0;
         for version in way {
-            if *version < at {
-                rollback(&backend, *version).await;
-            } else {
-                migrate(&backend, *version).await;
-            }
-            at = *version;
+            at = bring(&backend, at, *version).await;
             for writer in 1..=at {
                 ask(&client, &format!("INSERT INTO shop_v{writer}.part (id) VALUES ({})", 100 * at + writer)).await;
                 if writer > 1 {
@@ -164,12 +170,7 @@ async fn what_several_rollbacks_kept_comes_back_at_once() {
     for way in [&[2, 1, 3][..], &[1, 3], &[2, 3], &[2, 1, 2, 3], &[1, 2, 1, 3]] {
         let mut at = 3;
         for version in way {
-            if *version < at {
-                rollback(&backend, *version).await;
-            } else {
-                migrate(&backend, *version).await;
-            }
-            at = *version;
+            at = bring(&backend, at, *version).await;
         }
         assert_eq!(ask(&client, "SELECT * FROM shop_v3.part ORDER BY id").await, all, "{way:?}");
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::scope::{NodeId, Time, Tree};
 use crate::expr::Compiled;
-use crate::schema::Property;
+use crate::schema::{Property, Type};
 use crate::value::{Object, Value};
 
 /// How the outputs of one side of a group, or a one-way value, are computed. All outputs are one unit.
@@ -70,6 +70,20 @@ pub struct Target {
     pub fill: Fill,
     /// What happens to what cannot be computed, or does not fit.
     pub on_fail: OnFail,
+}
+
+impl Target {
+    /// Returns the property of a node that is the target or lies in it.
+    pub fn property_of(&self, node: NodeId) -> Option<&Property> {
+        fn within<'p>(tree: &Tree, property: &'p Property, node: NodeId) -> Option<&'p Property> {
+            if tree.node() == node {
+                return Some(property);
+            }
+            let (Tree::Object(_, children), Type::Object(properties)) = (tree, &property.ty) else { return None };
+            children.iter().find_map(|(name, child)| within(child, properties.get(name)?, node))
+        }
+        within(&self.tree, &self.property, node)
+    }
 }
 
 /// What takes the place of an absence or a null that the target does not admit.

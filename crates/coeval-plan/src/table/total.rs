@@ -153,7 +153,7 @@ impl<'s> Failures<'s> {
 /// Whether a recipe itself may give a node no value.
 fn itself(scope: &Scope, recipe: &Recipe, node: NodeId) -> bool {
     let own = recipe.targets.iter().enumerate().filter(|(_, target)| target.on_fail == OnFail::Quarantine);
-    let own = own.filter_map(|(at, target)| Some((at, target, lands(&target.tree, &target.property, node)?)));
+    let own = own.filter_map(|(at, target)| Some((at, target, target.property_of(node)?)));
     own.into_iter().any(|(at, target, property)| {
         let plain = !property.required || property.nullable;
         if target.tree.node() != node {
@@ -182,15 +182,6 @@ fn itself(scope: &Scope, recipe: &Recipe, node: NodeId) -> bool {
         };
         !always
     })
-}
-
-/// The property that a node has in a target.
-fn lands<'p>(tree: &Tree, property: &'p Property, node: NodeId) -> Option<&'p Property> {
-    if tree.node() == node {
-        return Some(property);
-    }
-    let (Tree::Object(_, children), Type::Object(properties)) = (tree, &property.ty) else { return None };
-    children.iter().find_map(|(name, child)| lands(child, properties.get(name)?, node))
 }
 
 fn constant_fits(value: Option<&Value>, target: &Target) -> bool {

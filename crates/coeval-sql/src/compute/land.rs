@@ -52,7 +52,7 @@ impl Landing<'_, '_> {
         let sql = if self.compute.is_json(self.node) {
             part.sql
         } else {
-            let ty = lands(&self.target.tree, property, self.node).map_or(&Type::Json, |property| &property.ty);
+            let ty = self.target.property_of(self.node).map_or(&Type::Json, |property| &property.ty);
             let native = from_json(&json::without_null(&part.sql, dialect), ty, dialect);
             native.ok_or_else(|| local("its result has no form in this database"))?
         };
@@ -182,15 +182,6 @@ impl Landing<'_, '_> {
         }
         first_of(conditions.into_iter().map(Some))
     }
-}
-
-/// The property that a node has in a target.
-fn lands<'p>(tree: &Tree, property: &'p Property, node: NodeId) -> Option<&'p Property> {
-    if tree.node() == node {
-        return Some(property);
-    }
-    let (Tree::Object(_, children), Type::Object(properties)) = (tree, &property.ty) else { return None };
-    children.iter().find_map(|(name, child)| lands(child, properties.get(name)?, node))
 }
 
 /// Whether one of conditions holds, of which each is looked at only where none before it does.
