@@ -75,7 +75,7 @@ pub fn lower(
     let triggers = computes(&table, to) && table.views.iter().any(|view| view.version > from && view.version <= to) && {
         let shown = |version: u32| {
             let view = table.views.iter().rev().find(|view| view.version <= version);
-            view.map(|view| view.entries.iter().map(|(_, at)| *at).collect::<BTreeSet<_>>())
+            view.map(|view| view.entries_at(version).iter().map(|(_, at)| *at).collect::<BTreeSet<_>>())
         };
         !new.is_empty() || shown(from) != shown(to)
     };
@@ -99,8 +99,9 @@ pub fn lower(
         }
     }
     let before = table.views.iter().rev().find(|view| view.version <= from);
+    let before = before.map(|view| View { entries: view.entries_at(from), ..view.clone() });
     let watch = triggers.then_some(Step::WatchColumns { model: owned, from, to });
-    steps.extend(in_order(rules(model, &table, before, view)?, watch));
+    steps.extend(in_order(rules(model, &table, before.as_ref(), view)?, watch));
     Ok(steps)
 }
 
@@ -149,7 +150,7 @@ pub fn contract(
 /// The columns that the versions from one on have need of: what they show, what says that they cannot, what is kept between them.
 pub fn needed(table: &Table<'_>, before: u32) -> BTreeSet<usize> {
     let live: Vec<&View> = table.views.iter().filter(|view| view.version >= before).collect();
-    let mut needed: BTreeSet<usize> = live.iter().flat_map(|view| view.entries.iter().map(|(_, at)| *at)).collect();
+    let mut needed: BTreeSet<usize> = live.iter().flat_map(|view| view.columns()).collect();
     needed.extend(live.iter().flat_map(|view| view.hiding.iter().copied()));
     needed.extend(table.key());
     let floor = live.first().map_or(0, |view| view.time);

@@ -129,7 +129,7 @@ pub fn columns_of(table: &Table<'_>, condition: &Condition) -> BTreeSet<usize> {
     let column = |input: &Input| {
         let Input::Property(path) = input else { return None };
         let Some(Segment::Name(first)) = path.segments().first() else { return None };
-        view.entries.iter().find(|(name, _)| name == first).map(|(_, at)| *at)
+        view.entries_at(view.version).iter().find(|(name, _)| name == first).map(|(_, at)| *at)
     };
     compiled.inputs().iter().filter_map(column).collect()
 }

@@ -88,7 +88,7 @@ pub(crate) async fn archive(job: &Job<'_>, from: u32, to: u32, columns: &[String
         return Ok(none);
     }
     let layout = job.layout()?;
-    let table = layout.table(layout.era.end.map_or(from, |end| from.min(end.saturating_sub(1))))?;
+    let table = layout.table(layout.era.end.map_or(from, |end| from.min(end.saturating_sub(1))))?.offered_at(to);
     let at: Vec<usize> = (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)).collect();
     let Some(view) = view_up_to(&table, to) else { return Ok(none) };
     let keys = |model: &str| layout.key_type(model);

@@ -89,7 +89,7 @@ impl<'l> Filling<'l> {
             if known.constant.is_some() {
                 continue;
             }
-            if is_required(table, *column) {
+            if is_required(table, *column) && (!bases.is_empty() || !table.is_given(*column)) {
                 wrong.push((
                     format!("t.{name} IS NULL"),
                     false,
@@ -109,6 +109,22 @@ impl<'l> Filling<'l> {
 }
 
 impl Filling<'_> {
+    /// Whether a row is in the way, or hidden.
+    fn any_wrong(&self) -> String {
+        self.wrong.iter().map(|(condition, _, _)| condition.as_str()).collect::<Vec<_>>().join(" OR ")
+    }
+
+    /// The key of such a row, whether it is only hidden, and the reason, as SQL.
+    fn told(&self) -> (String, String, String) {
+        let texts: Vec<String> = self.key.iter().map(|(column, _)| format!("t.{column}::text")).collect();
+        let case = |what: &dyn Fn(&(String, bool, String)) -> String| {
+            let whens: Vec<String> = self.wrong.iter().map(|wrong| format!("WHEN {} THEN {}", wrong.0, what(wrong))).collect();
+            format!("CASE {} END", whens.join(" "))
+        };
+        let (hidden, reason) = (case(&|wrong| wrong.1.to_string()), case(&|wrong| format!("({})::text", wrong.2)));
+        (format!("ARRAY[{}]", texts.join(", ")), hidden, reason)
+    }
+
     /// The functions that the computations call.
     fn helpers(&self) -> Vec<String> {
         let fills = self.fill.iter().chain(self.restores.iter().map(|restore| &restore.fill));
@@ -168,20 +184,30 @@ impl Act for Filling<'_> {
         if self.wrong.is_empty() {
             return None;
         }
-        let texts: Vec<String> = self.key.iter().map(|(column, _)| format!("t.{column}::text")).collect();
-        let any: Vec<&str> = self.wrong.iter().map(|(condition, _, _)| condition.as_str()).collect();
-        let case = |what: &dyn Fn(&(String, bool, String)) -> String| {
-            let whens: Vec<String> = self.wrong.iter().map(|wrong| format!("WHEN {} THEN {}", wrong.0, what(wrong))).collect();
-            format!("CASE {} END", whens.join(" "))
-        };
+        let (keys, hidden, reason) = self.told();
         Some(format!(
-            "SELECT ARRAY[{}], {}, {} FROM {} AS t WHERE {} AND ({}) ORDER BY 1",
-            texts.join(", "),
-            case(&|wrong| wrong.1.to_string()),
-            case(&|wrong| format!("({})::text", wrong.2)),
+            "SELECT {keys}, {hidden}, {reason} FROM {} AS t WHERE {} AND ({}) ORDER BY 1",
             self.table,
             range.condition(&self.key),
-            any.join(" OR ")
+            self.any_wrong()
+        ))
+    }
+
+    fn at_once(&self, range: &Range) -> Option<String> {
+        let fill = self.fill.as_ref().filter(|fill| !fill.set.is_empty())?;
+        if self.wrong.is_empty() || self.stream.is_some() || !self.restores.is_empty() {
+            return None;
+        }
+        let (keys, hidden, reason) = self.told();
+        let condition = range.condition(&self.key);
+        Some(format!(
+            "WITH done AS (UPDATE {} AS t SET {} WHERE {condition}
+                 RETURNING CASE WHEN {} THEN {keys} END AS key, {hidden} AS hidden, {reason} AS reason)
+             SELECT NULL::text[], NULL::bool, NULL::text, pg_catalog.count(*) FROM done
+             UNION ALL SELECT key, hidden, reason, NULL FROM done WHERE key IS NOT NULL ORDER BY 1 NULLS FIRST",
+            self.table,
+            fill.set,
+            self.any_wrong()
         ))
     }
 }
@@ -230,7 +256,7 @@ pub(crate) async fn backfill(job: &Job<'_>, from: u32, to: u32, columns: &[Strin
     if job.work.undo && !is_untended(job, &layout).await? {
         return Ok(Tally { total: Some(0), ..Tally::default() });
     }
-    let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
+    let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?.offered_at(from);
     let bases = bases(job, &layout).await?;
     let act = Filling::new(job, &layout, &table, &layout.names, from, columns, &bases)?;
     let key = act.key.clone();
@@ -257,7 +283,7 @@ pub(crate) const TRIAL: &str = "pg_temp.coeval_trial";
 pub(crate) async fn attempt(job: &Job<'_>, from: u32, to: u32, columns: &[String], sample: Option<u64>) -> Result<Tally> {
     let layout = job.layout()?;
     let what = job.step.to_string();
-    let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?;
+    let table = layout.table(layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1))))?.offered_at(from);
     let names = layout.names.on(TRIAL);
     let bases = bases(job, &layout).await.unwrap_or_default();
     let keys = |model: &str| layout.key_type(model);

@@ -89,7 +89,15 @@ impl Look<'_> {
         let live: Vec<u32> = self.table.views.iter().map(|view| view.version).collect();
         let keys = |model: &str| self.layout.key_type(model);
         let local = |local: coeval_sql::Local| Error::failed(DOING, local.to_string());
-        postgres::triggers(&self.table, &live, &live, &self.layout.names, &keys).map_err(local)
+        let made = postgres::triggers(&self.table, &live, &live, &self.layout.names, &keys).map_err(local)?;
+        let is_later = |view: &coeval_plan::table::View| view.moved.iter().any(|moved| moved.until > self.newest);
+        if !self.table.views.iter().any(is_later) {
+            return Ok(made);
+        }
+        // They look at what newer versions need too, and clients have the views as those are without them.
+        let offered = self.layout.table(self.made)?.offered_at(self.newest);
+        let offered = postgres::triggers(&offered, &live, &live, &self.layout.names, &keys).map_err(local)?;
+        Ok(made.zip(offered).map(|(made, offered)| Triggers { watched: made.watched, ..offered }))
     }
 
     /// Whether the functions of triggers are what they should be.

@@ -16,6 +16,7 @@ use crate::execute::Job;
 use crate::layout::Layout;
 use crate::rights::{Given, guarded, ordinal, rights};
 use crate::table::{create_schema, drop_schema, lock, text, unfit};
+use crate::trigger;
 
 /// How many statements go to the server at once.
 const AT_ONCE: usize = 100;
@@ -53,6 +54,9 @@ pub(crate) async fn is_offered(job: &Job<'_>, version: u32) -> Result<bool> {
 
 /// A change of what older versions offer, since a newer one comes or goes.
 struct Change {
+    /// What has to be at the same moment as that clients are offered the newer one, or are not any more: what an older version shows is
+    /// in another column.
+    at_once: Vec<String>,
     /// On views, before anything on the table.
     views: Vec<String>,
     /// On the table.
@@ -78,7 +82,7 @@ fn beside(
     (old, new): (&Table<'_>, &Table<'_>),
     native: &BTreeMap<String, Native>,
 ) -> Result<Change> {
-    let mut change = Change { views: Vec::new(), table: Vec::new() };
+    let mut change = Change { at_once: Vec::new(), views: Vec::new(), table: Vec::new() };
     let keys = |model: &str| layout.key_type(model);
     let names = &layout.names;
     let common = |view: &&View| view.version >= job.oldest() && old.view(view.version).is_some();
@@ -86,9 +90,16 @@ fn beside(
         let Some(before) = old.view(view.version) else { continue };
         let named =
             |table: &Table<'_>, at: &[usize]| at.iter().map(|at| table.columns[*at].name.clone()).collect::<BTreeSet<_>>();
-        if named(new, &view.hiding) != named(old, &before.hiding) {
+        let shown = |table: &Table<'_>, view: &View| -> Vec<String> {
+            view.entries.iter().map(|(_, at)| table.columns[*at].name.clone()).collect()
+        };
+        let moves = shown(new, view) != shown(old, before);
+        if moves || named(new, &view.hiding) != named(old, &before.hiding) {
             let made = postgres::create_view(new, view, names, &keys).map_err(unfit(job))?;
-            change.views.extend(made.into_iter().filter(|statement| statement.starts_with("CREATE")));
+            // What clients name stays as it is where there is something between it and the table.
+            let relation = if view.marked { names.inner(view) } else { names.view(view) };
+            let made = made.into_iter().filter(|made| made.starts_with(&format!("CREATE OR REPLACE VIEW {relation} ")));
+            if moves { change.at_once.extend(made) } else { change.views.extend(made) }
         }
         let defaults = |table: &Table<'_>, view: &View| -> Result<BTreeMap<String, ViewDefault>> {
             let all = postgres::view_defaults(table, view, &keys).map_err(unfit(job))?;
@@ -132,6 +143,17 @@ fn beside(
 }
 
 impl Change {
+    /// Returns what has to be at the same moment, with `offered` as the newest version that clients have.
+    async fn at_once(&mut self, job: &Job<'_>, layout: &Layout<'_>, offered: u32) -> Result<Vec<String>> {
+        let views = std::mem::take(&mut self.at_once);
+        if views.is_empty() {
+            return Ok(views);
+        }
+        let mut statements = secured(job, layout, views).await?;
+        statements.extend(trigger::functions(job, layout, offered)?);
+        Ok(statements)
+    }
+
     async fn apply(self, job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
         let mut statements = secured(job, layout, self.views).await?;
         if !self.table.is_empty() {
@@ -150,15 +172,18 @@ fn stays(layout: &Layout<'_>, low: u32, high: u32) -> bool {
 /// Offers versions: all that lie after one, up to another.
 pub(crate) async fn create(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let models = Offered::all(job, from, to).await?;
+    let mut at_once = Vec::new();
     for Offered { layout, table, .. } in models.iter().filter(|model| stays(&model.layout, from, to)) {
         let native = adopted::known(job.backend, layout).await?;
-        let change = beside(job, layout, (&layout.table(from)?, table), &native)?;
+        let mut change = beside(job, layout, (&layout.table(from)?, table), &native)?;
+        at_once.extend(change.at_once(job, layout, to).await?);
         change.apply(job, layout).await?;
     }
     let versions = job.backend.catalog_versions(|version| version > from && version <= to && version >= job.oldest());
     let there = offered(job, &versions).await?;
     let missing: Vec<u32> = versions.into_iter().filter(|version| !there.contains(version)).collect();
     let mut statements = if missing.is_empty() { Vec::new() } else { create_schema(job, &workings(job)).await? };
+    statements.extend(at_once.into_iter().filter(|_| !missing.is_empty()));
     for version in missing {
         statements.extend(offer(job, version, &models)?);
     }
@@ -286,11 +311,19 @@ pub(crate) async fn drop(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     if job.work.undo && !statements.is_empty() {
         statements.push(archive::note_offered(job));
     }
-    job.transact(&statements).await?;
-    for layout in job.backend.layouts().iter().filter(|layout| stays(layout, to, from)) {
+    let layouts = job.backend.layouts();
+    let mut changes = Vec::new();
+    for layout in layouts.iter().filter(|layout| stays(layout, to, from)) {
         let (old, new) = (layout.table(to)?, layout.table(last(layout, from))?);
         let native = adopted::known(job.backend, layout).await?;
-        beside(job, layout, (&new, &old), &native)?.apply(job, layout).await?;
+        let mut change = beside(job, layout, (&new, &old), &native)?;
+        let at_once = change.at_once(job, layout, to).await?;
+        statements.extend(at_once.into_iter().filter(|_| !versions.is_empty()));
+        changes.push((layout, change));
+    }
+    job.transact(&statements).await?;
+    for (layout, change) in changes {
+        change.apply(job, layout).await?;
     }
     drop_schema(job, &workings(job)).await
 }

@@ -43,7 +43,8 @@ pub(crate) async fn preflight(job: &Job<'_>) -> Result<()> {
 }
 
 async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
-    let table = layout.table(layout.era.end.map_or(job.high, |end| job.high.min(end.saturating_sub(1))))?;
+    let last = layout.era.end.map_or(job.high, |end| job.high.min(end.saturating_sub(1)));
+    let table = layout.table(last)?;
     let names = layout.names.on(TRIAL);
     let keys = |model: &str| layout.key_type(model);
     let live: Vec<u32> = table.views.iter().map(|view| view.version).filter(|version| *version >= job.oldest()).collect();
@@ -56,6 +57,13 @@ async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
     statements.push(format!("ALTER TABLE {TRIAL} ADD COLUMN {} integer", ident(MARKER)));
     if let Some(triggers) = postgres::triggers(&table, &live, &live, &names, &keys).map_err(local(job))? {
         statements.extend(triggers.helpers);
+        statements.extend([triggers.insert, triggers.update]);
+    }
+    // Clients have the older views as they are until the newest versions are offered.
+    let offered = layout.table(last)?.offered_at(job.low);
+    if offered.views != table.views
+        && let Some(triggers) = postgres::triggers(&offered, &live, &live, &names, &keys).map_err(local(job))?
+    {
         statements.extend([triggers.insert, triggers.update]);
     }
     for view in table.views.iter().filter(|view| live.contains(&view.version)) {

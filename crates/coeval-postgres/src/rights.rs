@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use coeval_plan::table::{Held, Table, View};
+use coeval_sql::postgres::inner_names;
 use coeval_sql::{fit, ident};
 use coeval_store::{Error, Result};
 use tokio_postgres::types::Type;
@@ -120,15 +121,16 @@ impl Given {
         self.rights.iter().filter(|(_, limit)| has(limit)).map(|(right, _)| right.role.clone()).collect()
     }
 
-    /// Renders the grants on a view, or on what is between it and the table, which has the table's names.
+    /// Renders the grants on a view, or on what is between it and the table, which has names of its own.
     pub(crate) fn grants(&self, table: &Table<'_>, view: &View, relation: &str, beneath: bool) -> Vec<String> {
         let grant = |(right, limit): &(Right, Limit)| {
             let columns = match limit {
                 Limit::No => String::new(),
                 Limit::To(at, name) => {
                     let (name, at) = shown(table, view, *at, name)?;
-                    let column = if beneath { &table.columns[at].name } else { &fit(name) };
-                    format!(" ({})", ident(column))
+                    let place = view.entries.iter().position(|(_, column)| *column == at).filter(|_| beneath);
+                    let column = place.and_then(|place| inner_names(view).into_iter().nth(place));
+                    format!(" ({})", ident(&column.unwrap_or_else(|| fit(name))))
                 }
                 Limit::Nothing => return None,
             };

@@ -1,6 +1,7 @@
 //! The statements of steps, for people to read before anything runs.
 
 use coeval_core::schema::Policy;
+use coeval_plan::table::{Table, View};
 use coeval_plan::{Condition, Step};
 use coeval_sql::{Dialect, ident, postgres};
 use coeval_store::{Backend as _, Error, Result};
@@ -19,7 +20,16 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
         for layout in &layouts {
             let table = layout.table(last(layout, *to))?;
             let keys = |model: &str| layout.key_type(model);
-            for view in table.views.iter().filter(|view| view.version > *from && view.version <= *to) {
+            let now = layout.table(last(layout, *from))?;
+            let named = |table: &Table<'_>, at: usize| table.columns[at].name.clone();
+            // What older ones show may move to other columns.
+            let moves = |view: &View| {
+                let now = now.view(view.version).into_iter().flat_map(|view| &view.entries).map(|(_, at)| named(&now, *at));
+                view.version <= *from && !now.eq(view.entries.iter().map(|(_, at)| named(&table, *at)))
+            };
+            let made =
+                |view: &&View| view.version <= *to && view.version >= ledger.oldest() && (view.version > *from || moves(view));
+            for view in table.views.iter().filter(made) {
                 out.extend(
                     postgres::create_view(&table, view, &layout.names, &keys)
                         .map_err(|e| Error::failed(step.to_string(), e.to_string()))?,
@@ -50,11 +60,11 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
         Step::DropColumn { column, .. } => alter(format!("DROP COLUMN {}", ident(&column.name))),
         Step::ForgetColumn { column, .. } => alter(format!("DROP COLUMN {}", ident(column))),
         Step::RebuildTriggers { to, .. } | Step::WatchColumns { to, .. } => {
-            let table = layout.table(last(layout, *to))?;
-            let live: Vec<u32> =
-                table.views.iter().map(|view| view.version).filter(|version| *version >= ledger.oldest()).collect();
             let in_force = ledger.in_force().unwrap_or_default();
             let limit = if matches!(step, Step::WatchColumns { .. }) { *to } else { in_force };
+            let table = layout.table(last(layout, *to))?.offered_at(limit);
+            let live: Vec<u32> =
+                table.views.iter().map(|view| view.version).filter(|version| *version >= ledger.oldest()).collect();
             let watched: Vec<u32> = live.iter().copied().filter(|version| *version <= limit).collect();
             match postgres::triggers(&table, &live, &watched, names, &keys).map_err(local)? {
                 None => Vec::new(),
@@ -68,7 +78,7 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
             }
         }
         Step::Backfill { from, to, columns, .. } => {
-            let table = layout.table(last(layout, *to))?;
+            let table = layout.table(last(layout, *to))?.offered_at(*from);
             let at: Vec<usize> = (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)).collect();
             let view = table.views.iter().rev().find(|view| view.version <= *from);
             match view.map(|view| postgres::fill(&table, view, &at, names, &keys)).transpose().map_err(local)?.flatten() {
@@ -146,7 +156,7 @@ pub(crate) async fn remarks(backend: &PostgresBackend, step: &Step) -> Result<Ve
     let local = |e: coeval_sql::Local| Error::failed(step.to_string(), e.reason);
     match step {
         Step::Backfill { from, to, columns, .. } => {
-            let table = layout.table(last(layout, *to))?;
+            let table = layout.table(last(layout, *to))?.offered_at(*from);
             let at: Vec<usize> = (0..table.columns.len()).filter(|at| columns.contains(&table.columns[*at].name)).collect();
             let view = table.views.iter().rev().find(|view| view.version <= *from);
             let fill = view.map(|view| postgres::fill(&table, view, &at, &layout.names, &keys)).transpose().map_err(local)?;

@@ -10,10 +10,11 @@ use crate::execute::Job;
 use crate::layout::Layout;
 use crate::table::{create_schema, drop_schema, local, lock, text};
 
-/// Renders the triggers for versions up to one.
-fn render(job: &Job<'_>, layout: &Layout<'_>, up_to: u32, watched: u32) -> Result<Option<Triggers>> {
+/// Renders the triggers for versions up to one, while clients have the views that they have where `offered` is the newest that they
+/// are offered.
+fn render(job: &Job<'_>, layout: &Layout<'_>, up_to: u32, offered: u32, watched: u32) -> Result<Option<Triggers>> {
     let last = layout.era.end.map_or(up_to, |end| up_to.min(end.saturating_sub(1)));
-    let table = layout.table(last)?;
+    let table = layout.table(last)?.offered_at(offered);
     let live: Vec<u32> = table.views.iter().map(|view| view.version).filter(|version| *version >= job.oldest()).collect();
     let watched: Vec<u32> = live.iter().copied().filter(|version| *version <= watched).collect();
     let keys = |model: &str| layout.key_type(model);
@@ -38,11 +39,19 @@ pub(crate) async fn others_on(transaction: &Transaction<'_>, table: &str) -> std
     transaction.query_typed_one(&others_sql(table), &[]).await?.try_get(0)
 }
 
+/// Renders the triggers' functions anew, as the run has made them, for clients to whom another version is the newest.
+pub(crate) fn functions(job: &Job<'_>, layout: &Layout<'_>, offered: u32) -> Result<Vec<String>> {
+    let triggers = render(job, layout, job.high, offered, offered)?;
+    Ok(triggers.map(|triggers| [triggers.helpers, vec![triggers.insert, triggers.update]].concat()).unwrap_or_default())
+}
+
 /// Renders triggers anew for the versions that are live, up to one. The table is locked, so that nobody is between two functions.
 pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
-    let triggers = if to < layout.era.first { None } else { render(job, &layout, to, if from < to { from } else { to })? };
+    let offered = if from == to { job.ledger.newest().unwrap_or(to) } else { from.min(to) };
+    let watched = if from < to { from } else { to };
+    let triggers = if to < layout.era.first { None } else { render(job, &layout, to, offered, watched)? };
     if job.work.undo && is_so(job, &layout, triggers.as_ref()).await? {
         return Ok(());
     }
@@ -101,7 +110,7 @@ fn let_go(job: &Job<'_>, layout: &Layout<'_>, to: u32) -> Result<Vec<String>> {
 pub(crate) async fn watch(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
-    let Some(triggers) = render(job, &layout, from.max(to), to)? else { return Ok(()) };
+    let Some(triggers) = render(job, &layout, from.max(to), from.max(to), to)? else { return Ok(()) };
     // A run that is undone may not have come to the functions.
     let there = format!("SELECT pg_catalog.to_regprocedure({}) IS NOT NULL", text(&format!("{}()", names.update())));
     if to < from && job.ask::<bool>(&there).await? != Some(true) {

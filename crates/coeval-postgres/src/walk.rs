@@ -24,7 +24,7 @@ use crate::statement::{is_passing, pause, rest};
 use crate::stream::Stream;
 
 /// How long a batch should take.
-const TARGET: Duration = Duration::from_millis(200);
+const TARGET: Duration = Duration::from_millis(100);
 /// With how many rows it begins, and how many a batch has at most.
 const SIZES: (usize, usize) = (1_000, 50_000);
 /// Of how many rows it is asked at once why they cannot be shown.
@@ -88,6 +88,12 @@ pub(crate) trait Act: Sync {
 
     /// Asks which rows of a range are in the way although nothing failed: a query for the key's texts, the kind and the reason.
     fn wrong(&self, _range: &Range) -> Option<String> {
+        None
+    }
+
+    /// Writes a range and asks both in one statement, which does not read the rows again; `None` where that cannot be. Its rows are those
+    /// of [`Act::wrong`], after one that has only the number of rows that were written, which comes fourth.
+    fn at_once(&self, _range: &Range) -> Option<String> {
         None
     }
 }
@@ -284,11 +290,17 @@ impl<A: Act> Walk<'_, A> {
         transaction: &Transaction<'_>,
         range: &Range,
     ) -> std::result::Result<(Tally, Vec<(Key, Failure)>), Broken> {
-        let mut written = 0;
-        for (nth, statement) in self.act.statements(range).into_iter().enumerate() {
-            let rows = transaction.execute_typed(&statement, &[]).await?;
-            if nth == 0 {
-                written = rows;
+        let (mut written, mut found) = (0, Vec::new());
+        let at_once = self.act.at_once(range);
+        if let Some(statement) = &at_once {
+            found = transaction.query_typed(statement, &[]).await?;
+            written = found.remove(0).try_get::<_, i64>(3)?.unsigned_abs();
+        } else {
+            for (nth, statement) in self.act.statements(range).into_iter().enumerate() {
+                let rows = transaction.execute_typed(&statement, &[]).await?;
+                if nth == 0 {
+                    written = rows;
+                }
             }
         }
         let mut tally = Tally { seen: written, written, ..Tally::default() };
@@ -299,22 +311,23 @@ impl<A: Act> Walk<'_, A> {
                 failures.push(self.failure(key, "rejected", reason));
             }
         }
-        if let Some(wrong) = self.act.wrong(range) {
-            let told: BTreeSet<Vec<String>> = failures.iter().map(|(key, _)| key.0.clone()).collect();
-            for row in transaction.query_typed(&wrong, &[]).await? {
-                let (key, quarantined, reason): (Vec<String>, bool, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-                if told.contains(&key) {
-                    continue;
-                }
-                let kind = if quarantined { "quarantined" } else { "rejected" };
-                if quarantined {
-                    tally.quarantined += 1;
-                } else {
-                    tally.failed += 1;
-                }
-                tally.written = tally.written.saturating_sub(1);
-                failures.push(self.failure(key, kind, reason));
+        if let Some(wrong) = self.act.wrong(range).filter(|_| at_once.is_none()) {
+            found = transaction.query_typed(&wrong, &[]).await?;
+        }
+        let told: BTreeSet<Vec<String>> = failures.iter().map(|(key, _)| key.0.clone()).collect();
+        for row in found {
+            let (key, quarantined, reason): (Vec<String>, bool, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            if told.contains(&key) {
+                continue;
             }
+            let kind = if quarantined { "quarantined" } else { "rejected" };
+            if quarantined {
+                tally.quarantined += 1;
+            } else {
+                tally.failed += 1;
+            }
+            tally.written = tally.written.saturating_sub(1);
+            failures.push(self.failure(key, kind, reason));
         }
         Ok((tally, failures))
     }

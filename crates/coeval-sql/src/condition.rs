@@ -136,7 +136,7 @@ fn read(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -
             })
             .collect::<Result<_, _>>()?;
         let (first, rest) = names.split_first().ok_or_else(unknown)?;
-        let at = view.entries.iter().find(|(name, _)| name == first).map(|(_, at)| *at).ok_or_else(unknown)?;
+        let at = view.entries_at(view.version).iter().find(|(name, _)| name == first).map(|(_, at)| *at).ok_or_else(unknown)?;
         let column = &table.columns[at];
         let own = ident(&column.name);
         let own = if row.is_empty() { own } else { format!("{row}.{own}") };

@@ -32,9 +32,12 @@ impl Cluster {
     }
 }
 
-/// Returns for each moment the nodes that are hidden and have to be computed: all but those that begin with a constant, the same
-/// for every version that hides them. With each the number of the version from which on that is so.
-pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> BTreeMap<Time, BTreeMap<NodeId, usize>> {
+/// For each moment the nodes that are hidden and have to be computed: all but those that begin with a constant, the same for every
+/// version that hides them. With each the number of the version from which on that is so.
+pub(super) type Computed = BTreeMap<Time, BTreeMap<NodeId, usize>>;
+
+/// Returns what has to be computed.
+pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> Computed {
     let mut constants = Constants::new(scope, faces);
     let mut first = BTreeMap::new();
     let mut out = BTreeMap::new();
@@ -44,12 +47,13 @@ pub(super) fn computed(scope: &Scope, faces: &[Face<'_>]) -> BTreeMap<Time, BTre
         let mut since = |hidden: &Hidden| {
             // An object that begins with a constant begins with all that is in it.
             let top = top(scope, hidden.node);
-            match constants.of(&order, top, at) {
-                Some(value) if *first.entry(top).or_insert_with(|| value.clone()) == value => constants.end(&order, top, at),
-                Some(_) | None => Some(at),
-            }
+            let since = match constants.of(&order, top, at) {
+                Some(value) if *first.entry(top).or_insert_with(|| value.clone()) == value => constants.end(&order, top, at)?,
+                Some(_) | None => at,
+            };
+            // What versions to come bring is none of those before.
+            Some(since.max(faces.partition_point(|face| face.time < scope.nodes[hidden.node].born)))
         };
-        // What versions to come bring is none of theirs.
         let known = order.hidden.iter().filter(|hidden| scope.nodes[hidden.node].born <= newest);
         let nodes = known.filter_map(|hidden| Some((hidden.node, since(hidden)?)));
         out.entry(face.time).or_insert_with(|| nodes.collect());
@@ -71,44 +75,67 @@ fn top(scope: &Scope, node: NodeId) -> NodeId {
     }
 }
 
-/// Returns the clusters in which something is computed, in the order of their first nodes.
-pub(super) fn clusters(scope: &Scope, faces: &[Face<'_>]) -> Vec<Cluster> {
-    let computed = computed(scope, faces);
-    let mut union = Union((0..scope.nodes.len()).collect());
-    let mut active = BTreeSet::new();
-    for face in faces {
-        let order = scope.order(face.time);
-        for hidden in order.hidden.iter().filter(|hidden| computed[&face.time].contains_key(&hidden.node)) {
-            active.insert(hidden.node);
+/// Clusters, as versions come.
+pub(super) struct Growing<'a> {
+    scope: &'a Scope,
+    faces: &'a [Face<'a>],
+    union: Union,
+    /// What is computed from the version of a number on, at a moment.
+    pending: BTreeMap<usize, Vec<(Time, NodeId)>>,
+    shapes: BTreeMap<NodeId, &'a str>,
+}
+
+impl<'a> Growing<'a> {
+    pub(super) fn new(scope: &'a Scope, faces: &'a [Face<'a>], computed: &Computed) -> Self {
+        let mut pending: BTreeMap<usize, Vec<(Time, NodeId)>> = BTreeMap::new();
+        for (time, nodes) in computed {
+            for (node, since) in nodes {
+                let first = faces.partition_point(|face| face.time < *time);
+                pending.entry(first.max(*since)).or_default().push((*time, *node));
+            }
+        }
+        Self { scope, faces, union: Union::new(scope.nodes.len()), pending, shapes: BTreeMap::new() }
+    }
+
+    /// Takes the next version in, which has a number.
+    pub(super) fn grow(&mut self, at: usize) {
+        for (time, node) in self.pending.remove(&at).unwrap_or_default() {
+            let order = self.scope.order(time);
+            let Some(hidden) = order.index[node].map(|at| &order.hidden[at]) else { continue };
+            self.union.activate(node);
             for dep in hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps)) {
-                union.join(hidden.node, dep);
+                self.union.join(node, dep);
+            }
+        }
+        for entry in &self.faces[at].entries {
+            for node in &entry.nodes {
+                self.union.join(entry.node, *node);
+                // Columns that hold the same nodes in different shapes follow one another.
+                if *self.shapes.entry(*node).or_insert(&entry.signature) != entry.signature {
+                    self.union.activate(*node);
+                }
             }
         }
     }
-    // Columns that hold the same nodes in different shapes follow one another.
-    let mut shapes: BTreeMap<NodeId, BTreeSet<&str>> = BTreeMap::new();
-    for entry in faces.iter().flat_map(|face| &face.entries) {
-        for node in &entry.nodes {
-            shapes.entry(*node).or_default().insert(&entry.signature);
+
+    /// Returns whether something is computed among what a node depends on, and what depends on it.
+    pub(super) fn has(&mut self, node: NodeId) -> bool {
+        let root = self.union.find(node);
+        self.union.active[root]
+    }
+
+    /// Returns the clusters in which something is computed, in the order of their first nodes.
+    pub(super) fn finish(mut self) -> Vec<Cluster> {
+        let mut members: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+        for node in (0..self.scope.nodes.len()).filter(|node| self.has(*node)).collect::<Vec<_>>() {
+            members.entry(self.union.find(node)).or_default().insert(node);
         }
+        members.into_values().map(|nodes| Cluster { sides: sides(&nodes, self.faces), nodes }).collect()
     }
-    for entry in faces.iter().flat_map(|face| &face.entries) {
-        for node in &entry.nodes {
-            union.join(entry.node, *node);
-        }
-        active.extend(entry.nodes.iter().filter(|node| shapes[node].len() > 1));
-    }
-    let mut members: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
-    for node in 0..scope.nodes.len() {
-        members.entry(union.find(node)).or_default().insert(node);
-    }
-    let clusters = members.into_values().filter(|nodes| nodes.iter().any(|node| active.contains(node)));
-    clusters.map(|nodes| Cluster { sides: sides(&nodes, faces), nodes }).collect()
 }
 
 /// Returns for each version whether it matters which version a new row comes from, as far as the versions up to it go.
-pub(super) fn marks(scope: &Scope, faces: &[Face<'_>]) -> Vec<bool> {
-    let computed = computed(scope, faces);
+pub(super) fn marks(faces: &[Face<'_>], computed: &Computed) -> Vec<bool> {
     let mut shown: BTreeSet<NodeId> = BTreeSet::new();
     let (mut hidden, mut later) = (BTreeSet::new(), BTreeSet::new());
     let mut shapes: BTreeMap<NodeId, &str> = BTreeMap::new();
@@ -145,25 +172,38 @@ fn sides(nodes: &BTreeSet<NodeId>, faces: &[Face<'_>]) -> Vec<Side> {
     sides
 }
 
-/// Sets that grow together.
-struct Union(Vec<usize>);
+/// Sets that grow together, each active or not.
+struct Union {
+    parents: Vec<usize>,
+    active: Vec<bool>,
+}
 
 impl Union {
+    fn new(count: usize) -> Self {
+        Self { parents: (0..count).collect(), active: vec![false; count] }
+    }
+
     fn find(&mut self, node: usize) -> usize {
         let mut root = node;
-        while self.0[root] != root {
-            root = self.0[root];
+        while self.parents[root] != root {
+            root = self.parents[root];
         }
         let mut at = node;
-        while self.0[at] != root {
-            at = std::mem::replace(&mut self.0[at], root);
+        while self.parents[at] != root {
+            at = std::mem::replace(&mut self.parents[at], root);
         }
         root
+    }
+
+    fn activate(&mut self, node: usize) {
+        let root = self.find(node);
+        self.active[root] = true;
     }
 
     fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.find(a), self.find(b));
         let (low, high) = (a.min(b), a.max(b));
-        self.0[high] = low;
+        self.active[low] |= self.active[high];
+        self.parents[high] = low;
     }
 }

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_core::Value;
-use coeval_core::history::{HiddenRule, History, NodeId, Scope, Time};
+use coeval_core::history::{History, Node, NodeId, Scope, Time};
 use coeval_core::schema::{Property, Type};
 
-use super::cluster::{Cluster, computed};
+use super::cluster::{Computed, Growing};
 use super::constant::Constants;
 use super::face::{Face, FaceEntry, is_json};
 use super::name::Names;
 use super::sign::need;
 use super::total::Failures;
-use super::{Ability, ID, View};
+use super::writers::{Turns, turns};
+use super::{Ability, ID, Moved, View};
 
 /// A column.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,33 +91,57 @@ pub(super) struct Columns<'h> {
     history: &'h History,
     names: Names,
     all: Vec<Column>,
-    /// By signature and writers.
+    /// By what it shows, and what follows from writes of it.
     known: BTreeMap<(String, BTreeSet<NodeId>), usize>,
     failed: BTreeMap<Failing, usize>,
-    writers: Vec<BTreeMap<NodeId, BTreeSet<NodeId>>>,
+    turns: Turns,
+    /// What each version shows, in the order of its entries.
+    slots: Vec<Vec<Slot>>,
+    /// The nodes that no version shows and that have no column so far.
+    unseen: Vec<NodeId>,
+}
+
+/// The column of what a version shows.
+#[derive(Debug)]
+struct Slot {
+    column: usize,
+    /// What follows from writes of it at the version, and does not at others which show both.
+    followers: BTreeSet<NodeId>,
+    /// The columns that it had before, each with the version that came then.
+    moved: Vec<(u32, usize)>,
 }
 
 impl<'h> Columns<'h> {
-    pub(super) fn new(history: &'h History, faces: &[Face<'_>], clusters: &[Cluster], ability: Ability) -> Self {
-        let writers = if ability.knows_writer {
-            faces.iter().map(|_| BTreeMap::new()).collect()
-        } else {
-            writers(history.scope(), faces, clusters)
-        };
+    pub(super) fn new(
+        history: &'h History,
+        faces: &[Face<'_>],
+        computed: &Computed,
+        clusters: &mut Growing<'_>,
+        ability: Ability,
+    ) -> Self {
+        let turns = if ability.knows_writer { Turns::new() } else { turns(history.scope(), faces, computed) };
         let mut names = Names::default();
         names.reserve(MARKER);
         for own in SYSTEM {
             names.reserve(own);
         }
-        let mut all = Self { history, names, all: Vec::new(), known: BTreeMap::new(), failed: BTreeMap::new(), writers };
+        let mut all = Self {
+            history,
+            names,
+            all: Vec::new(),
+            known: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            turns,
+            slots: Vec::new(),
+            unseen: Vec::new(),
+        };
         let mut failures = Failures::before(history.scope());
         for (at, face) in faces.iter().enumerate() {
+            clusters.grow(at);
             if at == 0 && face.key.is_empty() && !face.entries.iter().any(|entry| entry.name == ID) {
                 all.id(face.version);
             }
-            for entry in &face.entries {
-                all.take(at, face, entry, &mut failures);
-            }
+            all.take(faces, at, &mut failures);
             all.hidden(faces, at, clusters, &mut failures);
             all.ended(&faces[..at], face);
         }
@@ -129,28 +154,84 @@ impl<'h> Columns<'h> {
         self.all.push(Column { name, held: Held::Id, property, since: version, constant: None, key: true });
     }
 
-    fn key_of(&self, at: usize, face: &Face<'_>, entry: &FaceEntry<'_>) -> (String, BTreeSet<NodeId>) {
-        let is_key = face.key.iter().any(|name| name == entry.name);
-        let writers = entry.nodes.iter().filter(|_| !is_key).filter_map(|node| self.writers[at].get(node)).flatten();
-        (entry.signature.clone(), writers.copied().collect())
+    /// Gives what a version shows columns: those of older versions that show the same, where a write of it means the same. Versions
+    /// that shared a column and for which it means the same no more, now that this one is there, part: it stays the oldest one's.
+    fn take(&mut self, faces: &[Face<'_>], at: usize, failures: &mut Failures<'_>) {
+        let face = &faces[at];
+        let turns = self.turns.remove(&at).unwrap_or_default();
+        let followers = |entry: &FaceEntry<'_>, of: usize| -> BTreeSet<NodeId> {
+            let is_key = faces[of].key.iter().any(|name| name == entry.name);
+            let turns = turns.iter().filter(|turn| !is_key && turn.face == of && entry.nodes.contains(&turn.source));
+            turns.map(|turn| turn.follower).collect()
+        };
+        let mut parting = BTreeSet::new();
+        for of in turns.iter().map(|turn| turn.face).filter(|of| *of < at).collect::<BTreeSet<_>>() {
+            for (slot, entry) in self.slots[of].iter_mut().zip(&faces[of].entries) {
+                let more = followers(entry, of);
+                if !more.is_subset(&slot.followers) {
+                    slot.followers.extend(more);
+                    parting.insert(slot.column);
+                }
+            }
+        }
+        self.part(faces, at, &parting);
+        let mut slots = Vec::new();
+        for entry in &face.entries {
+            let followers = followers(entry, at);
+            let key = (entry.signature.clone(), followers.clone());
+            let known = self.known.get(&key).copied();
+            let column = known.unwrap_or_else(|| self.show(face, entry, face.version));
+            if known.is_none() {
+                self.known.insert(key, column);
+                self.failing(failures, face, entry, face.version);
+            }
+            slots.push(Slot { column, followers, moved: Vec::new() });
+        }
+        self.slots.push(slots);
     }
 
-    fn take(&mut self, at: usize, face: &Face<'_>, entry: &FaceEntry<'_>, failures: &mut Failures<'_>) {
-        let key = self.key_of(at, face, entry);
-        if self.known.contains_key(&key) {
+    /// Gives the versions that part from the oldest one which shows a column others.
+    fn part(&mut self, faces: &[Face<'_>], at: usize, parting: &BTreeSet<usize>) {
+        if parting.is_empty() {
             return;
         }
-        self.known.insert(key, self.all.len());
-        let node = entry.node;
+        self.known.retain(|_, column| !parting.contains(column));
+        let mut parts: BTreeMap<(usize, BTreeSet<NodeId>), usize> = BTreeMap::new();
+        let mut first = BTreeSet::new();
+        for (of, face) in faces[..at].iter().enumerate() {
+            for (nth, entry) in face.entries.iter().enumerate() {
+                let slot = &self.slots[of][nth];
+                let (old, followers) = (slot.column, slot.followers.clone());
+                if !parting.contains(&old) {
+                    continue;
+                }
+                let part = (old, followers);
+                let column = match parts.get(&part) {
+                    Some(column) => *column,
+                    None if first.insert(old) => old,
+                    None => self.show(face, entry, faces[at].version),
+                };
+                if column != old {
+                    let slot = &mut self.slots[of][nth];
+                    slot.column = column;
+                    slot.moved.push((faces[at].version, old));
+                }
+                self.known.entry((entry.signature.clone(), part.1.clone())).or_insert(column);
+                parts.insert(part, column);
+            }
+        }
+    }
+
+    fn show(&mut self, face: &Face<'_>, entry: &FaceEntry<'_>, since: u32) -> usize {
         self.all.push(Column {
-            name: self.names.give(entry.name, face.version),
-            held: Held::Shown { node, time: face.time },
+            name: self.names.give(entry.name, since),
+            held: Held::Shown { node: entry.node, time: face.time },
             property: entry.property.clone(),
-            since: face.version,
+            since,
             constant: None,
             key: face.key.iter().any(|name| name == entry.name),
         });
-        self.failing(failures, face, entry, face.version);
+        self.all.len() - 1
     }
 
     /// Gives what can fail of an entry, as a version shows it, columns that say so.
@@ -201,22 +282,26 @@ impl<'h> Columns<'h> {
         });
     }
 
-    /// Gives the nodes that no version shows, and that ended since the last version, columns of their own.
-    fn hidden(&mut self, faces: &[Face<'_>], at: usize, clusters: &[Cluster], failures: &mut Failures<'_>) {
+    /// Gives the nodes that no version shows columns of their own, where something is computed with them.
+    fn hidden(&mut self, faces: &[Face<'_>], at: usize, clusters: &mut Growing<'_>, failures: &mut Failures<'_>) {
         let scope = self.history.scope();
         let (from, to) = (at.checked_sub(1).map_or(0, |before| faces[before].time), faces[at].time);
-        for (id, node) in scope.nodes.iter().enumerate() {
-            let unseen = node.born > from && node.end <= to;
-            if unseen && clusters.iter().any(|cluster| cluster.nodes.contains(&id)) && !is_link(scope, id) {
-                let wanted = node.key.split('@').next().unwrap_or_default().replace(['.', '[', ']', '{', '}'], "_");
-                let property = node.property(node.born).as_ref().clone();
-                let held = Held::Hidden { node: id };
-                let name = self.names.give(&wanted, faces[at].version);
-                let since = faces[at].version;
-                self.all.push(Column { name, held, property, since, constant: None, key: false });
-                if failures.can_fail(id) {
-                    self.fail((id, None), Held::Failed { node: id }, &wanted, since);
-                }
+        let ended = |(_, node): &(usize, &Node)| node.born > from && node.end <= to;
+        let ended = scope.nodes.iter().enumerate().filter(ended).map(|(id, _)| id).filter(|id| !is_link(scope, *id));
+        self.unseen.extend(ended);
+        let (now, later): (Vec<NodeId>, _) = std::mem::take(&mut self.unseen).into_iter().partition(|id| clusters.has(*id));
+        self.unseen = later;
+        for id in now {
+            let node = &scope.nodes[id];
+            let wanted = node.key.split('@').next().unwrap_or_default().replace(['.', '[', ']', '{', '}'], "_");
+            let property = node.property(node.born).as_ref().clone();
+            let held = Held::Hidden { node: id };
+            let since = faces[at].version;
+            let name = self.names.give(&wanted, since);
+            self.all.push(Column { name, held, property, since, constant: None, key: false });
+            let mut after = faces[..at].iter().map(|face| Failures::after(scope, face.time));
+            if failures.can_fail(id) || after.any(|mut after| after.can_fail(id)) {
+                self.fail((id, None), Held::Failed { node: id }, &wanted, since);
             }
         }
     }
@@ -227,16 +312,18 @@ impl<'h> Columns<'h> {
         let id = self.all.iter().position(|column| column.held == Held::Id);
         let view = |(at, face): (usize, &Face<'_>)| {
             let mut entries: Vec<(String, usize)> = id.map(|id| (ID.to_owned(), id)).into_iter().collect();
-            for entry in &face.entries {
-                let key = self.key_of(at, face, entry);
-                entries.push((entry.name.to_owned(), self.known[&key]));
+            let mut moved = Vec::new();
+            for (entry, slot) in face.entries.iter().zip(&self.slots[at]) {
+                let until = |(until, column): &(u32, usize)| Moved { entry: entries.len(), until: *until, column: *column };
+                moved.extend(slot.moved.iter().map(until));
+                entries.push((entry.name.to_owned(), slot.column));
             }
             let failing = face.entries.iter().flat_map(|entry| &entry.nodes);
             let failing =
                 failing.flat_map(|node| [None, Some(need(self.history.scope(), *node, face.time))].map(|need| (*node, need)));
             let hiding = failing.filter_map(|failing| self.failed.get(&failing).copied()).collect();
             let name = face.model.to_owned();
-            View { version: face.version, time: face.time, name, entries, hiding, marked: marks[at] }
+            View { version: face.version, time: face.time, name, entries, moved, hiding, marked: marks[at] }
         };
         faces.iter().enumerate().map(view).collect()
     }
@@ -277,42 +364,4 @@ fn is_link(scope: &Scope, node: NodeId) -> bool {
     let places = &scope.nodes[node].places;
     let stays = places.iter().all(|(_, place)| place.parent == places[0].1.parent);
     one(scope.nodes[node].up) && one(scope.nodes[node].down) && readers == 2 && stays && scope.nodes[node].lineage.is_none()
-}
-
-/// For each version and each node that it shows: the nodes that follow from it, are hidden from the version, and are shown by
-/// another version that shows it too. A write of the node means different things at the two.
-fn writers(scope: &Scope, faces: &[Face<'_>], clusters: &[Cluster]) -> Vec<BTreeMap<NodeId, BTreeSet<NodeId>>> {
-    let computed = computed(scope, faces);
-    let shown: Vec<BTreeSet<NodeId>> =
-        faces.iter().map(|face| face.entries.iter().flat_map(|entry| entry.nodes.iter().copied()).collect()).collect();
-    let one = |(at, face): (usize, &Face<'_>)| {
-        let order = scope.order(face.time);
-        let mut follow: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
-        let mut reached: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
-        for hidden in &order.hidden {
-            if !clusters.iter().any(|cluster| cluster.nodes.contains(&hidden.node)) {
-                continue;
-            }
-            // Presence alone is not a value that a version shows in a column of its own.
-            let from: BTreeSet<NodeId> = match hidden.rule {
-                HiddenRule::Recipe(..) | HiddenRule::Lineage { .. } | HiddenRule::Kids { .. } => hidden
-                    .deps
-                    .iter()
-                    .flat_map(|dep| reached.get(dep).cloned().unwrap_or_else(|| BTreeSet::from([*dep])))
-                    .collect(),
-            };
-            if computed[&face.time].contains_key(&hidden.node) {
-                for dep in from.iter().filter(|dep| shown[at].contains(dep)) {
-                    follow.entry(*dep).or_default().insert(hidden.node);
-                }
-            }
-            reached.insert(hidden.node, from);
-        }
-        for (dep, nodes) in &mut follow {
-            nodes.retain(|node| shown.iter().any(|other| other.contains(dep) && other.contains(node)));
-        }
-        follow.retain(|_, nodes| !nodes.is_empty());
-        follow
-    };
-    faces.iter().enumerate().map(one).collect()
 }

@@ -19,6 +19,7 @@ mod place;
 mod record;
 mod sign;
 mod total;
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,10 +83,37 @@ pub struct View {
     pub name: String,
     /// The names and the columns, in order.
     pub entries: Vec<(String, usize)>,
+    /// The columns that entries had before newer versions came, oldest first.
+    pub moved: Vec<Moved>,
     /// The columns that say that this version cannot show the row.
     pub hiding: Vec<usize>,
     /// Whether rows that come through this view carry the version's number, because it matters.
     pub marked: bool,
+}
+
+/// A column that a version showed something in before a newer version came, for which writes of it mean something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// The place of the entry.
+    pub entry: usize,
+    /// The version that came.
+    pub until: u32,
+    /// The column.
+    pub column: usize,
+}
+
+impl View {
+    /// Returns the names and the columns, as they were when a version was the newest.
+    pub fn entries_at(&self, newest: u32) -> Vec<(String, usize)> {
+        let then = |entry: usize| self.moved.iter().find(|moved| moved.entry == entry && moved.until > newest);
+        let entries = self.entries.iter().enumerate();
+        entries.map(|(at, (name, column))| (name.clone(), then(at).map_or(*column, |moved| moved.column))).collect()
+    }
+
+    /// Returns every column that it shows or showed.
+    pub fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.entries.iter().map(|(_, column)| *column).chain(self.moved.iter().map(|moved| moved.column))
+    }
 }
 
 impl<'h> Table<'h> {
@@ -97,9 +125,11 @@ impl<'h> Table<'h> {
         let first = history.versions().next().unwrap_or_default();
         let name = history.model(first).map(|model| model.name.clone()).unwrap_or_default();
         let faces = face::faces(history, versions)?;
-        let clusters = cluster::clusters(history.scope(), &faces);
-        let mut columns = column::Columns::new(history, &faces, &clusters, ability);
-        let views = columns.views(&faces, &cluster::marks(history.scope(), &faces));
+        let computed = cluster::computed(history.scope(), &faces);
+        let mut clusters = cluster::Growing::new(history.scope(), &faces, &computed);
+        let mut columns = column::Columns::new(history, &faces, &computed, &mut clusters, ability);
+        let clusters = clusters.finish();
+        let views = columns.views(&faces, &cluster::marks(&faces, &computed));
         let mut table = Self {
             history,
             name,
@@ -129,6 +159,17 @@ impl<'h> Table<'h> {
         let (past, live): (Vec<View>, Vec<View>) = self.views.into_iter().partition(|view| view.version < before);
         self.past.extend(past);
         self.views = live;
+        self
+    }
+
+    /// Returns the table with the views up to a version as clients have them while it is the newest that is offered: later ones may move
+    /// what they show to other columns.
+    #[must_use]
+    pub fn offered_at(mut self, newest: u32) -> Self {
+        for view in self.past.iter_mut().chain(&mut self.views).filter(|view| view.version <= newest) {
+            view.entries = view.entries_at(newest);
+            view.moved.retain(|moved| moved.until <= newest);
+        }
         self
     }
 

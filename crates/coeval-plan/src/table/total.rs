@@ -9,6 +9,8 @@ use coeval_core::history::{
 };
 use coeval_core::schema::{Property, Type};
 
+use super::{Held, Table};
+
 /// Which nodes can fail to have a value without the write or the run being refused. What follows from one that can fail can fail
 /// itself; an object says nothing of what is in it, nor a list or map of its elements.
 #[derive(Debug)]
@@ -186,6 +188,32 @@ fn itself(scope: &Scope, recipe: &Recipe, node: NodeId) -> bool {
 
 fn constant_fits(value: Option<&Value>, target: &Target) -> bool {
     land(Ok(value.cloned()), &target.property, target.fill.value(&[]), &OnFail::Reject).is_ok()
+}
+
+impl Table<'_> {
+    /// Returns whether every row that is computed anew has a value in a column, or its computation is refused: so it is where an expression
+    /// that gives no null reads columns that always have values.
+    pub fn is_given(&self, at: usize) -> bool {
+        let Held::Shown { node, .. } = self.columns[at].held else { return false };
+        let scope = self.scope();
+        // What a table that was there before holds is not known.
+        if self.is_adopted() {
+            return false;
+        }
+        let Some((recipe, _)) = scope.nodes[node].up else { return false };
+        let recipe = &scope.recipes[recipe];
+        let Function::Expressions(expressions) = &recipe.function else { return false };
+        let told = |input: &Source| match input {
+            Source::Key => true,
+            Source::Tree(tree) => {
+                let homes = self.homes(tree.node());
+                let always = |at: usize| self.columns[at].is_never_null() && self.signs_of(at).is_empty();
+                !homes.is_empty() && homes.iter().all(|spot| spot.path.is_empty() && always(spot.column))
+            }
+        };
+        let own = recipe.targets.iter().position(|target| target.tree.node() == node);
+        own.is_some_and(|own| !expressions[own].0.root().nullable) && recipe.inputs.iter().all(told)
+    }
 }
 
 /// The part of an expression that gives a part of an object.

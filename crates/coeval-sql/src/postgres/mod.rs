@@ -17,4 +17,4 @@ pub use repair::{Repair, drop_repair, repair};
 pub use table::{add_column, column_check, column_default, create_table, is_hiding};
 pub(crate) use trigger::HINT;
 pub use trigger::{LOCAL, Triggers, triggers};
-pub use view::{ViewDefault, copy_view, create_view, drop_copy, drop_view, view_defaults};
+pub use view::{ViewDefault, copy_view, create_view, drop_copy, drop_view, inner_names, view_defaults};

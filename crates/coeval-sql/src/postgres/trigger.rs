@@ -24,7 +24,7 @@ use crate::compute::stored::{self, Writer};
 use crate::compute::{Compute, Given, Partial, Values, json};
 use crate::dialect::Dialect;
 use crate::expr::Local;
-use crate::group::{Group, groups};
+use crate::group::{Group, groups, is_shown_of};
 use crate::name::ident;
 use crate::types::{KeyType, column_type};
 
@@ -73,11 +73,9 @@ pub fn triggers(
         if groups.len() < 2 {
             continue;
         }
-        let is_watched = |column: &usize| {
-            let views = table.views.iter().filter(|view| watched.contains(&view.version));
-            views.flat_map(|view| &view.entries).any(|(_, shown)| shown == column)
-        };
-        columns.extend(groups.iter().flat_map(|group| group.columns.iter().copied()).filter(is_watched));
+        // What a version showed before a newer one came is written until that one is there for clients.
+        let written = table.views.iter().filter(|view| watched.contains(&view.version)).flat_map(View::columns);
+        columns.extend(written.filter(|column| is_shown_of(table, cluster, *column) && !table.is_gone(*column)));
         assignments += cluster.nodes.len();
         let part = Part { compute, cluster };
         insert.push_str(&part.insert(&crate::group::groups(table, cluster, &telling), &mut frame));

@@ -35,26 +35,35 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
     let outer = names.view(view);
     let mut out = Vec::new();
     let marker = ident(MARKER);
-    let entries: Vec<String> = view
-        .entries
-        .iter()
-        .map(|(name, at)| {
-            let own = column(*at);
-            let shown = ident(&fit(name));
-            if own == shown { own } else { format!("{own} AS {shown}") }
-        })
-        .collect();
+    let called = |own: String, name: String| if own == name { own } else { format!("{own} AS {name}") };
+    let shown = |name: &str| ident(&fit(name));
     if view.marked {
         let inner = names.inner(view);
-        let columns: Vec<String> = view.entries.iter().map(|(_, at)| column(*at)).chain([marker.clone()]).collect();
+        // A view that is replaced keeps the names of its columns, while what they show may move: they are those of the properties.
+        let between = inner_names(view);
+        let own = view.entries.iter().map(|(_, at)| column(*at));
+        let columns = own.zip(&between).map(|(own, name)| called(own, ident(name))).chain([marker.clone()]);
+        let columns: Vec<String> = columns.collect();
+        let entries = view.entries.iter().zip(&between);
+        let entries: Vec<String> = entries.map(|((name, _), between)| called(ident(between), shown(name))).collect();
         out.push(format!("CREATE OR REPLACE VIEW {inner} AS SELECT {} FROM {}{condition}", columns.join(", "), names.table));
         out.push(format!("ALTER VIEW {inner} ALTER COLUMN {marker} SET DEFAULT {}", view.version));
         out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {inner}", entries.join(", ")));
     } else {
+        let entries: Vec<String> = view.entries.iter().map(|(name, at)| called(column(*at), shown(name))).collect();
         out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
     }
     out.extend(set_defaults(&outer, view_defaults(table, view, keys)?.iter()));
     Ok(out)
+}
+
+/// Returns what the columns of a version are called between its view and the table, where there is something: as their properties are,
+/// but for one that is called as the marker. Not quoted.
+pub fn inner_names(view: &View) -> Vec<String> {
+    let names: Vec<String> = view.entries.iter().map(|(name, _)| fit(name)).collect();
+    let mut free = (0..=names.len()).map(|number| format!("{MARKER}{number}")).filter(|free| !names.contains(free));
+    let own = |name: &String| if name == MARKER { free.next().unwrap_or_default() } else { name.clone() };
+    names.iter().map(own).collect()
 }
 
 /// Renders that columns of a view have defaults: all at once, since the server reads the whole view again for each statement.
