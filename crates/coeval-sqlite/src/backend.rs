@@ -17,7 +17,7 @@ use crate::lock::{self, Own};
 use crate::standalone;
 use crate::state;
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{drift, execute, inspect, layout};
+use crate::{drift, execute, inspect, layout, remark};
 
 /// A deployment's records in an SQLite database.
 #[derive(Debug)]
@@ -156,6 +156,10 @@ impl Backend for Sqlite {
 
     async fn begun(&self, run: &str, step: &str) -> Result<bool> {
         Ok(standalone::read(self, run, step).await?.is_some())
+    }
+
+    async fn remarks(&self, step: &Step) -> Result<Vec<String>> {
+        remark::remarks(self, step).await
     }
 
     async fn drift(&self) -> Result<Vec<Drift>> {

@@ -74,42 +74,59 @@ pub(crate) fn broken(session: &Session<'_>, layout: &Layout<'_>, name: &str, kno
 }
 
 fn trigger(layout: &Layout<'_>, name: &str, event: &str) -> String {
-    ident(&format!("{}_{name}_{event}", layout.names.base()))
+    format!("{}_{name}_{event}", layout.names.base())
 }
 
-/// Makes it a rule that a condition never is false, or is repaired.
-pub(crate) fn add(session: &Session<'_>, layout: &Layout<'_>, name: &str, known: &Condition) -> Result<()> {
-    drop_triggers(session, layout, name, known)?;
+/// Returns the triggers that make a condition a rule, by their names.
+pub(crate) fn triggers(
+    session: &Session<'_>,
+    layout: &Layout<'_>,
+    name: &str,
+    known: &Condition,
+) -> Result<Vec<(String, String)>> {
     match &known.policy {
         Policy::Reject => {
             let holds = coeval_sql::condition(&layout.table, known.at, &known.expr, "NEW", Dialect::Sqlite);
             let (table, holds) = (layout.names.table(), holds.map_err(unsupported(layout))?);
             let message = string(&format!("{}: {}", layout.model, says(name, known)), Dialect::Sqlite);
-            for event in ["insert", "update"] {
-                session.batch(&format!(
+            let one = |event: &str| {
+                let trigger = trigger(layout, name, event);
+                let sql = format!(
                     "CREATE TRIGGER {} BEFORE {} ON {table} WHEN ({holds}) IS 0 BEGIN\n  SELECT RAISE(ABORT, {message});\nEND",
-                    trigger(layout, name, event),
+                    ident(&trigger),
                     event.to_uppercase()
-                ))?;
-            }
-            Ok(())
+                );
+                (trigger, sql)
+            };
+            Ok(["insert", "update"].map(one).to_vec())
         }
-        Policy::Quarantine => Ok(()),
+        Policy::Quarantine => Ok(Vec::new()),
         Policy::Repair(_) => {
-            let Some((repair, _)) = rendered(session, layout, name, known)? else { return Ok(()) };
-            for trigger in &repair.triggers {
-                session.batch(trigger)?;
-            }
-            writing::renew(session, layout, &layout.present(session)?)?;
-            session.batch(&repair.mend)
+            let Some((repair, _)) = rendered(session, layout, name, known)? else { return Ok(Vec::new()) };
+            Ok(layout.names.repair(name, known.at).into_iter().zip(repair.triggers).collect())
         }
     }
+}
+
+/// Makes it a rule that a condition never is false, or is repaired.
+pub(crate) fn add(session: &Session<'_>, layout: &Layout<'_>, name: &str, known: &Condition) -> Result<()> {
+    drop_triggers(session, layout, name, known)?;
+    for (_, trigger) in triggers(session, layout, name, known)? {
+        session.batch(&trigger)?;
+    }
+    if let Policy::Repair(_) = known.policy
+        && let Some((repair, _)) = rendered(session, layout, name, known)?
+    {
+        writing::renew(session, layout, &layout.present(session)?)?;
+        session.batch(&repair.mend)?;
+    }
+    Ok(())
 }
 
 /// Takes the rule back, as far as it is on the base table.
 pub(crate) fn drop_triggers(session: &Session<'_>, layout: &Layout<'_>, name: &str, known: &Condition) -> Result<()> {
     let names = match known.policy {
-        Policy::Reject => ["insert", "update"].map(|event| trigger(layout, name, event)).to_vec(),
+        Policy::Reject => ["insert", "update"].map(|event| ident(&trigger(layout, name, event))).to_vec(),
         Policy::Quarantine => Vec::new(),
         Policy::Repair(_) => layout.names.repair(name, known.at).map(|name| ident(&name)).to_vec(),
     };

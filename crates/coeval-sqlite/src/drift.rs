@@ -15,7 +15,7 @@ use crate::backend::Sqlite;
 use crate::catalog::Table;
 use crate::layout::Layout;
 use crate::statement::Session;
-use crate::{adopted, catalog, execute, found, shape, state, writing};
+use crate::{adopted, catalog, condition, execute, found, shape, state, writing};
 
 /// Compares every table with the versions that the store came to, and the views of live versions.
 pub(crate) async fn find(store: &Sqlite) -> Result<Vec<Drift>> {
@@ -88,19 +88,31 @@ fn table(
         let writing = triggers(&layout.table, view, &present, &names, &keys);
         let writing = writing.map_err(|unfit| session.failed(unfit.to_string(), None))?;
         for (event, wanted) in ["insert", "update", "delete"].into_iter().zip(&writing.statements) {
-            let name = Names::trigger(view, event);
-            let sql = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = ?1 COLLATE nocase";
-            let found: Option<String> = session.row(sql, [&name], |row| row.get(0))?;
-            out.extend(text(&format!("trigger `{name}`"), wanted, found.as_deref()));
+            out.extend(trigger(session, &Names::trigger(view, event), wanted, "a trigger of the version's view")?);
+        }
+    }
+    for (name, known) in steps.iter().filter_map(condition::of) {
+        if !coeval_plan::stays(&layout.table, &known) {
+            continue;
+        }
+        for (trigger_name, wanted) in condition::triggers(session, layout, name, &known)? {
+            out.extend(trigger(session, &trigger_name, &wanted, &format!("a trigger that demands `{name}`"))?);
         }
     }
     Ok(out)
 }
 
+/// Compares a trigger with what it should be.
+fn trigger(session: &Session<'_>, name: &str, wanted: &str, what: &str) -> Result<Option<Difference>> {
+    let sql = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = ?1 COLLATE nocase";
+    let found: Option<String> = session.row(sql, [name], |row| row.get(0))?;
+    Ok(text(&format!("trigger `{name}`"), wanted, found.as_deref(), what))
+}
+
 /// Compares two texts; tells the first line that differs.
-fn text(what: &str, wanted: &str, found: Option<&str>) -> Option<Difference> {
+fn text(what: &str, wanted: &str, found: Option<&str>, missing: &str) -> Option<Difference> {
     let Some(found) = found else {
-        return Some(Difference::new(what, Some("a trigger of the version's view".to_owned()), None));
+        return Some(Difference::new(what, Some(missing.to_owned()), None));
     };
     let nth = wanted.lines().zip(found.lines()).position(|(wanted, found)| wanted != found);
     let nth =

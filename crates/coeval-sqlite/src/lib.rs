@@ -22,6 +22,7 @@ mod lock;
 mod open;
 pub mod rebuild;
 mod records;
+mod remark;
 mod row;
 mod shape;
 mod standalone;

@@ -180,3 +180,47 @@ async fn what_a_retirement_dropped_is_not_missed() {
     assert_eq!(drifts(&store).await, [""; 0]);
     assert_eq!(ask(&path, "SELECT * FROM item_v3"), "[('a', 'Chair', '5!', 'plain', 'Chair-')]");
 }
+
+#[tokio::test]
+async fn a_condition_that_nothing_holds_any_more_is_named() {
+    let (_folder, path) = fresh();
+    let checks: &[&[&str]] = &[
+        &[r#"{"add_check": {"name": "dear", "expr": "price > 0"}}"#],
+        &[r#"{"add_check": {"name": "sane", "expr": "price < 1000", "policy": {"repair": "999"}}}"#],
+        &[r#"{"rename_property": {"from": "price", "to": "cost"}}"#],
+    ];
+    let model = r#"{"type": "model", "name": "item", "key": ["id"], "properties": {
+        "id": {"type": "string", "required": true}, "price": "integer"}}"#;
+    let store = one(&path, model, checks, 4);
+    migrate(&store, 1).await;
+    run(&path, "INSERT INTO item_v1 VALUES ('a', 5)");
+    for version in [2, 3, 4] {
+        migrate(&store, version).await;
+        assert_eq!(drifts(&store).await, [""; 0], "version {version}");
+    }
+    run(&path, "INSERT INTO item_v2 VALUES ('b', 5000)");
+    assert_eq!(ask(&path, "SELECT id, cost FROM item_v4 ORDER BY id"), "[('a', 5), ('b', 999)]");
+    rollback(&store, 3, false).await;
+    assert_eq!(drifts(&store).await, [""; 0]);
+    let names = ask(
+        &path,
+        "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema WHERE tbl_name = 'item' AND type = 'trigger' ORDER BY name)",
+    );
+    let names: Vec<&str> = names.trim_matches(|c: char| !c.is_alphanumeric()).split(' ').collect();
+    for name in &names {
+        let sql = ask(&path, &format!("SELECT sql FROM sqlite_schema WHERE name = '{name}'"));
+        run(&path, &format!("DROP TRIGGER {name}"));
+        let told = drifts(&store).await;
+        assert_eq!(told.len(), 1, "{name}: {told:?}");
+        assert!(told[0].contains(&format!("trigger `{name}` is missing")) && told[0].contains("that demands `"), "{told:?}");
+        let sql = sql
+            .trim_start_matches("[(")
+            .trim_end_matches(",)]")
+            .trim_matches(|c| c == '"' || c == '\'')
+            .replace("\\n", "\n")
+            .replace("\\'", "'");
+        run(&path, &sql);
+        assert_eq!(drifts(&store).await, [""; 0], "{sql}");
+    }
+    assert_eq!(names.len(), 4);
+}

@@ -7,7 +7,7 @@ use coeval_core::schema::Type;
 
 use crate::dialect::Dialect;
 use crate::expr::{Beside, failure_beside};
-use crate::sqlite::NO_ROOM;
+use crate::sqlite::{LOCAL, NO_ROOM};
 use coeval_core::expr::{self, Expr, ExprKind, ExprType};
 use coeval_core::history::Function;
 
@@ -15,12 +15,12 @@ use coeval_core::history::Function;
 const RAISE: &str = "json_extract('{}', 'coeval: ";
 
 /// Returns the condition that a function fails, by its text and those of its inputs; `None` where it cannot be told.
-pub(super) fn fails(function: &Function, at: usize, inputs: &[String], sql: &str) -> Option<String> {
+pub(super) fn fails(function: &Function, at: usize, inputs: &[String], sql: &str, beside: Beside<'_>) -> Option<String> {
     let reads: Vec<&String> = match function {
         Function::Expressions(expressions) => {
             let (expression, places) = expressions.get(at)?;
             let texts: Option<Vec<String>> = places.iter().map(|place| inputs.get(*place).cloned()).collect();
-            if let Ok(condition) = failure_beside(expression, &texts?, Dialect::Sqlite, Beside::default()) {
+            if let Ok(condition) = failure_beside(expression, &texts?, Dialect::Sqlite, beside) {
                 return Some(condition);
             }
             if !is_strict(expression.root()) {
@@ -63,7 +63,8 @@ pub(super) fn is_sure(function: &Function, at: usize, target: &Type) -> bool {
     plain && expressions.get(at).is_some_and(|(expression, _)| expression.root().ty == ExprType::of(target))
 }
 
-/// The text with NULL in the place of each error, but for numbers that there is no room for, of which nothing is known.
+/// The text with NULL in the place of each error, but for those that refuse a value of which SQLite can tell nothing: numbers that there
+/// is no room for, letters whose case it does not know.
 fn soft(sql: &str) -> Option<String> {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
@@ -82,7 +83,8 @@ fn soft(sql: &str) -> Option<String> {
         }
         let after = message[end..].strip_prefix("')")?;
         let raised = &rest[at..rest.len() - after.len()];
-        out.push_str(if message.starts_with(NO_ROOM) { raised } else { "NULL" });
+        let refuses = [NO_ROOM, LOCAL].iter().any(|refusal| message.starts_with(refusal));
+        out.push_str(if refuses { raised } else { "NULL" });
         rest = after;
     }
     out.push_str(rest);

@@ -47,8 +47,8 @@ pub(crate) trait Helpers {
     /// Returns where a table lies that expressions look things up in: a function of its key, or a table.
     fn lookup(&self, table: &LookupTable) -> String;
 
-    /// Returns the function that refuses a write in a trigger, given what the database cannot compute; `None` in a dialect without such
-    /// functions.
+    /// Returns the function that refuses a write in a trigger, given what the database cannot compute; what such a refusal begins with in
+    /// a dialect without such functions.
     fn beyond(&self) -> Option<String>;
 }
 

@@ -67,7 +67,7 @@ impl Compute<'_, '_> {
             Failing::Unknown => {
                 let guard = self.helpers.guard(id, at).filter(|_| self.within.is_none());
                 let tried = || match self.dialect {
-                    Dialect::Sqlite => fails::fails(&recipe.function, at, &inputs.seen, &sql),
+                    Dialect::Sqlite => self.beside(|beside| fails::fails(&recipe.function, at, &inputs.seen, &sql, beside)),
                     Dialect::Postgres => None,
                 };
                 let condition = guard.map(|guard| format!("{guard}({})", inputs.seen.join(", "))).or_else(tried);

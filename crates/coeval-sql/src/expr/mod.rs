@@ -81,8 +81,8 @@ pub(crate) struct Beside<'a> {
     /// Says where a table that expressions look things up in lies: a function of its key in PostgreSQL, a table in SQLite; `None` for
     /// one that is written out.
     pub(crate) lookups: Option<Lookups<'a>>,
-    /// The function that refuses a statement, given as a text what the database cannot compute. Where there is none, an expression is
-    /// local if there is any value that the database cannot compute it for.
+    /// The function that refuses a statement, given as a text what the database cannot compute; in SQLite, what its refusal begins with.
+    /// Where there is none, an expression is local if there is any value that the database cannot compute it for.
     pub(crate) beyond: Option<&'a str>,
 }
 

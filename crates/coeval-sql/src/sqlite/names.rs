@@ -4,6 +4,7 @@ use coeval_core::history::RecipeId;
 use coeval_core::table::Table;
 use coeval_plan::table::View;
 
+use super::LOCAL;
 use crate::compute::Helpers;
 use crate::name::{fit, ident};
 
@@ -124,7 +125,7 @@ impl Helpers for Names {
     }
 
     fn beyond(&self) -> Option<String> {
-        None
+        Some(LOCAL.to_owned())
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Writing {
     pub scratch: BTreeSet<String>,
     /// What the database cannot compute: the node, and why. A write that would need it is refused.
     pub local: Vec<(NodeId, Local)>,
+    /// What it can compute for some values only; a write of others is refused.
+    pub partly: BTreeSet<NodeId>,
 }
 
 /// Renders the triggers of a version's view. `present` are the columns that the base table has.
@@ -48,7 +50,7 @@ pub fn triggers(
     names: &Names,
     keys: KeyType<'_>,
 ) -> Result<Writing, Unfit> {
-    let compute = Compute::new(table, Dialect::Sqlite, names, keys).among(present);
+    let compute = Compute::new(table, Dialect::Sqlite, names, keys).among(present).partly();
     let lookups = compute.lookups().map_err(|local| Unfit(local.reason))?;
     let mut writer = Writer::new(compute, view, present, names);
     let insert = writer.insert()?;
@@ -60,7 +62,7 @@ pub fn triggers(
         format!("CREATE TRIGGER {name} INSTEAD OF {event} ON {of} BEGIN\n{body}END")
     };
     let statements = vec![trigger("INSERT", &insert), trigger("UPDATE", &update), trigger("DELETE", &delete)];
-    Ok(Writing { lookups, statements, scratch: writer.slots, local: writer.local })
+    Ok(Writing { lookups, statements, scratch: writer.slots, local: writer.local, partly: writer.partly })
 }
 
 /// Returns the definitions of the columns of the table in which the triggers of several views calculate; the first is its key.
@@ -116,6 +118,7 @@ struct Writer<'c, 'h> {
     /// The nodes whose values the database cannot tell from the columns.
     blind: BTreeMap<NodeId, Local>,
     local: Vec<(NodeId, Local)>,
+    partly: BTreeSet<NodeId>,
 }
 
 /// The values of a row.
@@ -168,6 +171,7 @@ impl<'c, 'h> Writer<'c, 'h> {
             slots: BTreeSet::new(),
             blind: BTreeMap::new(),
             local: Vec::new(),
+            partly: BTreeSet::new(),
         };
         writer.wanted = writer.wanted();
         writer
@@ -399,7 +403,7 @@ impl<'c, 'h> Writer<'c, 'h> {
     }
 
     /// Computes a node from the row that it lies in.
-    fn calc(&self, hidden: &Hidden) -> Result<Computed, Local> {
+    fn calc(&mut self, hidden: &Hidden) -> Result<Computed, Local> {
         let mut sources = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
         if let Some(local) = sources.find_map(|source| self.blind.get(&source)) {
             return Err(local.clone());
@@ -408,7 +412,17 @@ impl<'c, 'h> Writer<'c, 'h> {
         if !fits(&computed.sql) || !computed.failed.iter().all(|failed| fits(failed)) {
             return Err(too_deep());
         }
+        if computed.sql.contains(LOCAL) {
+            self.partly.insert(hidden.node);
+        }
         Ok(computed)
+    }
+
+    /// The condition that one holds of the new row, for statements on the old one.
+    fn where_new(&self, condition: &str) -> String {
+        let (scratch, side) = (self.scratch(), self.side());
+        let condition = condition.replace(&format!("{scratch}."), "x.");
+        format!("EXISTS (SELECT 1 FROM {scratch} AS x WHERE x.{side} = 1 AND ({condition}))")
     }
 
     fn failed_column(&self, node: NodeId) -> Option<String> {

@@ -41,7 +41,8 @@ impl Sqlite<'_> {
                 self.comparable(&args[0].ty, true, e)?;
                 Ok(format!("nullif({}, {})", super::binary(&arg(0)?, &args[0].ty), arg(1)?))
             }
-            Function::Lower | Function::Upper => local("SQLite changes the case of ASCII letters only"),
+            Function::Lower => self.letters("lower", &arg(0)?, e),
+            Function::Upper => self.letters("upper", &arg(0)?, e),
             Function::Trim => self.trim("trim", args),
             Function::Ltrim => self.trim("ltrim", args),
             Function::Rtrim => self.trim("rtrim", args),
@@ -83,6 +84,21 @@ impl Sqlite<'_> {
                 _ => local("expected a table"),
             },
         }
+    }
+
+    /// Another case of letters: of ASCII only in SQLite. A text of these has as many bytes as characters.
+    fn letters(&self, function: &str, source: &str, e: &Expr) -> Sql {
+        let Some(beyond) = self.beside.beyond else {
+            return Err(Local::new("SQLite changes the case of ASCII letters only", &e.span));
+        };
+        self.bind(&[source], |names| {
+            let source = &names[0];
+            let refused = raise(&format!("{beyond} `{function}` of letters beyond ASCII"));
+            Ok(format!(
+                "(CASE WHEN {source} IS NULL THEN NULL WHEN length({source}) = length(CAST({source} AS BLOB)) THEN {function}({source}) \
+                 ELSE {refused} END)"
+            ))
+        })
     }
 
     fn trim(&self, function: &str, args: &[Expr]) -> Sql {

@@ -1,6 +1,6 @@
 //! What the triggers for inserts and updates do, one statement after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use coeval_core::history::{Gate, Hidden, NodeId};
@@ -73,22 +73,6 @@ impl Writer<'_, '_> {
         out.push_str(&self.refusals(false));
         out.push_str(&self.take());
         let order = std::sync::Arc::clone(&self.order);
-        // What no column holds is computed anew as it was, before it is computed as it will be.
-        for at in self.computed() {
-            let hidden = &order.hidden[at];
-            if self.home(hidden.node).is_some() {
-                continue;
-            }
-            match self.calc(hidden) {
-                Ok(computed) => {
-                    let slot = self.slot(hidden.node);
-                    out.push_str(&self.set(false, &slot, &computed.sql, None));
-                    let old = self.value(hidden.node, Row::Old);
-                    out.push_str(&self.compare(&[(slot, old)]));
-                }
-                Err(local) => drop(self.blind.insert(hidden.node, local)),
-            }
-        }
         let mut flags = Vec::new();
         let shown: Vec<NodeId> = self.wanted.iter().copied().filter(|node| order.index[*node].is_none()).collect();
         for node in shown {
@@ -98,6 +82,30 @@ impl Writer<'_, '_> {
             self.dirty.insert(node, BTreeSet::from([flag]));
         }
         out.push_str(&self.compare(&flags));
+        let sources = self.sources();
+        // What no column holds is computed anew as it was, before it is computed as it will be; where that changes nothing it is left
+        // alone, since it need not be one of those that the database can compute.
+        for at in self.computed() {
+            let hidden = &order.hidden[at];
+            if self.home(hidden.node).is_some() {
+                continue;
+            }
+            match self.calc(hidden) {
+                Ok(computed) => {
+                    let slot = self.slot(hidden.node);
+                    let read = sources.get(&hidden.node).into_iter().flatten();
+                    let touched: BTreeSet<String> = read.filter_map(|node| self.dirty.get(node)).flatten().cloned().collect();
+                    if touched.is_empty() {
+                        continue;
+                    }
+                    let touched = self.where_new(&touched.into_iter().collect::<Vec<_>>().join(" OR "));
+                    out.push_str(&self.set(false, &slot, &computed.sql, Some(&touched)));
+                    let old = self.value(hidden.node, Row::Old);
+                    out.push_str(&self.compare(&[(slot, old)]));
+                }
+                Err(local) => drop(self.blind.insert(hidden.node, local)),
+            }
+        }
         for at in self.computed() {
             out.push_str(&self.recompute(&order.hidden[at]));
         }
@@ -115,6 +123,35 @@ impl Writer<'_, '_> {
             out.push_str(&self.forget(Some(&moved.join(" OR "))));
         }
         Ok(out)
+    }
+
+    /// For each hidden node, the nodes that the version shows and that it is computed from, or anything that is computed from it.
+    fn sources(&self) -> BTreeMap<NodeId, BTreeSet<NodeId>> {
+        let computed = self.computed();
+        let deps = |at: usize| {
+            let hidden = &self.order.hidden[at];
+            hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps))
+        };
+        let mut read: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+        for at in &computed {
+            let mut own = BTreeSet::new();
+            for dep in deps(*at) {
+                match (self.order.index[dep], read.get(&dep)) {
+                    (None, _) => drop(own.insert(dep)),
+                    (Some(_), known) => own.extend(known.into_iter().flatten()),
+                }
+            }
+            read.insert(self.order.hidden[*at].node, own);
+        }
+        for at in computed.iter().rev() {
+            let own = read.get(&self.order.hidden[*at].node).cloned().unwrap_or_default();
+            for dep in deps(*at) {
+                if let Some(known) = read.get_mut(&dep) {
+                    known.extend(&own);
+                }
+            }
+        }
+        read
     }
 
     /// What refuses the write, the columns that it sets, and what they become: those that the version shows, then all others.
@@ -165,7 +202,9 @@ impl Writer<'_, '_> {
         // A value of its own goes only with the object that it lies in; one that follows goes on following.
         let (follows, pinned, gone, flag) =
             (self.extra('f', node), self.extra('p', node), self.extra('g', node), self.extra('d', node));
-        out.push_str(&self.set(false, &ident(&follows), &computed.sql, None));
+        // Where nothing is touched it does not matter what would follow.
+        let touched = Some(self.where_new(&condition)).filter(|_| condition != "0");
+        out.push_str(&self.set(false, &ident(&follows), &computed.sql, touched.as_deref()));
         let is = |row: Row, edge: NodeId| json::is_object(&self.value(edge, row), Dialect::Sqlite);
         let deleted =
             edge.map_or_else(|| "0".to_owned(), |edge| format!("{} AND NOT {}", is(Row::Old, edge), is(Row::New, edge)));
