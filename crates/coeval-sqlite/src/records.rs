@@ -134,11 +134,11 @@ impl Writing<'_> {
     fn declared(&self, change: &Change, value: &Value) -> Result<()> {
         let (Change::Put(_) | Change::MergePatch(_), Some(object)) = (change, value.as_object()) else { return Ok(()) };
         let view = self.layout.view(self.asked.at)?;
-        let unknown = object.iter().find(|(name, _)| !view.entries.iter().any(|(known, _)| known == name.as_str()));
-        match unknown {
-            None => Ok(()),
-            Some((name, _)) => Err(self.undeclared(name.as_str())),
-        }
+        // A patch may take away what is not there.
+        let takes_away = |value: &Value| matches!(change, Change::MergePatch(_)) && *value == Value::Null;
+        let mut given = object.iter().filter(|(_, value)| !takes_away(value));
+        let unknown = given.find(|(name, _)| !view.entries.iter().any(|(known, _)| known == name.as_str()));
+        unknown.map_or(Ok(()), |(name, _)| Err(self.undeclared(name.as_str())))
     }
 
     fn undeclared(&self, name: &str) -> Error {

@@ -124,7 +124,13 @@ fn render(
             computed.sql = format!("CASE WHEN {failed} THEN {refused} ELSE {} END", computed.sql);
         }
         if let Some(kept) = &kept {
-            computed = kept.instead(&compute, hidden.node, computed, &Given(values.clone()));
+            computed = match kept.instead(&compute, (hidden.node, from), computed, &Given(values.clone())) {
+                Ok(computed) => computed,
+                Err(local) => {
+                    blind.0.insert(hidden.node, local);
+                    continue;
+                }
+            };
         }
         let sql = typed(&compute, hidden.node, &computed.sql);
         let read_again = order.hidden.iter().any(|other| {

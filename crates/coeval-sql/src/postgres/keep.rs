@@ -10,11 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use coeval_core::history::{Gate, Hidden, LineageId, NodeId, Order};
+use coeval_core::history::{Gate, Hidden, LineageId, NodeId, Order, Time};
 use coeval_plan::table::{Held, Table, View};
 
 use super::Names;
-use super::fill::{Blind, called, wanted};
+use super::fill::{Blind, called, wanted as wanted_of};
 use crate::compute::stored::Writer;
 use crate::compute::{Compute, Computed, Given, Values, json};
 use crate::dialect::Dialect;
@@ -43,7 +43,8 @@ pub struct Keep {
 /// A computation that the database cannot do.
 pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys: KeyType<'_>) -> Result<Option<Keep>, Local> {
     let stays: BTreeSet<usize> = (0..table.columns.len()).filter(|at| !columns.contains(at)).collect();
-    let compute = Compute::new(table, D, names, keys).among(&stays);
+    let whole = Compute::new(table, D, names, keys);
+    let compute = whole.among(&stays);
     let order = table.order(to);
     let mut values: BTreeMap<NodeId, String> = BTreeMap::new();
     let mut blind = Blind::default();
@@ -55,26 +56,45 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
         }
     }
     let kept = Kept::new(table, to);
-    let wanted = wanted(table, &order, columns, &values);
+    let wanted = wanted_of(table, &order, columns, &values);
     let mut members: Vec<(String, String, String)> = Vec::new();
+    // When lists and maps are kept, and which of them a node follows from: it is kept with them, since the engine may be who computes it
+    // again, and it does not ask what was kept of them.
+    let mut listed: BTreeMap<NodeId, String> = BTreeMap::new();
+    let mut behind: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
     for hidden in order
         .hidden
         .iter()
         .filter(|hidden| wanted.contains(&hidden.node) && !values.contains_key(&hidden.node))
         .collect::<Vec<_>>()
     {
+        let lists = hidden.deps.iter().flat_map(|dep| {
+            let own = Some(*dep).filter(|dep| listed.contains_key(dep));
+            own.into_iter().chain(behind.get(dep).into_iter().flatten().copied())
+        });
+        let lists: BTreeSet<NodeId> = lists.collect();
+        behind.insert(hidden.node, lists.clone());
         let given = Given(values.clone());
-        let behind = blind.behind(hidden).or_else(|| blind.0.get(&hidden.node).cloned());
-        let computed = behind.map_or_else(|| compute.calc(&order, hidden, &given), Err);
-        let Some(spot) = table.homes(hidden.node).first() else {
+        let unknown = blind.behind(hidden).or_else(|| blind.0.get(&hidden.node).cloned());
+        let computed = unknown.map_or_else(|| compute.calc(&order, hidden, &given), Err);
+        if table.homes(hidden.node).is_empty() {
             // A link of a chain: nothing of it is stored, so that nothing of it is kept.
             match computed {
                 Ok(computed) => drop(values.insert(hidden.node, typed(&compute, hidden.node, &computed.sql))),
                 Err(local) => drop(blind.0.insert(hidden.node, local)),
             }
             continue;
+        }
+        // As what the version shows would make it: a list or map in the shape that it has then.
+        let actual = match whole.of_row(hidden.node, to, "t") {
+            Ok(Some(actual)) => actual,
+            Ok(None) => continue,
+            // It is kept with the column that it lies in.
+            Err(local) => {
+                blind.0.insert(hidden.node, local);
+                continue;
+            }
         };
-        let actual = compute.stored(hidden.node, spot.column, &spot.path, "t");
         let bad = table.columns.iter().find(|column| column.held == Held::Failed { node: hidden.node });
         let bad = bad.map(|column| format!("t.{}", ident(&column.name)));
         let ty = type_of(&compute, hidden.node);
@@ -92,6 +112,11 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
             // Whether it could be computed again is not told here: it is kept in any case.
             Err(_) => "TRUE".to_owned(),
         };
+        let lists: Vec<String> = lists.iter().filter_map(|node| listed.get(node).cloned()).collect();
+        if table.scope().nodes[hidden.node].elements.is_some() {
+            listed.insert(hidden.node, differs.clone());
+        }
+        let differs = std::iter::once(differs).chain(lists).collect::<Vec<_>>().join(" OR ");
         let entry = kept.entry(&compute, hidden, &actual, bad.as_deref(), &given);
         members.push((kept.name(hidden.node), differs, entry));
         values.insert(hidden.node, actual);
@@ -105,6 +130,11 @@ pub fn keep(table: &Table<'_>, to: &View, columns: &[usize], names: &Names, keys
             Ok(Some(value)) if !unknown => different(&actual, &value, "pg_catalog.jsonb"),
             Ok(Some(_)) | Err(_) => "TRUE".to_owned(),
         };
+        // Its shape may hold more than that of the version that stays does: where a list or map is kept, the columns that hold it or follow
+        // from it are.
+        let read = wanted_of(table, &order, &[at], &BTreeMap::new());
+        let own = listed.iter().filter(|(node, _)| read.contains(node)).map(|(_, differs)| differs.clone());
+        let differs = std::iter::once(differs).chain(own).collect::<Vec<_>>().join(" OR ");
         let signs = table.signs(at).into_iter().map(|sign| &table.columns[sign].name);
         let bad: Vec<(&str, Option<String>)> =
             signs.map(|name| (name.as_str(), Some(format!("CASE WHEN t.{} THEN TRUE END", ident(name))))).collect();
@@ -185,11 +215,13 @@ fn whole_name(table: &Table<'_>, at: usize) -> String {
 pub(super) struct Kept<'t, 'h> {
     table: &'t Table<'h>,
     order: Arc<Order>,
+    /// The moment of that version.
+    time: Time,
 }
 
 impl<'t, 'h> Kept<'t, 'h> {
     pub(super) fn new(table: &'t Table<'h>, at: &View) -> Self {
-        Self { table, order: table.order(at) }
+        Self { table, order: table.order(at), time: at.time }
     }
 
     fn name(&self, node: NodeId) -> String {
@@ -331,15 +363,22 @@ impl<'t, 'h> Kept<'t, 'h> {
         Some(format!("CASE WHEN {belongs} THEN a.kept -> {} END", string(&name, D)))
     }
 
-    /// What a node's value is: what was kept, where that belongs to what there is, else what is computed.
-    pub(super) fn instead(&self, compute: &Compute<'_, '_>, node: NodeId, computed: Computed, values: &Given) -> Computed {
-        let Some(hidden) = self.hidden(node).filter(|_| !self.table.homes(node).is_empty()) else { return computed };
+    /// What a node's value is for a version: what was kept, where that belongs to what there is, else what is computed.
+    pub(super) fn instead(
+        &self,
+        compute: &Compute<'_, '_>,
+        (node, view): (NodeId, &View),
+        computed: Computed,
+        values: &Given,
+    ) -> Result<Computed, Local> {
+        let Some(hidden) = self.hidden(node).filter(|_| !self.table.homes(node).is_empty()) else { return Ok(computed) };
         let name = self.name(node);
         let fingerprint = (!hidden.sticky).then(|| self.fingerprint(compute, &[node], values));
         let belongs = Self::belongs(&name, fingerprint, Self::edge(hidden), values);
         let value = format!("(a.kept #> ARRAY[{}, 'v', '0'])", string(&name, D));
         let value = if compute.is_json(node) {
-            value
+            let from = self.table.scope().nodes[node].nearest(self.time);
+            compute.reshaped(node, from, view.time, &value, None)?
         } else {
             let node = &self.table.scope().nodes[node];
             let ty = &node.property(node.born).ty;
@@ -348,7 +387,7 @@ impl<'t, 'h> Kept<'t, 'h> {
         let failed = computed.failed.map(|failed| {
             format!("CASE WHEN {belongs} THEN (a.kept #> ARRAY[{}, 'bad']) IS NOT NULL ELSE {failed} END", string(&name, D))
         });
-        Computed { sql: format!("CASE WHEN {belongs} THEN {value} ELSE {} END", computed.sql), failed }
+        Ok(Computed { sql: format!("CASE WHEN {belongs} THEN {value} ELSE {} END", computed.sql), failed })
     }
 
     /// Whether elements of a column of lists or maps could not be computed, as another column says.

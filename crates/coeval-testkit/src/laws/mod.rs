@@ -13,4 +13,5 @@ pub mod run;
 pub mod scenario;
 pub mod shrink;
 pub mod stored;
+pub mod tables;
 pub(crate) mod view;

@@ -1,0 +1,142 @@
+//! The laws on records in tables: generated histories, clients and runs, beside the same on the core alone.
+
+use std::collections::BTreeMap;
+
+use coeval_core::history::History;
+use coeval_core::schema::Model;
+use coeval_core::value::Value;
+use coeval_plan::table::Ability;
+use coeval_store::ledger::VersionId;
+use coeval_store::records::Key;
+use coeval_store::{Backend, Catalog, Era, ModelEntry};
+
+use super::generate::{Aim, Counts, play};
+use super::scenario::Scenario;
+use super::stored::{Left, Outside, Replay};
+
+/// A database that holds the laws.
+#[expect(async_fn_in_trait, reason = "nobody asks for more than one thread")]
+pub trait Database {
+    /// The store that it is.
+    type Store: Backend;
+
+    /// Whether its triggers know at which version a row is updated.
+    const ABILITY: Ability;
+
+    /// Parts of texts that are written in two ways and one value in a column, each with what it is.
+    const ALIKE: &[(&str, &str)];
+
+    /// Opens a store of its own for a scenario, and brings it to the newest version. What cannot be converted is hidden.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    async fn at_newest(&self, seed: u64, catalog: Catalog, newest: u32) -> Result<Self::Store, String>;
+}
+
+/// Nobody edits records beside the views.
+struct Nobody;
+
+impl Outside for Nobody {
+    async fn replace(&self, _: &Key, _: &Value) -> Left {
+        Left::Notes
+    }
+}
+
+const KEY: &str = "0193c1a0-0000-7000-8000-000000000001";
+
+/// Why a scenario is not for tables.
+pub fn unfit<D: Database>(_: &D, history: &History, newest: u32, text: &str) -> Option<String> {
+    let versions: Vec<u32> = (1..=newest).collect();
+    if let Err(unsuitable) = coeval_plan::lower("thing", history, &versions, None, newest, D::ABILITY) {
+        let words = unsuitable.to_string();
+        return Some(words.split('`').step_by(2).collect::<Vec<_>>().join("…").chars().take(50).collect());
+    }
+    if let Some((_, what)) = D::ALIKE.iter().find(|(part, _)| text.contains(part)) {
+        return Some(format!("two texts of one {what}, which are one in a column"));
+    }
+    if text.contains(r#"{"add_check":"#) {
+        return Some("a condition, which a database keeps and the core does not".to_owned());
+    }
+    None
+}
+
+/// The catalog of a scenario's one model.
+pub fn catalog(history: History, newest: u32) -> Catalog {
+    let entry = ModelEntry { name: "thing".to_owned(), eras: vec![Era { first: 1, end: None, history }] };
+    let id = |number: u32| VersionId { number, id: format!("v{number}") };
+    Catalog { versions: (1..=newest).map(id).collect(), models: vec![entry], ..Catalog::default() }
+}
+
+/// Returns the scenario of a seed, of a model that has no key of its own.
+///
+/// # Panics
+/// Where a law does not hold in the core.
+#[expect(clippy::expect_used, reason = "a test fails where it would")]
+pub fn scenario(seed: u64, aim: Aim) -> Scenario {
+    let mut scenario = Scenario::new(Model::new("thing"));
+    play(seed, aim, &mut scenario, &mut Counts::default()).expect("the laws hold in the core");
+    scenario.model.key.clear();
+    scenario
+}
+
+/// Replays a scenario; `Ok(None)` where it is not for tables, with the reason counted.
+async fn replay<D: Database>(
+    database: &D,
+    seed: u64,
+    scenario: &Scenario,
+    unfits: &mut BTreeMap<String, u64>,
+) -> Result<Option<(u64, u64)>, String> {
+    let (text, newest) = (scenario.to_text(), scenario.newest());
+    let history = scenario.history().map_err(|fault| fault.to_string())?;
+    if let Some(reason) = unfit(database, &history, newest, &text) {
+        *unfits.entry(reason).or_default() += 1;
+        return Ok(None);
+    }
+    let store = database.at_newest(seed, catalog(history, newest), newest).await.map_err(|error| format!("{error}\n{text}"))?;
+    let nobody = Nobody;
+    let mut replay = Replay::new(&store, &nobody, scenario, Key(vec![KEY.to_owned()])).map_err(|e| e.to_string())?;
+    for (at, event) in scenario.events.iter().enumerate() {
+        replay.step(event).await.map_err(|failure| format!("event {at}: {failure}\n{text}"))?;
+    }
+    Ok(Some((replay.events, replay.reads)))
+}
+
+/// Which chains are tried: so many, and those that once failed, or those of `COEVAL_CHAINS`, `NUMBER` or `FIRST..END`.
+#[expect(clippy::expect_used, reason = "a test fails where it would")]
+fn seeds(aim: Aim, chains: u64) -> Vec<u64> {
+    let Ok(wanted) = std::env::var("COEVAL_CHAINS") else {
+        return (0..chains).chain(aim.once_failed().iter().copied().filter(|seed| *seed >= chains)).collect();
+    };
+    let (first, end) = wanted.split_once("..").unwrap_or(("0", &wanted));
+    (first.parse().expect("a number")..end.parse().expect("a number")).collect()
+}
+
+/// Replays so many chains, of which at least some are for tables.
+///
+/// # Panics
+/// Where a law does not hold, with the scenarios that are short.
+pub async fn hold<D: Database>(database: &D, aim: Aim, chains: u64, least: u64) {
+    let (mut ran, mut events, mut reads, mut unfits) = (0, 0, 0, BTreeMap::new());
+    let mut failed = Vec::new();
+    for seed in seeds(aim, chains) {
+        match replay(database, seed, &scenario(seed, aim), &mut unfits).await {
+            Ok(None) => {}
+            Ok(Some((did, read))) => (ran, events, reads) = (ran + 1, events + did, reads + read),
+            Err(failure) => failed.push(format!("seed {seed}, {aim:?}: {failure}")),
+        }
+    }
+    failed.sort_by_key(String::len);
+    let count = failed.len();
+    let which: Vec<&str> = failed.iter().filter_map(|failure| failure.split(',').next()).collect();
+    assert!(
+        failed.is_empty(),
+        "{count} of {} failed, {}, for example\n{}",
+        ran + count as u64,
+        which.join(", "),
+        failed[..count.min(8)].join("\n\n")
+    );
+    assert!(
+        ran >= least && events > ran && reads > ran,
+        "only {ran} of {chains} ran, {events} events, {reads} reads; not {unfits:?}"
+    );
+}
