@@ -92,7 +92,8 @@ pub fn mending<'t>(
     let mut out = Vec::new();
     let Some(column) = repaired(table, condition) else { return Ok(out) };
     for view in table.views.iter().filter(|view| view.version >= condition.at.max(oldest)) {
-        if let Some((shown, _)) = view.entries.iter().find(|(_, at)| *at == column)
+        let moved = || view.moved.iter().find(|moved| moved.column == column).map(|moved| &view.entries[moved.entry]);
+        if let Some((shown, _)) = view.entries.iter().find(|(_, at)| *at == column).or_else(moved)
             && conditions(table, view.version)?.get(name) == Some(condition)
         {
             out.push((view, shown.as_str()));

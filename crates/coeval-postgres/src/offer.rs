@@ -183,10 +183,12 @@ pub(crate) async fn create(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let there = offered(job, &versions).await?;
     let missing: Vec<u32> = versions.into_iter().filter(|version| !there.contains(version)).collect();
     let mut statements = if missing.is_empty() { Vec::new() } else { create_schema(job, &workings(job)).await? };
-    statements.extend(at_once.into_iter().filter(|_| !missing.is_empty()));
-    for version in missing {
-        statements.extend(offer(job, version, &models)?);
+    let at_once = at_once.into_iter().filter(|_| !missing.is_empty());
+    for version in &missing {
+        statements.extend(offer(job, *version, &models)?);
     }
+    // Last, since clients of older versions wait from here on.
+    statements.extend(at_once);
     // There may be tens of thousands, and a journey for each takes longer than what it does.
     let journeys: Vec<String> = statements.chunks(AT_ONCE).map(|statements| statements.join(";\n")).collect();
     job.transact(&journeys).await

@@ -34,7 +34,7 @@ impl PostgresBackend {
         let ledger = self.ledger().await?;
         let layout = self.layout(model, at)?;
         ledger.admit(at)?;
-        Lens::new(layout, ledger.in_force().unwrap_or(at), at)
+        Lens::new(layout, ledger.newest().unwrap_or(at), at)
     }
 
     async fn try_write(

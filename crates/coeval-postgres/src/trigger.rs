@@ -49,7 +49,8 @@ pub(crate) fn functions(job: &Job<'_>, layout: &Layout<'_>, offered: u32) -> Res
 pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let layout = job.layout()?;
     let names = &layout.names;
-    let offered = if from == to { job.ledger.newest().unwrap_or(to) } else { from.min(to) };
+    // After a rollback that took views away only, clients have less than what a migration begins with.
+    let offered = job.ledger.newest().map_or(from.min(to), |newest| newest.min(from).min(to));
     let watched = if from < to { from } else { to };
     let triggers = if to < layout.era.first { None } else { render(job, &layout, to, offered, watched)? };
     if job.work.undo && is_so(job, &layout, triggers.as_ref()).await? {

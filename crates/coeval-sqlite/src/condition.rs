@@ -88,7 +88,9 @@ pub(crate) fn triggers(
         Policy::Reject => {
             let holds = coeval_sql::condition(&layout.table, known.at, &known.expr, "NEW", Dialect::Sqlite);
             let (table, holds) = (layout.names.table(), holds.map_err(unsupported(layout))?);
-            let message = string(&format!("{}: {}", layout.model, says(name, known)), Dialect::Sqlite);
+            // As the version calls the model that demands it: later ones may call it otherwise.
+            let model = layout.table.view(known.at).map_or(layout.model, |view| view.name.as_str());
+            let message = string(&format!("{model}: {}", says(name, known)), Dialect::Sqlite);
             let one = |event: &str| {
                 let trigger = trigger(layout, name, event);
                 let sql = format!(

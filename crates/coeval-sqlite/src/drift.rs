@@ -91,7 +91,15 @@ fn table(
             out.extend(trigger(session, &Names::trigger(view, event), wanted, "a trigger of the version's view")?);
         }
     }
-    for (name, known) in steps.iter().filter_map(condition::of) {
+    let mut demanded = BTreeMap::new();
+    for step in &steps {
+        match (step, condition::of(step)) {
+            (Step::DropCondition { .. }, Some((name, _))) => drop(demanded.remove(name)),
+            (_, Some((name, known))) => drop(demanded.insert(name, known)),
+            (_, None) => {}
+        }
+    }
+    for (name, known) in demanded {
         if !coeval_plan::stays(&layout.table, &known) {
             continue;
         }

@@ -188,18 +188,21 @@ async fn a_condition_that_nothing_holds_any_more_is_named() {
         &[r#"{"add_check": {"name": "dear", "expr": "price > 0"}}"#],
         &[r#"{"add_check": {"name": "sane", "expr": "price < 1000", "policy": {"repair": "999"}}}"#],
         &[r#"{"rename_property": {"from": "price", "to": "cost"}}"#],
+        &[r#"{"rename_model": {"from": "item", "to": "thing"}}"#],
     ];
     let model = r#"{"type": "model", "name": "item", "key": ["id"], "properties": {
         "id": {"type": "string", "required": true}, "price": "integer"}}"#;
-    let store = one(&path, model, checks, 4);
+    let store = one(&path, model, checks, 5);
     migrate(&store, 1).await;
     run(&path, "INSERT INTO item_v1 VALUES ('a', 5)");
-    for version in [2, 3, 4] {
+    for version in [2, 3, 4, 5] {
         migrate(&store, version).await;
         assert_eq!(drifts(&store).await, [""; 0], "version {version}");
     }
     run(&path, "INSERT INTO item_v2 VALUES ('b', 5000)");
     assert_eq!(ask(&path, "SELECT id, cost FROM item_v4 ORDER BY id"), "[('a', 5), ('b', 999)]");
+    rollback(&store, 4, false).await;
+    assert_eq!(drifts(&store).await, [""; 0]);
     rollback(&store, 3, false).await;
     assert_eq!(drifts(&store).await, [""; 0]);
     let names = ask(
