@@ -2,6 +2,7 @@
 //!
 //! This crate is pure: it opens nothing and changes nothing.
 
+mod constraint;
 pub mod found;
 pub mod lint;
 mod lower;
@@ -11,6 +12,7 @@ pub mod standalone;
 mod step;
 pub mod table;
 
+pub use constraint::demanded;
 pub use lower::{contract, lower, needed};
 pub use policy::{Condition, columns_of, conditions, guards, mending, repaired, repairs, stays};
 pub use sql::SqlDialect;

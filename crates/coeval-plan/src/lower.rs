@@ -1,13 +1,13 @@
 //! From versions of a model to the steps that bring its table from one to another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use coeval_core::Value;
 use coeval_core::history::History;
-use coeval_core::path::{Path, Segment};
-use coeval_core::schema::{Policy, Property, Rule, Type};
-use coeval_core::{Model, Value};
+use coeval_core::schema::{Policy, Property, Type};
 
-use crate::policy::{Condition, columns_of, conditions, mending};
+use crate::constraint::{Demand, demands};
+use crate::policy::{Condition, conditions, made_on, mending};
 use crate::step::{ColumnSpec, Holds, Phase, Step};
 use crate::table::{Ability, Column, Held, MARKER, Table, Unsuitable, View, fit};
 
@@ -29,7 +29,9 @@ pub fn lower(
 ) -> Result<Vec<Step>, Unsuitable> {
     let table = Table::new(history, versions, ability)?;
     let owned = model.to_owned();
-    let Some(view) = table.views.iter().rev().find(|view| view.version <= to) else { return Ok(Vec::new()) };
+    if table.views.iter().all(|view| view.version > to) {
+        return Ok(Vec::new());
+    }
     let marked = |version: u32| table.views.iter().any(|view| view.version <= version && view.marked) && !ability.knows_writer;
     let marker =
         || ColumnSpec { name: MARKER.to_owned(), holds: Holds::Marker, property: Property::new(Type::Integer), default: None };
@@ -53,7 +55,7 @@ pub fn lower(
         if computes(&table, to) {
             steps.push(Step::RebuildTriggers { model: owned.clone(), from: 0, to });
         }
-        let mut rules = rules(model, &table, None, view)?;
+        let mut rules = rules(model, &table, None, to)?;
         // A table that was there before has its indexes, and what it refuses.
         if table.is_adopted() {
             rules.retain(|step| matches!(step, Step::AddCondition { policy, .. } if *policy != Policy::Reject));
@@ -98,10 +100,8 @@ pub fn lower(
             steps.push(Step::SetNotNull { model: owned.clone(), column: column.name.clone() });
         }
     }
-    let before = table.views.iter().rev().find(|view| view.version <= from);
-    let before = before.map(|view| View { entries: view.entries_at(from), ..view.clone() });
     let watch = triggers.then_some(Step::WatchColumns { model: owned, from, to });
-    steps.extend(in_order(rules(model, &table, before.as_ref(), view)?, watch));
+    steps.extend(in_order(rules(model, &table, Some(from), to)?, watch));
     Ok(steps)
 }
 
@@ -130,15 +130,23 @@ pub fn contract(
     if table.views.iter().any(|view| view.version < before) && computes(&table, last) {
         steps.push(Step::RebuildTriggers { model: model.to_owned(), from: last, to: last });
     }
+    let retired = Table::new(history, versions, ability)?.retire(before);
+    let demanded = demands(&retired, last)?;
+    let gone = demands(&table, last)?.into_iter().filter(|(name, _)| !demanded.contains_key(name));
+    steps.extend(gone.filter_map(|(name, demand)| make(model, &name, &demand).reverse()));
     for (name, condition) in conditions(&table, last)? {
-        // It goes with the columns that it is about.
-        let gone = columns_of(&table, &condition).iter().any(|column| !needed.contains(column));
+        let columns = made_on(&table, &condition);
+        let stay: Option<Vec<usize>> = columns.iter().map(|at| table.alike(*at, |at| needed.contains(&at))).collect();
         let unrepaired = match condition.policy {
-            Policy::Repair(_) => mending(&table, before, &name, &condition)?.is_empty(),
+            Policy::Repair(_) => mending(&retired, before, &name, &condition)?.is_empty(),
             Policy::Reject | Policy::Quarantine => false,
         };
-        if gone || unrepaired {
-            steps.push(drop_condition(model, name, condition));
+        match stay {
+            // It goes with what it is about.
+            None => steps.push(drop_condition(model, name, condition)),
+            Some(_) if unrepaired => steps.push(drop_condition(model, name, condition)),
+            Some(stay) if !columns.iter().eq(&stay) => steps.push(add_condition(model, name, condition)),
+            Some(_) => {}
         }
     }
     for at in table.columns_up_to(last).into_iter().filter(|at| !needed.contains(at)) {
@@ -229,51 +237,43 @@ fn plain(ty: &mut Type) {
     }
 }
 
-/// An index or a reference, by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Demand {
-    Index { columns: Vec<String>, unique: bool },
-    Reference { column: String, model: String },
-}
-
-fn rules(model: &str, table: &Table<'_>, before: Option<&View>, after: &View) -> Result<Vec<Step>, Unsuitable> {
-    let mut old = before.map(|view| demands(table, view)).transpose()?.unwrap_or_default();
+fn rules(model: &str, table: &Table<'_>, before: Option<u32>, after: u32) -> Result<Vec<Step>, Unsuitable> {
+    let mut old = before.map(|version| demands(table, version)).transpose()?.unwrap_or_default();
     let mut new = demands(table, after)?;
     // What a table had before it was taken over stays, whatever versions say.
     if let Some(first) = table.views.first().filter(|_| table.is_adopted()) {
-        for name in demands(table, first)?.keys() {
+        for name in demands(table, first.version)?.keys() {
             old.remove(name);
             new.remove(name);
         }
     }
-    let owned = model.to_owned();
-    let mut steps = Vec::new();
-    for (name, demand) in old.iter().filter(|(name, demand)| new.get(*name) != Some(demand)) {
-        steps.push(match demand.clone() {
-            Demand::Index { columns, unique } => Step::DropIndex { model: owned.clone(), name: name.clone(), columns, unique },
-            Demand::Reference { column, model: references } => {
-                Step::DropForeignKey { model: owned.clone(), name: name.clone(), column, references }
-            }
-        });
-    }
-    for (name, demand) in new.iter().filter(|(name, demand)| old.get(*name) != Some(demand)) {
-        steps.push(match demand.clone() {
-            Demand::Index { columns, unique } => Step::CreateIndex { model: owned.clone(), name: name.clone(), columns, unique },
-            Demand::Reference { column, model: references } => {
-                Step::AddForeignKey { model: owned.clone(), name: name.clone(), column, references }
-            }
-        });
-    }
-    let old = before.map(|view| conditions(table, view.version)).transpose()?.unwrap_or_default();
-    let new = conditions(table, after.version)?;
+    // What takes the place of something is there before that goes.
+    let mut steps: Vec<Step> =
+        new.iter().filter(|(name, _)| !old.contains_key(*name)).map(|(name, demand)| make(model, name, demand)).collect();
+    let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
+    steps.extend(gone.filter_map(|(name, demand)| make(model, name, demand).reverse()));
+    let old = before.map(|version| conditions(table, version)).transpose()?.unwrap_or_default();
+    let new = conditions(table, after)?;
     for (name, condition) in old.iter().filter(|(name, rule)| new.get(*name) != Some(rule)) {
         steps.push(drop_condition(model, name.clone(), condition.clone()));
     }
     for (name, condition) in new.iter().filter(|(name, rule)| old.get(*name) != Some(rule)) {
-        let Condition { expr, at, policy } = condition.clone();
-        steps.push(Step::AddCondition { model: owned.clone(), name: name.clone(), expr, at, policy });
+        steps.push(add_condition(model, name.clone(), condition.clone()));
     }
     Ok(steps)
+}
+
+fn make(model: &str, name: &str, demand: &Demand) -> Step {
+    let (model, name) = (model.to_owned(), name.to_owned());
+    match demand.clone() {
+        Demand::Index { columns, unique } => Step::CreateIndex { model, name, columns, unique },
+        Demand::Reference { column, model: references } => Step::AddForeignKey { model, name, column, references },
+    }
+}
+
+fn add_condition(model: &str, name: String, condition: Condition) -> Step {
+    let Condition { expr, at, policy } = condition;
+    Step::AddCondition { model: model.to_owned(), name, expr, at, policy }
 }
 
 fn drop_condition(model: &str, name: String, condition: Condition) -> Step {
@@ -281,145 +281,13 @@ fn drop_condition(model: &str, name: String, condition: Condition) -> Step {
     Step::DropCondition { model: model.to_owned(), name, expr, at, policy }
 }
 
-/// Refuses what a table does not do: it says so rather than to leave it out.
-fn kept(model: &Model) -> Result<(), Unsuitable> {
-    for constraint in &model.constraints {
-        let (kind, paths) = match &constraint.rule {
-            Rule::Index(paths) => ("an index", paths.as_slice()),
-            Rule::Unique(paths) => ("uniqueness", paths.as_slice()),
-            Rule::Reference(path, _) => ("a reference", std::slice::from_ref(path)),
-            Rule::Check(_) => continue,
-        };
-        if constraint.policy != Policy::Reject {
-            return Err(Unsuitable {
-                message: format!("`{}` of `{}` says what becomes of records that violate it", constraint.name, model.name),
-                help: format!("a table refuses what breaks {kind}: say `policy: reject`"),
-            });
-        }
-        if let Some(path) = paths.iter().find(|path| path.segments().len() != 1) {
-            return Err(nested(model, &constraint.name, path, kind));
-        }
-    }
-    for (name, property) in model.properties.iter() {
-        if let Some((path, kind)) = inner_facet(&property.ty, &Path::name(name)) {
-            return Err(nested(model, kind, &path, if kind == "unique" { "uniqueness" } else { "an index" }));
-        }
-    }
-    Ok(())
-}
-
-fn nested(model: &Model, name: &str, path: &Path, kind: &str) -> Unsuitable {
-    Unsuitable {
-        message: format!("`{name}` of `{}` is about `{path}`, which lies in a column with others", model.name),
-        help: format!("a table has {kind} on properties at the top only: move it there, or leave it out"),
-    }
-}
-
-/// The first property beneath one that is to be unique or indexed.
-fn inner_facet(ty: &Type, at: &Path) -> Option<(Path, &'static str)> {
-    let facet = |property: &Property, path: Path| match (property.unique, property.index) {
-        (true, _) => Some((path, "unique")),
-        (false, true) => Some((path, "index")),
-        (false, false) => inner_facet(&property.ty, &path),
-    };
-    match ty {
-        Type::Object(properties) => properties.iter().find_map(|(name, property)| facet(property, at.join(name))),
-        Type::Array { items, .. } => facet(items, at.child(Segment::Items)),
-        Type::Map { values } => facet(values, at.child(Segment::Values)),
-        Type::Union { of, .. } => of.iter().find_map(|property| facet(property, at.clone())),
-        Type::String
-        | Type::Integer
-        | Type::Number
-        | Type::Float
-        | Type::Boolean
-        | Type::Decimal { .. }
-        | Type::Date
-        | Type::Time
-        | Type::Datetime
-        | Type::Uuid
-        | Type::Bytes
-        | Type::Json
-        | Type::Enum { .. }
-        | Type::Ref { .. } => None,
-    }
-}
-
-fn demands(table: &Table<'_>, view: &View) -> Result<BTreeMap<String, Demand>, Unsuitable> {
-    let Some(model) = table.model(view) else { return Ok(BTreeMap::new()) };
-    kept(model)?;
-    let column = |name: &str| {
-        let at = view.entries.iter().find(|(n, _)| n == name).map(|(_, at)| *at)?;
-        Some(table.columns[at].name.clone())
-    };
-    let mut out = BTreeMap::new();
-    let mut add = |what: &str, columns: Vec<String>, unique: bool| {
-        let name = format!("{}_{}_{what}", table.name, columns.join("_"));
-        demand(&mut out, &name, Demand::Index { columns, unique });
-    };
-    for (name, property) in model.properties.iter() {
-        if let Some(column) = column(name) {
-            if property.unique && !is_key(model, name) {
-                add("key", vec![column], true);
-            } else if property.index {
-                add("idx", vec![column], false);
-            }
-        }
-    }
-    for constraint in &model.constraints {
-        let columns = |paths: &[coeval_core::path::Path]| -> Option<Vec<String>> {
-            paths.iter().map(|path| column(path.last_name().filter(|_| path.segments().len() == 1)?)).collect()
-        };
-        match &constraint.rule {
-            Rule::Index(paths) => {
-                if let Some(columns) = columns(paths) {
-                    add("idx", columns, false);
-                }
-            }
-            Rule::Unique(paths) => {
-                if let Some(columns) = columns(paths) {
-                    add("key", columns, true);
-                }
-            }
-            Rule::Check(_) | Rule::Reference(..) => {}
-        }
-    }
-    for constraint in &model.constraints {
-        if let Rule::Reference(path, other) = &constraint.rule
-            && let Some(column) = path.last_name().filter(|_| path.segments().len() == 1).and_then(column)
-        {
-            let name = format!("{}_{column}_fkey", table.name);
-            demand(&mut out, &name, Demand::Reference { column, model: other.clone() });
-        }
-    }
-    Ok(out)
-}
-
-/// Demands something under a name, or under the next one that is free: `a_b` and `c` read as `a` and `b_c` do.
-fn demand(out: &mut BTreeMap<String, Demand>, name: &str, demand: Demand) {
-    let names = std::iter::once(fit(name)).chain((2..).map(|number| fit(&format!("{name}_{number}"))));
-    for name in names {
-        match out.get(&name) {
-            None => {
-                out.insert(name, demand);
-                return;
-            }
-            Some(known) if *known == demand => return,
-            Some(_) => {}
-        }
-    }
-}
-
-fn is_key(model: &Model, name: &str) -> bool {
-    model.key.len() == 1 && model.key[0] == name
-}
-
 #[cfg(test)]
 mod tests {
     use coeval_core::history::Release;
-    use coeval_core::json;
     use coeval_core::op::{Context, Operation, Rewrites};
     use coeval_core::schema::no_shared_types;
     use coeval_core::table::Tables;
+    use coeval_core::{Model, json};
 
     use super::*;
 

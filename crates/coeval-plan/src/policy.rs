@@ -67,9 +67,9 @@ pub fn guards(table: &Table<'_>, view: &View) -> Result<Vec<(String, Condition)>
     Ok(all.filter(|(_, condition)| condition.policy != Policy::Reject && stays(table, condition)).collect())
 }
 
-/// Returns whether the columns that a condition reads are there: where only retired versions had need of one, it goes with it.
+/// Returns whether there are columns for all that a condition reads: where only retired versions showed a part of it, it goes with that.
 pub fn stays(table: &Table<'_>, condition: &Condition) -> bool {
-    columns_of(table, condition).iter().all(|at| !table.is_gone(*at))
+    made_on(table, condition).into_iter().all(|at| table.standing(at).is_some())
 }
 
 /// Returns the column that a condition is repaired in; `None` where it is not repaired.
@@ -122,8 +122,13 @@ pub fn repairs(table: &Table<'_>) -> Result<Vec<(String, Condition)>, Unsuitable
     Ok(out)
 }
 
-/// Returns the columns that a condition reads.
+/// Returns the columns that a condition reads, as far as they are there.
 pub fn columns_of(table: &Table<'_>, condition: &Condition) -> BTreeSet<usize> {
+    made_on(table, condition).into_iter().filter_map(|at| table.standing(at)).collect()
+}
+
+/// The columns that a condition reads at the version that made it, retired or not.
+pub(crate) fn made_on(table: &Table<'_>, condition: &Condition) -> BTreeSet<usize> {
     let view = table.stated().find(|view| view.version == condition.at);
     let Some((view, model)) = view.and_then(|view| Some((view, table.model(view)?))) else { return BTreeSet::new() };
     let Ok(compiled) = Compiled::compile(&condition.expr, &scope(model)) else { return BTreeSet::new() };

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use coeval_plan::found::FoundTable;
+use coeval_plan::table::Table;
 use coeval_sql::{fit, ident};
 use coeval_store::Result;
 use tokio_postgres::types::Type;
@@ -83,6 +84,12 @@ pub(crate) async fn known(backend: &PostgresBackend, layout: &Layout<'_>) -> Res
         Ok((row.try_get(0)?, Native { kind: row.try_get(1)?, nullable: row.try_get(2)?, default: row.try_get(3)? }))
     };
     rows.during(&doing)?.iter().map(column).collect::<Result<_, _>>().during(&doing)
+}
+
+/// Returns the type that a column is to have which shows what one of a table's own does.
+pub(crate) fn kind<'n>(table: &Table<'_>, at: usize, native: &'n BTreeMap<String, Native>) -> Option<&'n str> {
+    let like = table.alike(at, |other| native.contains_key(&table.columns[other].name))?;
+    native.get(&table.columns[like].name).map(|native| native.kind.as_str())
 }
 
 /// How many pages of a table are gone through at once.

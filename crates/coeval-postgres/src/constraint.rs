@@ -1,8 +1,10 @@
 //! Steps that make rules: what fulfils none is named first, and what holds everybody up takes a moment only.
 
+use std::collections::BTreeSet;
+
 use coeval_core::schema::Policy;
 use coeval_plan::table::{Held, Table};
-use coeval_plan::{ColumnSpec, Step};
+use coeval_plan::{ColumnSpec, Condition, Step};
 use coeval_sql::{Dialect, fit, ident, postgres};
 use coeval_store::event::{Event, Failure};
 use coeval_store::records::Key;
@@ -160,9 +162,9 @@ fn broken(job: &Job<'_>, layout: &Layout<'_>, name: &str, (expr, at): (&str, u32
 
 /// The table as a version has it whose names a condition uses, retired or not, and the columns that it shows.
 pub(crate) fn stated<'j>(job: &Job<'_>, layout: &Layout<'j>, at: u32) -> Result<(Table<'j>, Vec<String>)> {
-    let table = layout.whole(layout.era.end.map_or(job.high, |end| job.high.min(end.saturating_sub(1))))?;
-    let shown = table.view(at).into_iter().flat_map(|view| &view.entries);
-    let columns = shown.map(|(_, column)| table.columns[*column].name.clone()).collect();
+    let table = newer(layout, job)?;
+    let shown = table.made(at).into_iter().flat_map(|view| view.entries);
+    let columns = shown.map(|(_, column)| table.columns[column].name.clone()).collect();
     Ok((table, columns))
 }
 
@@ -203,8 +205,28 @@ pub(crate) async fn add_condition(job: &Job<'_>, name: &str, rule: (&str, u32)) 
     let (table, _) = stated(job, &layout, rule.1)?;
     let forbidden = broken(job, &layout, name, rule)?;
     none(job, &layout, &table, &forbidden.condition, &forbidden.reason).await?;
-    let (own, name) = (&layout.names.table, layout.names.constraint(name));
-    add(job, own, &name, &format!("CHECK ({})", condition(job, &table, rule, "")?), lock(own)).await
+    let (own, constraint) = (&layout.names.table, layout.names.constraint(name));
+    let definition = format!("CHECK ({})", condition(job, &table, rule, "")?);
+    let known = Condition { expr: rule.0.to_owned(), at: rule.1, policy: Policy::Reject };
+    let read = coeval_plan::columns_of(&table, &known).into_iter().map(|at| table.columns[at].name.clone()).collect();
+    if read_by(job, own, &constraint).await?.is_some_and(|now: BTreeSet<String>| now != read) {
+        // Versions that are retired showed it in other columns than those that stay.
+        let again = format!("ALTER TABLE {own} DROP CONSTRAINT {constraint}, ADD CONSTRAINT {constraint} {definition} NOT VALID");
+        job.transact(&[lock(own), again]).await?;
+    }
+    add(job, own, &constraint, &definition, lock(own)).await
+}
+
+/// The columns that a constraint reads, if it is there.
+async fn read_by(job: &Job<'_>, table: &str, name: &str) -> Result<Option<BTreeSet<String>>> {
+    let sql = format!(
+        "SELECT ARRAY(SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = c.conrelid AND attnum = ANY (c.conkey))
+         FROM pg_catalog.pg_constraint c WHERE conrelid = pg_catalog.to_regclass({table})
+         AND pg_catalog.quote_ident(conname) IN ({name}, pg_catalog.replace({name}, '\"', ''))",
+        table = text(table),
+        name = text(name),
+    );
+    Ok(job.ask::<Vec<String>>(&sql).await?.map(BTreeSet::from_iter))
 }
 
 pub(crate) async fn drop_condition(job: &Job<'_>, name: &str) -> Result<()> {
@@ -336,6 +358,11 @@ async fn index_of_another(job: &Job<'_>, layout: &Layout<'_>, name: &str) -> Res
 pub(crate) async fn create_index(job: &Job<'_>, name: &str, names: &[String], unique: bool) -> Result<()> {
     let layout = job.layout()?;
     let table = newer(&layout, job)?;
+    let stands = |name: &String| (0..table.columns.len()).any(|at| table.columns[at].name == *name && !table.is_gone(at));
+    if !names.iter().all(stands) {
+        // What only retired versions had is not demanded any more.
+        return Ok(());
+    }
     if let Some(other) = index_of_another(job, &layout, name).await? {
         return Err(Error::Failed {
             what: job.step.to_string(),

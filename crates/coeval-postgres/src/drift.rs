@@ -189,7 +189,11 @@ impl Look<'_> {
                 if self.is_native(column.since) {
                     continue;
                 }
-                out.push(postgres::add_column(table, at, &names, &keys).map_err(unfit)?);
+                let add = match adopted::kind(table, at, &self.native) {
+                    Some(kind) => postgres::add_column_as(table, at, &names, kind),
+                    None => postgres::add_column(table, at, &names, &keys),
+                };
+                out.push(add.map_err(unfit)?);
                 if is_required(table, at) || column.held == coeval_plan::table::Held::Id {
                     out.push(format!("ALTER TABLE {TABLE} ALTER COLUMN {} SET NOT NULL", ident(&column.name)));
                 }
@@ -248,7 +252,15 @@ impl Look<'_> {
         // A table that was there before has its own at its first version.
         let from = layout.adopted.as_ref().map(|_| layout.era.first);
         let steps = coeval_plan::lower(&layout.entry.name, &layout.era.history, &layout.versions(made), from, made, ABILITY);
-        steps.map_err(|unsuitable| Error::failed(DOING, unsuitable.to_string()))
+        let unsuitable = |unsuitable: coeval_plan::table::Unsuitable| Error::failed(DOING, unsuitable.to_string());
+        let mut steps = steps.map_err(unsuitable)?;
+        // Some goes with versions that are retired.
+        let demanded = coeval_plan::demanded(&self.table, made).map_err(unsuitable)?;
+        steps.retain(|step| match step {
+            Step::CreateIndex { name, .. } | Step::AddForeignKey { name, .. } => demanded.contains(name),
+            _ => true,
+        });
+        Ok(steps)
     }
 
     fn place(&self, model: &str) -> Option<(String, String)> {

@@ -14,7 +14,7 @@ use crate::constraint::is_required;
 use crate::error::During;
 use crate::execute::Job;
 use crate::layout::Layout;
-use crate::rights::{Given, guarded, ordinal, rights};
+use crate::rights::{Given, guarded, invoked, ordinal, rights};
 use crate::table::{create_schema, drop_schema, lock, text, unfit};
 use crate::trigger;
 
@@ -64,11 +64,12 @@ struct Change {
 }
 
 /// Views that are replaced lose their settings, and with them what guards rows one by one.
-pub(crate) async fn secured(job: &Job<'_>, layout: &Layout<'_>, mut views: Vec<String>) -> Result<Vec<String>> {
+pub(crate) async fn secured(job: &Job<'_>, mut views: Vec<String>) -> Result<Vec<String>> {
     let relation = |made: &String| made.strip_prefix("CREATE OR REPLACE VIEW ")?.split(" AS SELECT ").next().map(str::to_owned);
     let replaced: Vec<String> = views.iter().filter_map(relation).collect();
-    if !replaced.is_empty() && !guarded(job, std::slice::from_ref(&layout.names.table)).await?.is_empty() {
-        views.extend(replaced.iter().map(|view| format!("ALTER VIEW {view} SET (security_invoker = true)")));
+    if !replaced.is_empty() {
+        let invoked = invoked(job, &replaced).await?.into_iter();
+        views.extend(invoked.map(|at| format!("ALTER VIEW {} SET (security_invoker = true)", replaced[at])));
     }
     Ok(views)
 }
@@ -149,13 +150,13 @@ impl Change {
         if views.is_empty() {
             return Ok(views);
         }
-        let mut statements = secured(job, layout, views).await?;
+        let mut statements = secured(job, views).await?;
         statements.extend(trigger::functions(job, layout, offered)?);
         Ok(statements)
     }
 
     async fn apply(self, job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
-        let mut statements = secured(job, layout, self.views).await?;
+        let mut statements = secured(job, self.views).await?;
         if !self.table.is_empty() {
             statements.push(lock(&layout.names.table));
             statements.extend(self.table);

@@ -89,7 +89,12 @@ pub(crate) async fn add(job: &Job<'_>) -> Result<Tally> {
     let Some(ruled) = Ruled::new(job, &layout, job.step)? else { return Ok(none) };
     if ruled.known.policy == Policy::Quarantine {
         // Of what is undone, nothing stays where it should not be: it was there all the time.
-        return if job.work.undo { Ok(none) } else { ruled.count(job).await };
+        if job.work.undo {
+            return Ok(none);
+        }
+        let found = ruled.count(job).await?;
+        render(job, &ruled, true).await?;
+        return Ok(found);
     }
     let found = ruled.count(job).await?;
     if found.failed > 0 {
@@ -116,11 +121,11 @@ pub(crate) async fn drop(job: &Job<'_>) -> Result<()> {
         job.transact(&statements).await?;
         drop_schema(job, &layout.names.workings).await?;
     }
-    release(job, &ruled).await
+    render(job, &ruled, false).await
 }
 
-/// Renders the views anew that went by a condition whose columns only retired versions had need of.
-async fn release(job: &Job<'_>, ruled: &Ruled<'_>) -> Result<()> {
+/// Renders the views anew that go by a condition, or do no more, where versions that are retired showed what it reads otherwise.
+async fn render(job: &Job<'_>, ruled: &Ruled<'_>, guarded: bool) -> Result<()> {
     let layout = ruled.layout;
     let unsuitable = |e: Unsuitable| Error::failed(job.step.to_string(), e.to_string());
     let table = layout.table(layout.era.end.map_or(job.high, |end| job.high.min(end.saturating_sub(1))))?;
@@ -128,13 +133,13 @@ async fn release(job: &Job<'_>, ruled: &Ruled<'_>) -> Result<()> {
     let mut statements = Vec::new();
     for view in &table.views {
         let held = coeval_plan::conditions(&table, view.version).map_err(unsuitable)?.get(ruled.name) == Some(&ruled.known);
-        let guarded = || coeval_plan::guards(&table, view).map(|guards| guards.iter().any(|(name, _)| name == ruled.name));
-        if !held || guarded().map_err(unsuitable)? || !is_offered(job, view.version).await? {
+        let guards = || coeval_plan::guards(&table, view).map(|guards| guards.iter().any(|(name, _)| name == ruled.name));
+        if !held || guards().map_err(unsuitable)? != guarded || !is_offered(job, view.version).await? {
             continue;
         }
         statements.extend(postgres::create_view(&table, view, &layout.names, &keys).map_err(unfit(job))?);
     }
-    job.transact(&secured(job, layout, statements).await?).await
+    job.transact(&secured(job, statements).await?).await
 }
 
 /// Gives the rows that break a condition another value.

@@ -60,6 +60,34 @@ pub(crate) async fn rights(job: &Job<'_>, relations: &[String]) -> Result<Vec<Ve
     Ok(out)
 }
 
+/// Renders the rights on columns of a table that others beside them are to have too, each after the one that it shows the same as:
+/// clients whose view is read with their own rights need them.
+pub(crate) async fn carried(job: &Job<'_>, table: &String, beside: &[(String, String)]) -> Result<Vec<String>> {
+    if beside.is_empty() {
+        return Ok(Vec::new());
+    }
+    let given = rights(job, std::slice::from_ref(table)).await?.into_iter().flatten();
+    let grants = given.flat_map(|right| {
+        let more = if right.passes_on { " WITH GRANT OPTION" } else { "" };
+        let is_its = |(like, _): &&(String, String)| right.column.as_ref() == Some(like);
+        let one = |(_, column): &(String, String)| {
+            format!("GRANT {} ({}) ON {table} TO {}{more}", right.privilege, ident(column), right.role)
+        };
+        beside.iter().filter(is_its).map(one).collect::<Vec<_>>()
+    });
+    Ok(grants.collect())
+}
+
+/// Returns which of some views are read with the rights of whoever reads them.
+pub(crate) async fn invoked(job: &Job<'_>, views: &[String]) -> Result<BTreeSet<usize>> {
+    let what = job.step.to_string();
+    let sql = "SELECT r.n FROM pg_catalog.unnest($1) WITH ORDINALITY AS r (name, n), pg_catalog.pg_class c
+               WHERE c.oid = pg_catalog.to_regclass(r.name) AND c.reloptions @> '{security_invoker=true}'";
+    let client = job.backend.state().database().client().await?;
+    let rows = client.query_typed(sql, &[(&views, Type::TEXT_ARRAY)]).await.during(&what)?;
+    rows.iter().map(ordinal).collect::<Result<_, _>>().during(&what)
+}
+
 /// Returns which of some tables guard their rows one by one, which a view must not get around.
 pub(crate) async fn guarded(job: &Job<'_>, tables: &[String]) -> Result<BTreeSet<usize>> {
     let what = job.step.to_string();

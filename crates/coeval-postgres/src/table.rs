@@ -8,6 +8,7 @@ use coeval_store::{Error, Result};
 
 use crate::execute::Job;
 use crate::layout::Layout;
+use crate::rights::carried;
 use crate::{adopted, archive, backfill, catalog, constraint};
 
 /// Takes a table for as long as its definition is changed: as the first of the statements, so that no lock is made stronger.
@@ -234,18 +235,36 @@ pub(crate) async fn add_columns(job: &Job<'_>, columns: impl Iterator<Item = &Co
     let names = &layout.names;
     let table = newer(&layout, job)?;
     let keys = |model: &str| layout.key_type(model);
+    let native = adopted::known(job.backend, &layout).await?;
     let mut statements = vec![lock(&names.table)];
+    let mut beside = Vec::new();
     for column in columns {
         statements.push(match column.holds {
             Holds::Marker => add_marker(&names.table),
             Holds::Value | Holds::Hidden | Holds::Failure | Holds::Id => {
                 let at = find(&table, &column.name, job)?;
-                let add = postgres::add_column(&table, at, names, &keys).map_err(unfit(job))?;
-                add.replacen("ADD COLUMN", "ADD COLUMN IF NOT EXISTS", 1)
+                let like = table.alike(at, |other| table.columns[other].since < table.columns[at].since);
+                beside.extend(like.map(|like| (table.columns[like].name.clone(), column.name.clone())));
+                let add = match adopted::kind(&table, at, &native) {
+                    Some(kind) => postgres::add_column_as(&table, at, names, plain(job, kind).await?),
+                    None => postgres::add_column(&table, at, names, &keys),
+                };
+                add.map_err(unfit(job))?.replacen("ADD COLUMN", "ADD COLUMN IF NOT EXISTS", 1)
             }
         });
     }
+    statements.extend(carried(job, &names.table, &beside).await?);
     job.transact(&statements).await
+}
+
+/// A type, unless a column of it would be written to every row at once while everybody waits.
+async fn plain<'k>(job: &Job<'_>, kind: &'k str) -> Result<&'k str> {
+    let sql = format!("SELECT typtype = 'd' FROM pg_catalog.pg_type WHERE oid = {}::pg_catalog.regtype", text(kind));
+    if job.ask::<bool>(&sql).await? != Some(true) {
+        return Ok(kind);
+    }
+    let reason = format!("its table was there before, and the column that it is to be beside is of the domain {kind}");
+    Err(Error::Unsupported { what: job.step.to_string(), reason })
 }
 
 fn drop_statement(table: &str, column: &str) -> String {

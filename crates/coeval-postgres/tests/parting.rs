@@ -11,6 +11,8 @@ use std::time::Duration;
 use coeval_engine::How;
 use coeval_postgres::PostgresBackend;
 use coeval_store::Backend as _;
+use common::adopted::{Changes, adopt};
+use common::dump::{dump, similar};
 use common::shop::{Versions, migrate, open, rollback};
 use common::{ask, fresh, session};
 use tokio::task::JoinHandle;
@@ -171,4 +173,83 @@ async fn a_condition_on_what_has_parted_is_repaired_as_before() {
     assert_eq!(ask(&client, "SELECT one.a, two.a FROM shop_v1.item one JOIN shop_v2.item two USING (id)").await, "-9|-9");
     coeval_engine::retire(&backend, 2, &How::quietly()).await.unwrap();
     assert_eq!(drifts().await, [""; 0]);
+}
+
+/// As [`PARTED`], of a table whose columns are narrower than coeval's.
+const NARROW: Changes<'static> = ("item", &[PARTED.1[0].1, PARTED.1[1].1]);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_of_a_table_that_was_there_before_part_and_keep_their_types() {
+    let url = fresh().await;
+    let watcher = session(&url).await;
+    ask(&watcher, "CREATE TABLE item (id int PRIMARY KEY, a smallint, b int, w varchar(20))").await;
+    ask(&watcher, "INSERT INTO item VALUES (1, 2, 3, 'w'), (2, NULL, 1, NULL)").await;
+    let was = dump(&url);
+    let backend = adopt(&url, &[NARROW], 3).await;
+    for to in [2, 3] {
+        migrate(&backend, to).await;
+        ask(&watcher, &format!("INSERT INTO shop_v1.item VALUES (1{to}, 5, 6, 'x')")).await;
+        ask(&watcher, &format!("INSERT INTO shop_v2.item (id, a, x) VALUES (2{to}, 7, '{{\"h\": 8}}')")).await;
+        ask(&watcher, &format!("UPDATE shop_v2.item SET a = {to} WHERE id = 1")).await;
+        let drift: Vec<String> = backend.drift().await.unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(drift, [""; 0]);
+    }
+    let shown = |version| format!("SELECT id, a FROM shop_v{version}.item ORDER BY id");
+    assert_eq!(ask(&watcher, &shown(1)).await, "1|3\n2|∅\n12|5\n13|5\n22|7\n23|7");
+    assert_eq!(ask(&watcher, &shown(2)).await, ask(&watcher, &shown(1)).await);
+    assert_eq!(ask(&watcher, &shown(3)).await, "1|6\n2|1\n12|11\n13|11\n22|15\n23|15");
+    coeval_engine::retire(&backend, 2, &How::quietly()).await.unwrap();
+    ask(&watcher, "UPDATE shop_v3.item SET a = 20 WHERE id = 1").await;
+    assert_eq!(ask(&watcher, "SELECT a FROM shop_v2.item WHERE id = 1").await, "17");
+    let url = fresh().await;
+    let watcher = session(&url).await;
+    ask(&watcher, "CREATE TABLE item (id int PRIMARY KEY, a smallint, b int, w varchar(20))").await;
+    let backend = adopt(&url, &[NARROW], 3).await;
+    migrate(&backend, 3).await;
+    for to in [2, 1, 0] {
+        rollback(&backend, to).await;
+    }
+    similar(&dump(&url), &was, "everything is rolled back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_on_columns_that_part_are_rights_on_both() {
+    let url = fresh().await;
+    let backend = open(&url, &[PARTED], 3);
+    migrate(&backend, 1).await;
+    let client = session(&url).await;
+    if ask(&client, "SHOW server_version_num").await.parse::<i32>().unwrap() < 150_000 {
+        return;
+    }
+    let [few, none] = ["few", "none"].map(|what| format!("{what}_{}", url.rsplit_once("t_").unwrap().1));
+    ask(&client, "INSERT INTO shop_v1.item (id, a, b) VALUES (1, 2, 3)").await;
+    let set_up = format!(
+        "CREATE ROLE {few}; CREATE ROLE {none}; GRANT USAGE ON SCHEMA shop_v1 TO {none};
+         GRANT SELECT, UPDATE ON shop_v1.item TO {none};
+         ALTER TABLE shop.item ENABLE ROW LEVEL SECURITY; CREATE POLICY all_rows ON shop.item USING (true)"
+    );
+    ask(&client, &set_up).await;
+    migrate(&backend, 2).await;
+    let columns = "SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+        WHERE attrelid = 'shop.item'::regclass AND attnum > 0 AND NOT attisdropped";
+    let columns = ask(&client, columns).await;
+    let given = format!(
+        "GRANT USAGE ON SCHEMA shop_v2, shop, shop_w TO {few}; GRANT SELECT, UPDATE ON shop_v2.item, shop_w.item_v2 TO {few};
+         GRANT SELECT ({columns}), UPDATE ({columns}) ON shop.item TO {few}"
+    );
+    ask(&client, &given).await;
+    for to in [3, 2, 3] {
+        if to == 2 {
+            rollback(&backend, 2).await
+        } else {
+            migrate(&backend, 3).await
+        };
+        for (role, version) in [(&none, 1), (&few, 2)] {
+            ask(&client, &format!("SET ROLE {role}")).await;
+            assert_eq!(ask(&client, &format!("SELECT a FROM shop_v{version}.item")).await, "2", "{role} at {to}");
+            ask(&client, &format!("UPDATE shop_v{version}.item SET a = 2 WHERE id = 1; RESET ROLE")).await;
+        }
+    }
+    rollback(&backend, 0).await;
+    ask(&client, &format!("DROP OWNED BY {few}, {none}; DROP ROLE {few}, {none}")).await;
 }

@@ -118,9 +118,8 @@ fn unfit(source: &str, reason: &str) -> Unfit {
 /// An expression, and the texts of what it reads.
 fn read(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -> Result<(Compiled, Vec<String>), Unfit> {
     let unfit = |reason: String| unfit(source, &reason);
-    let view = table.stated().find(|view| view.version == at);
-    let view = view.ok_or_else(|| unfit(format!("there is no version {at}")))?;
-    let model = table.model(view).ok_or_else(|| unfit(format!("the model is not in version {}", view.version)))?;
+    let view = table.made(at).ok_or_else(|| unfit(format!("there is no version {at}")))?;
+    let model = table.model(&view).ok_or_else(|| unfit(format!("the model is not in version {}", view.version)))?;
     let scope = Scope { names: Names::Record(&model.properties), tables: &Tables::new(), absent_is_null: true };
     let compiled = Compiled::compile(source, &scope).map_err(|invalid| unfit(invalid.message))?;
     let mut inputs = Vec::new();
@@ -136,7 +135,7 @@ fn read(table: &Table<'_>, at: u32, source: &str, row: &str, dialect: Dialect) -
             })
             .collect::<Result<_, _>>()?;
         let (first, rest) = names.split_first().ok_or_else(unknown)?;
-        let at = view.entries_at(view.version).iter().find(|(name, _)| name == first).map(|(_, at)| *at).ok_or_else(unknown)?;
+        let at = view.entries.iter().find(|(name, _)| name == first).map(|(_, at)| *at).ok_or_else(unknown)?;
         let column = &table.columns[at];
         let own = ident(&column.name);
         let own = if row.is_empty() { own } else { format!("{row}.{own}") };

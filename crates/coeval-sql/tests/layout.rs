@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it would")]
 
+use coeval_plan::demanded;
 use coeval_plan::table::{Ability, Column, Table, View};
 use coeval_testkit::laws::generate;
 use coeval_testkit::rng::Rng;
@@ -42,4 +43,33 @@ fn newer_versions_change_no_column_of_older_ones() {
         }
     }
     assert!(compared > 10_000 && moved > 10, "{compared} views were compared, {moved} properties moved");
+}
+
+#[test]
+fn newer_versions_change_no_index_of_older_ones() {
+    let (mut compared, mut kept) = (0, 0);
+    for seed in 0..1_500 {
+        let Ok((history, newest)) = generate::history_of(generate::indexed, &mut Rng::new(seed)) else { continue };
+        let versions: Vec<u32> = (1..=newest).collect();
+        for knows_writer in [true, false] {
+            let tables: Result<Vec<Table<'_>>, _> =
+                (1..=versions.len()).map(|count| Table::new(&history, &versions[..count], Ability { knows_writer })).collect();
+            let Ok(tables) = tables else { continue };
+            let Ok(all) = versions.iter().zip(&tables).map(|(at, table)| demanded(table, *at)).collect::<Result<Vec<_>, _>>()
+            else {
+                continue;
+            };
+            for (at, then) in versions.iter().zip(&all) {
+                for later in &tables[*at as usize..] {
+                    assert_eq!(demanded(later, *at).unwrap(), *then, "seed {seed}, version {at}");
+                    compared += 1;
+                }
+            }
+            let own = |at: &usize| {
+                demanded(&Table::new(&history, &versions[at - 1..*at], Ability { knows_writer }).unwrap(), versions[at - 1])
+            };
+            kept += (1..versions.len()).filter(|at| own(at).unwrap().len() < all[at - 1].len()).count();
+        }
+    }
+    assert!(compared > 5_000 && kept > 100, "{compared} were compared, {kept} versions have more than their own");
 }

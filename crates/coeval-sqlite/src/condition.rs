@@ -40,8 +40,8 @@ fn unsuitable(layout: &Layout<'_>) -> impl Fn(Unsuitable) -> Error + use<> {
 
 /// The columns that have to be there.
 pub(crate) fn columns(layout: &Layout<'_>, at: u32) -> Vec<String> {
-    let shown = layout.table.view(at).into_iter().flat_map(|view| &view.entries);
-    shown.map(|(_, column)| layout.table.columns[*column].name.clone()).collect()
+    let shown = layout.table.made(at).into_iter().flat_map(|view| view.entries);
+    shown.map(|(_, column)| layout.table.columns[column].name.clone()).collect()
 }
 
 fn says(name: &str, known: &Condition) -> String {
@@ -89,7 +89,8 @@ pub(crate) fn triggers(
             let holds = coeval_sql::condition(&layout.table, known.at, &known.expr, "NEW", Dialect::Sqlite);
             let (table, holds) = (layout.names.table(), holds.map_err(unsupported(layout))?);
             // As the version calls the model that demands it: later ones may call it otherwise.
-            let model = layout.table.view(known.at).map_or(layout.model, |view| view.name.as_str());
+            let model =
+                layout.table.stated().find(|view| view.version == known.at).map_or(layout.model, |view| view.name.as_str());
             let message = string(&format!("{model}: {}", says(name, known)), Dialect::Sqlite);
             let one = |event: &str| {
                 let trigger = trigger(layout, name, event);
@@ -187,9 +188,9 @@ pub(crate) fn mending(session: &Session<'_>, layout: &Layout<'_>) -> Result<Mend
 pub(crate) fn hidden(layout: &Layout<'_>, values: &[Option<Value>], version: u32) -> Result<Option<String>> {
     let view = layout.view(version)?;
     for (name, known) in coeval_plan::guards(&layout.table, view).map_err(unsuitable(layout))? {
-        let stated = layout.view(known.at)?;
-        let Some(model) = layout.table.model(stated) else { continue };
-        let document = layout.table.document(values, stated);
+        let Some(stated) = layout.table.made(known.at) else { continue };
+        let Some(model) = layout.table.model(&stated) else { continue };
+        let document = layout.table.document(values, &stated);
         if !holds(&known.expr, model, &document).map_err(|reason| Error::failed("asking a condition", reason))? {
             return Ok(Some(says(&name, &known)));
         }

@@ -69,9 +69,14 @@ fn table(
     let (era, ability) = (layout.era, Ability { knows_writer: true });
     let versions = coeval_store::lower::versions(catalog, era, made);
     let steps = coeval_plan::lower(layout.model, &era.history, &versions, None, made, ability);
-    let steps = steps.map_err(|unsuitable| Error::failed("comparing the database with the versions", unsuitable.to_string()))?;
+    let unsuitable = |unsuitable: coeval_plan::table::Unsuitable| {
+        Error::failed("comparing the database with the versions", unsuitable.to_string())
+    };
+    let steps = steps.map_err(unsuitable)?;
     let mut out = columns(session, layout, &there, &steps, gone)?;
-    out.extend(rules(&there, base, &steps));
+    let live = coeval_plan::table::Table::new(&era.history, &versions, ability).map_err(unsuitable)?.retire(oldest);
+    let demanded = coeval_plan::demanded(&live, made).map_err(unsuitable)?;
+    out.extend(rules(&there, base, &steps, &demanded));
     let present = layout.present(session)?;
     for view in layout.table.views.iter().filter(|view| view.version >= oldest && view.version <= newest) {
         let name = Names::view(view);
@@ -192,13 +197,11 @@ fn columns(
 }
 
 /// Indexes and references.
-fn rules(there: &Table, base: &str, steps: &[Step]) -> Vec<Difference> {
+fn rules(there: &Table, base: &str, steps: &[Step], demanded: &BTreeSet<String>) -> Vec<Difference> {
     let mut out = Vec::new();
-    let dropped: BTreeSet<&String> =
-        steps.iter().filter_map(|step| if let Step::DropIndex { name, .. } = step { Some(name) } else { None }).collect();
     for step in steps {
         if let Step::CreateIndex { name, columns, unique, .. } = step
-            && !dropped.contains(name)
+            && demanded.contains(name)
         {
             let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
             let kind = if *unique { "UNIQUE INDEX" } else { "INDEX" };
@@ -207,7 +210,9 @@ fn rules(there: &Table, base: &str, steps: &[Step]) -> Vec<Difference> {
             if found.as_ref() != Some(&wanted) {
                 out.push(Difference::new(format!("index `{name}`"), Some(wanted), found));
             }
-        } else if let Step::AddForeignKey { column, references, .. } = step {
+        } else if let Step::AddForeignKey { name, column, references, .. } = step
+            && demanded.contains(name)
+        {
             let is = |key: &catalog::ForeignKey| matches!(key.columns.as_slice(), [(own, _)] if own == column);
             if !there.foreign_keys.iter().any(is) {
                 let what = format!("reference of column `{column}`");

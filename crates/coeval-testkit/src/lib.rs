@@ -6,4 +6,5 @@ pub mod laws;
 pub mod long_history;
 pub mod policies;
 pub mod rng;
+pub mod unique;
 pub mod world_countries;

@@ -84,3 +84,22 @@ fn begin(scope: &Scope, time: Option<Option<Time>>, node: NodeId, id: RecipeId) 
     let outcome = recipe.function.run(&[], 1).into_iter().next()?;
     land(outcome, &target.property, target.fill.value(&[]), &target.on_fail).ok()
 }
+
+/// Whether a property at the top begins without a value where the version of an order hides it, whatever else a row holds: it follows from
+/// nothing, or from one that begins without.
+pub(super) fn begins_with_nothing(scope: &Scope, order: &Order, node: NodeId) -> bool {
+    let Some(hidden) = order.index[node].map(|at| &order.hidden[at]) else { return false };
+    let HiddenRule::Recipe(id, 0) = hidden.rule else { return false };
+    let recipe = &scope.recipes[id];
+    let [target] = recipe.targets.as_slice() else { return false };
+    if hidden.gate.is_some() || recipe.reads_key() {
+        return false;
+    }
+    let outcome = match hidden.deps.as_slice() {
+        [] => recipe.function.run(&[], 1).into_iter().next(),
+        [source] if recipe.is_single() && begins_with_nothing(scope, order, *source) => Some(Ok(None)),
+        [..] => None,
+    };
+    let begins = outcome.map(|outcome| land(outcome, &target.property, target.fill.value(&[None]), &target.on_fail));
+    matches!(begins, Some(Ok(None | Some(Value::Null))))
+}

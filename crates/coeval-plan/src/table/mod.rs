@@ -178,6 +178,25 @@ impl<'h> Table<'h> {
         self.gone.contains(&column)
     }
 
+    /// Returns the column that goes on to show what one does: itself, or, where only retired versions had need of it, another one in which
+    /// live versions show the same. `None` where none does.
+    pub fn standing(&self, column: usize) -> Option<usize> {
+        self.alike(column, |at| !self.gone.contains(&at))
+    }
+
+    /// Returns a column of some that shows the same as one does: itself, if it is one of them.
+    pub fn alike(&self, column: usize, among: impl Fn(usize) -> bool) -> Option<usize> {
+        if among(column) {
+            return Some(column);
+        }
+        let (own, nodes) = (&self.columns[column], self.nodes_in(column));
+        let is_twin = |at: &usize| {
+            let other = &self.columns[*at];
+            matches!(other.held, Held::Shown { .. }) && other.property.ty == own.property.ty && self.nodes_in(*at) == nodes
+        };
+        (0..self.columns.len()).filter(|at| among(*at)).find(is_twin)
+    }
+
     /// Returns the nodes.
     pub fn scope(&self) -> &'h Scope {
         self.history.scope()
@@ -199,6 +218,14 @@ impl<'h> Table<'h> {
         self.past.iter().chain(&self.views)
     }
 
+    /// Returns what a version showed when it was made, retired or not, in the columns that go on to show it.
+    pub fn made(&self, version: u32) -> Option<View> {
+        let view = self.stated().find(|view| view.version == version)?;
+        let entries = view.entries_at(version).into_iter();
+        let entries = entries.filter_map(|(name, at)| Some((name, self.standing(at)?))).collect();
+        Some(View { entries, moved: Vec::new(), ..view.clone() })
+    }
+
     /// Returns what is shown at a version's moment, and how the rest follows.
     pub fn order(&self, view: &View) -> std::sync::Arc<Order> {
         self.scope().order(view.time)
@@ -207,6 +234,11 @@ impl<'h> Table<'h> {
     /// Returns the model at a view's version.
     pub fn model(&self, view: &View) -> Option<&'h Model> {
         self.history.model(view.version).map(AsRef::as_ref)
+    }
+
+    /// Returns whether a row that is born at the version of an order has no value in a property at the top, whatever else it holds.
+    pub(crate) fn begins_with_nothing(&self, order: &Order, node: NodeId) -> bool {
+        constant::begins_with_nothing(self.scope(), order, node)
     }
 
     /// Returns everywhere that a node's value lies.

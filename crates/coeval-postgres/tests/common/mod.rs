@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it would")]
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod adopted;
 pub(crate) mod dump;
 pub(crate) mod parts;
 pub(crate) mod proxy;

@@ -25,7 +25,7 @@ use coeval_core::history::{
 };
 use coeval_core::schema::{Property, Type};
 use coeval_core::table::Table as LookupTable;
-use coeval_plan::table::{Demand, Spot, Table};
+use coeval_plan::table::{Column, Demand, Held, Table};
 
 use crate::dialect::Dialect;
 use crate::expr::sqlite::fits;
@@ -412,11 +412,13 @@ impl Compute<'_, '_> {
     /// be narrower, or know fewer functions.
     pub(crate) fn own(&self, node: NodeId, native: String) -> String {
         let first = self.table.history.versions().next().unwrap_or_default();
-        let taken = |spot: &Spot| self.table.columns[spot.column].since <= first;
         if self.dialect != Dialect::Postgres || !self.table.is_adopted() || self.is_json(node) {
             return native;
         }
-        if !self.table.homes(node).iter().any(taken) {
+        // Columns that newer versions show it in have the type of the one that was there.
+        let taken =
+            |column: &Column| column.since <= first && matches!(column.held, Held::Shown { node: own, .. } if own == node);
+        if !self.table.columns.iter().any(taken) {
             return native;
         }
         let property = self.property(node, self.node(node).born);

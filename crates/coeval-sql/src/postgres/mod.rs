@@ -14,7 +14,7 @@ pub use keep::{Keep, keep};
 pub use make::{create_triggers, drop_functions, drop_helpers, drop_triggers};
 pub use names::Names;
 pub use repair::{Repair, drop_repair, repair};
-pub use table::{add_column, column_check, column_default, create_table, is_hiding};
+pub use table::{add_column, add_column_as, column_check, column_default, create_table, is_hiding};
 pub(crate) use trigger::HINT;
 pub use trigger::{LOCAL, Triggers, triggers};
 pub use view::{ViewDefault, copy_view, create_view, drop_copy, drop_view, inner_names, view_defaults};

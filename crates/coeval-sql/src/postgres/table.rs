@@ -18,7 +18,7 @@ pub fn create_table(table: &Table<'_>, columns: &[usize], names: &Names, keys: K
     let mut lines = Vec::new();
     for at in columns {
         let column = &table.columns[*at];
-        let mut line = format!("  {}", definition(column, keys)?);
+        let mut line = format!("  {}", definition(column, &type_of(column, keys))?);
         if column.is_never_null() && !is_hiding(table, column) {
             line.push_str(" NOT NULL");
         }
@@ -42,21 +42,32 @@ pub fn create_table(table: &Table<'_>, columns: &[usize], names: &Names, keys: K
 /// # Errors
 /// A default that no column can hold.
 pub fn add_column(table: &Table<'_>, at: usize, names: &Names, keys: KeyType<'_>) -> Result<String, Unfit> {
+    add_column_as(table, at, names, &type_of(&table.columns[at], keys))
+}
+
+/// Renders the same, with a type of its own: a column that shows what one of a table shows that was there before has that one's.
+///
+/// # Errors
+/// As [`add_column`].
+pub fn add_column_as(table: &Table<'_>, at: usize, names: &Names, ty: &str) -> Result<String, Unfit> {
     let column = &table.columns[at];
-    let mut text = format!("ALTER TABLE {} ADD COLUMN {}", names.table, definition(column, keys)?);
+    let mut text = format!("ALTER TABLE {} ADD COLUMN {}", names.table, definition(column, ty)?);
     if column.is_never_null() && matches!(column.constant, Some(Some(_))) {
         text.push_str(" NOT NULL");
     }
     Ok(text)
 }
 
-fn definition(column: &Column, keys: KeyType<'_>) -> Result<String, Unfit> {
-    let ty = match column.held {
+fn type_of(column: &Column, keys: KeyType<'_>) -> String {
+    match column.held {
         Held::Hidden { .. } => "pg_catalog.jsonb".to_owned(),
         Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => {
             column_type(&column.property.ty, keys, Dialect::Postgres)
         }
-    };
+    }
+}
+
+fn definition(column: &Column, ty: &str) -> Result<String, Unfit> {
     let default = column_default(column)?.map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
     Ok(format!("{} {ty}{default}", ident(&column.name)))
 }

@@ -24,7 +24,8 @@ impl Part<'_, '_> {
         let mut out = String::new();
         let (columns, relation) = (&self.table().columns, &self.table().name);
         for at in group.columns.iter().filter(|at| columns[**at].is_never_null()) {
-            let (name, column) = (&columns[*at].name, self.column(*at, "NEW"));
+            let own = group.view.entries.iter().find(|(_, column)| column == at);
+            let (name, column) = (own.map_or(&columns[*at].name, |(name, _)| name), self.column(*at, "NEW"));
             // Of a row that the version cannot show, somebody else writes something.
             let mut missing = vec![format!("{column} IS NULL")];
             missing

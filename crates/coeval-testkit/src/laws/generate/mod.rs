@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use coeval_core::history::{Builder, History, Release};
 use coeval_core::patch::Patch;
-use coeval_core::schema::Model;
+use coeval_core::schema::{Model, Property};
 use coeval_core::value::Value;
 
 use self::directed::Plan;
@@ -123,9 +123,28 @@ pub fn play(seed: u64, aim: Aim, scenario: &mut Scenario, counts: &mut Counts) -
 /// # Errors
 /// Operations that the checks admit and that do not fold.
 pub fn history(rng: &mut Rng) -> Result<(History, u32), Failure> {
-    let mut scenario = Scenario::new(value::model(rng));
+    history_of(value::model, rng)
+}
+
+/// Returns the history of a model made by another.
+///
+/// # Errors
+/// As [`history`].
+pub fn history_of(model: impl Fn(&mut Rng) -> Model, rng: &mut Rng) -> Result<(History, u32), Failure> {
+    let mut scenario = Scenario::new(model(rng));
     let history = chain(rng, Aim::Any, &mut scenario, &mut Counts::default())?;
     Ok((history, scenario.newest()))
+}
+
+/// Returns a model of which many properties are unique or indexed.
+pub fn indexed(rng: &mut Rng) -> Model {
+    let mut model = value::model(rng);
+    let properties: Vec<(String, Property)> = model.properties.iter().map(|(name, own)| (name.to_owned(), own.clone())).collect();
+    for (name, mut property) in properties {
+        (property.unique, property.index) = (rng.chance(50), rng.chance(50));
+        model.properties.insert(&name, property);
+    }
+    model
 }
 
 /// Returns a record that fits a model.
