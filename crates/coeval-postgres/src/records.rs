@@ -164,6 +164,10 @@ impl Writing<'_> {
 
     async fn write(&self, key: Option<&Key>, change: &Change, value: &Value, expect: &Expect) -> Result<Written, Attempt> {
         let lens = self.lens;
+        if matches!(change, Change::JsonPatch(_)) && lens.table.shows_elements(&lens.view) {
+            // It says which items move where; triggers see only what comes of it.
+            return Err(Attempt::Local(Error::failed(self.what, "a patch of items is not written through a view")));
+        }
         let row = match key {
             Some(key) => self.find(key, "FOR UPDATE").await?,
             None => None,

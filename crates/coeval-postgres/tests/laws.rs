@@ -12,7 +12,7 @@ use coeval_postgres::{Database, PostgresBackend, State};
 use coeval_store::Catalog;
 use coeval_store::work::Policy;
 use coeval_testkit::laws::generate::Aim;
-use coeval_testkit::laws::tables::{self, hold};
+use coeval_testkit::laws::tables::{self, cases_hold, hold};
 use common::{fresh, open_with};
 
 /// A database with a deployment for each scenario.
@@ -29,6 +29,9 @@ impl tables::Database for Server {
 
     const ABILITY: Ability = Ability { knows_writer: false };
 
+    // A version that changes items and then their list has them between the two in no column.
+    const UNHELD: &[&str] = &["an_item_keeps_what_it_was_before_its_list_was_wrapped", "equal_items_that_a_patch_moves"];
+
     const ALIKE: &[(&str, &str)] = &[("+02:00", "moment"), ("0194F0C2", "UUID")];
 
     async fn at_newest(&self, seed: u64, catalog: Catalog, _: u32) -> Result<PostgresBackend, String> {
@@ -41,6 +44,11 @@ impl tables::Database for Server {
         coeval_engine::migrate(&store, None, false, &how).await.map_err(said)?;
         Ok(store)
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_that_once_failed_hold() {
+    cases_hold(&Server::new().await, 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ mod foreign_keys;
 pub mod found;
 mod inspect;
 mod layout;
+mod list;
 mod lock;
 mod open;
 pub mod rebuild;

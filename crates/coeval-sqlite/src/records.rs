@@ -20,24 +20,25 @@ use coeval_store::{Catalog, Error, Result};
 use crate::backend::{Retired, Sqlite};
 use crate::error::said;
 use crate::layout::Layout;
+use crate::list::list;
 use crate::row::{self, Row};
 use crate::statement::{Absent, ForeignKeys, How, Session};
 use crate::{archive, backfill, condition, state};
 
 /// What a request is about.
 #[derive(Debug, Clone)]
-struct Asked {
+pub(crate) struct Asked {
     catalog: Arc<Catalog>,
     retired: Arc<Retired>,
     /// The catalog without versions that were retired, once the history was read.
     living: OnceLock<Arc<Catalog>>,
     deployment: Arc<str>,
     model: String,
-    at: u32,
+    pub(crate) at: u32,
 }
 
 impl Asked {
-    fn layout(&self, session: &Session<'_>) -> Result<Layout<'_>> {
+    pub(crate) fn layout(&self, session: &Session<'_>) -> Result<Layout<'_>> {
         let ledger = state::ledger(session, &self.deployment)?;
         self.catalog.agree(&ledger)?;
         ledger.admit(self.at)?;
@@ -70,7 +71,7 @@ fn find(session: &Session<'_>, layout: &Layout<'_>, present: &BTreeSet<usize>, k
     found.map(|found| row::read(layout, present, found, session)).transpose()
 }
 
-fn found(layout: &Layout<'_>, row: &Row, at: u32) -> Result<Found> {
+pub(crate) fn found(layout: &Layout<'_>, row: &Row, at: u32) -> Result<Found> {
     if let Some(reason) = row::hidden(layout, row, at)? {
         return Err(quarantined(at, reason));
     }
@@ -317,9 +318,11 @@ fn write(session: &Session<'_>, asked: &Asked, key: Option<&Key>, change: &Chang
     if let Some(other) = keyed.and_then(|model| Key::of(model, &stored.document)).filter(|other| *other != key) {
         return Err(bad(&key.to_string(), format!("the document's key is {other}; a record's key does not change")));
     }
+    // It says which items move where; triggers see only what comes of it.
+    let moves = matches!(change, Change::JsonPatch(_)) && layout.table.shows_elements(layout.view(asked.at)?);
     match row.as_ref() {
         // A record that the version cannot show is not in its view: what heals it is written beside.
-        Some(row) if row::hidden(&layout, row, asked.at)?.is_some() => writing.directly(session, Some(row), &stored)?,
+        Some(row) if moves || row::hidden(&layout, row, asked.at)?.is_some() => writing.directly(session, Some(row), &stored)?,
         row => {
             let told = row.is_some() || !writing.looks_omitted(&stored.document)?;
             if !told {
@@ -350,70 +353,6 @@ fn delete(session: &Session<'_>, asked: &Asked, key: &Key, expect: &Expect) -> R
     let sql = format!("DELETE FROM coeval_keep WHERE base = ?1 AND key = json_array({})", key.join(", "));
     session.run(&sql, [layout.names.base()])?;
     Ok(true)
-}
-
-fn list(session: &Session<'_>, asked: &Asked, after: Option<&str>, limit: usize) -> Result<Page> {
-    let layout = asked.layout(session)?;
-    let present = layout.present(session)?;
-    let after = after.map(|cursor| cursor_at(cursor, asked.at)).transpose()?;
-    let mut page = Page { records: Vec::new(), hidden: Vec::new(), next: None };
-    if present.is_empty() {
-        return Ok(page);
-    }
-    let (columns, table) = (row::column_list(&layout, &present), layout.names.table());
-    let key = layout.key().into_iter().map(ident).collect::<Vec<_>>().join(", ");
-    let from = match &after {
-        None => String::new(),
-        Some(after) => {
-            let literals = row::key_literals(&layout, after).ok_or_else(no_place)?;
-            format!("WHERE ({key}) > ({})", literals.join(", "))
-        }
-    };
-    let sql = format!("SELECT {columns} FROM {table} {from} ORDER BY {key} LIMIT {}", limit.saturating_add(1));
-    let mut statement = session.connection().prepare(&sql).map_err(|error| session.error(&error))?;
-    let mut rows = statement.query([]).map_err(|error| session.error(&error))?;
-    let mut last = None;
-    while let Some(next) = rows.next().map_err(|error| session.error(&error))? {
-        if page.records.len() + page.hidden.len() == limit {
-            page.next = last.map(|key| cursor(asked.at, &key));
-            break;
-        }
-        let row = row::read(&layout, &present, next, session)?;
-        let key = row::key_of(&layout, &row);
-        match found(&layout, &row, asked.at) {
-            Ok(found) => page.records.push(found),
-            Err(Error::Refused(refused)) => page.hidden.push((key.to_string(), refused.to_string())),
-            Err(other) => return Err(other),
-        }
-        last = Some(key);
-    }
-    Ok(page)
-}
-
-/// A cursor names the version, so that it means nothing at another one.
-fn cursor(at: u32, key: &Key) -> String {
-    let parts = Value::List(key.0.iter().map(|part| part.as_str().into()).collect());
-    Value::from(Object::from_iter([("at".into(), i64::from(at).into()), ("after".into(), parts)])).to_string()
-}
-
-fn no_place() -> Error {
-    Error::Unknown { message: "this is no place in a list".to_owned(), help: Some("begin the list anew".to_owned()) }
-}
-
-fn cursor_at(cursor: &str, at: u32) -> Result<Key> {
-    let value = json::parse(cursor.as_bytes()).ok();
-    let read = value.as_ref().and_then(Value::as_object).and_then(|object| {
-        let parts = object.get("after")?.as_list()?.iter().map(|part| Some(part.as_str()?.to_owned()));
-        Some((object.get("at")?.as_i64()?, Key(parts.collect::<Option<_>>()?)))
-    });
-    match read {
-        None => Err(no_place()),
-        Some((version, _)) if version != i64::from(at) => Err(Error::Unknown {
-            message: format!("this place is in a list at version {version}, not {at}"),
-            help: Some("begin the list anew".to_owned()),
-        }),
-        Some((_, key)) => Ok(key),
-    }
 }
 
 impl Sqlite {

@@ -14,7 +14,7 @@ use coeval_store::lock::Holder;
 use coeval_store::work::{Mode, Pace, Policy, Stop, Work};
 use coeval_store::{Backend, Catalog, lower};
 use coeval_testkit::laws::generate::Aim;
-use coeval_testkit::laws::tables::{self, catalog, hold, scenario, unfit};
+use coeval_testkit::laws::tables::{self, cases_hold, catalog, hold, scenario, unfit};
 
 use common::*;
 
@@ -25,6 +25,9 @@ impl tables::Database for Memory {
     type Store = Sqlite;
 
     const ABILITY: Ability = Ability { knows_writer: true };
+
+    // A version that changes items and then their list has them between the two in no column.
+    const UNHELD: &[&str] = &["an_item_keeps_what_it_was_before_its_list_was_wrapped"];
 
     const ALIKE: &[(&str, &str)] = &[("+02:00", "moment"), ("7AAA-", "UUID")];
 
@@ -70,6 +73,11 @@ async fn bring(store: &Sqlite, to: u32) -> Result<(), String> {
         store.execute(step, &work).await.map_err(|error| format!("{step}: {error}"))?;
     }
     store.append(&entry(2, Happened::Finished { run, tallies: Vec::new() })).await.map_err(|e| e.to_string())
+}
+
+#[tokio::test]
+async fn cases_that_once_failed_hold() {
+    cases_hold(&Memory, 20).await;
 }
 
 #[tokio::test]

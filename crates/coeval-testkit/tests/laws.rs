@@ -1,12 +1,11 @@
 //! The laws on fixed cases and on generated histories. `cargo run --release --package coeval-testkit --bin soak` runs more.
 
 use std::fs;
-use std::path::Path;
 
 use coeval_core::schema::Model;
 use coeval_testkit::laws::generate::{Aim, Counts, play};
 use coeval_testkit::laws::run::replay;
-use coeval_testkit::laws::scenario::Scenario;
+use coeval_testkit::laws::scenario::{Scenario, cases};
 use coeval_testkit::laws::shrink::{caught, shrink};
 
 /// Plays so many scenarios and fails with the smallest form of the first that breaks a law.
@@ -22,14 +21,9 @@ fn hold(aim: Aim, chains: u64) -> Counts {
     counts
 }
 
-/// What once failed, cut down: each file of `src/laws/cases/` is a history and the events that broke a law.
 #[test]
 fn cases_that_once_failed_hold() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/laws/cases");
-    let mut files: Vec<_> = fs::read_dir(folder).expect("the cases").map(|entry| entry.expect("a case").path()).collect();
-    files.sort();
-    assert!(!files.is_empty());
-    for file in files {
+    for file in cases() {
         let text = fs::read_to_string(&file).expect("a case");
         let scenario = Scenario::from_text(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         match replay(&scenario) {

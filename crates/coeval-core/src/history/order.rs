@@ -67,6 +67,8 @@ pub struct Gate {
     pub sources: Vec<NodeId>,
     /// Whether the object is always there.
     pub always: bool,
+    /// The innermost shown object that it lies in, however deep; a value of its own goes with it.
+    pub anchor: Option<NodeId>,
 }
 
 impl Gate {
@@ -277,7 +279,19 @@ impl Work<'_> {
         }
         sources.remove(&edge);
         let born = matches!(hidden_rule, Some((HiddenRule::Recipe(..), ..))).then_some(edge);
-        Some(Gate { edge: shown.then_some(edge), born, sources: sources.into_iter().collect(), always })
+        let anchor = self.anchor(container);
+        Some(Gate { edge: shown.then_some(edge), born, sources: sources.into_iter().collect(), always, anchor })
+    }
+
+    /// The innermost shown object that what is in an object lies in.
+    fn anchor(&self, mut container: NodeId) -> Option<NodeId> {
+        loop {
+            let edge = self.edge(self.scope.nodes[container].lineage?);
+            if self.scope.nodes[edge].alive(self.time) {
+                return Some(edge);
+            }
+            container = self.container(edge)?;
+        }
     }
 
     /// Everything that a node is computed from, itself included.

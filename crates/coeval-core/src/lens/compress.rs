@@ -66,7 +66,7 @@ fn keep_hidden(scope: &Scope, order: &Order, state: &State, cuts: &Cuts, key: &V
         if mutant::is(Mutant::NoAbsence) && cell.is_absent() || mutant::is(Mutant::OneHop) && far() {
             continue;
         }
-        let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
+        let edge = hidden.gate.as_ref().and_then(|gate| gate.anchor);
         entry.within = !follows && edge.is_some_and(|edge| state.cells[edge].is_present());
         kept.insert(node, keep.entries.len());
         keep.entries.push((scope.nodes[node].key.clone(), entry));

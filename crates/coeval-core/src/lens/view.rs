@@ -123,7 +123,7 @@ fn kept_cell(
     fingerprint: impl Fn() -> String,
 ) -> Option<Cell> {
     if hidden.sticky && entry.of.is_none() {
-        let gone = |gate: &Gate| gate.edge.is_some_and(|edge| !cells[edge].is_present());
+        let gone = |gate: &Gate| gate.anchor.is_some_and(|object| !cells[object].is_present());
         if entry.within && hidden.gate.as_ref().is_some_and(gone) {
             return Some(Cell::Absent);
         }
@@ -153,7 +153,7 @@ struct Effect {
 impl Effects {
     /// Adds a hidden node whose dependencies were added before.
     pub(super) fn add(&mut self, scope: &Scope, hidden: &Hidden, order: &Order, entry: Option<&Entry>) {
-        let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
+        let edge = hidden.gate.as_ref().and_then(|gate| gate.anchor);
         let effect = match entry {
             Some(entry) if hidden.sticky && entry.of.is_none() => {
                 Effect { shown: edge.into_iter().filter(|_| entry.within).collect(), key: false }

@@ -113,8 +113,8 @@ fn propagate(scope: &Scope, order: &Order, old: &State, state: &mut State, dirty
 }
 
 fn was_deleted(gate: &Gate, old: &State, new: &State) -> bool {
-    let was = |edge: NodeId| old.cells[edge].is_present() || mutant::is(Mutant::GoneByState);
-    gate.edge.is_some_and(|edge| was(edge) && !new.cells[edge].is_present())
+    let was = |object: NodeId| old.cells[object].is_present() || mutant::is(Mutant::GoneByState);
+    gate.anchor.is_some_and(|object| was(object) && !new.cells[object].is_present())
 }
 
 /// The new cell of a shown node, if what was written differs in meaning from what it held.

@@ -178,6 +178,12 @@ impl<'h> Table<'h> {
         self.gone.contains(&column)
     }
 
+    /// Returns whether a version shows lists or maps with operations beneath: which of their items is which decides what becomes of them.
+    pub fn shows_elements(&self, view: &View) -> bool {
+        let has_elements = |node: &NodeId| self.scope().nodes[*node].elements.is_some();
+        view.entries.iter().any(|(_, column)| self.nodes_in(*column).iter().any(has_elements))
+    }
+
     /// Returns the column that goes on to show what one does: itself, or, where only retired versions had need of it, another one in which
     /// live versions show the same. `None` where none does.
     pub fn standing(&self, column: usize) -> Option<usize> {

@@ -1,7 +1,8 @@
 //! Elements of lists and maps with operations beneath them: from the shape of one moment to that of another, each for itself.
 //!
 //! An element that goes on keeps what the writer could not see: the values of a map by key; the items of a list by the declared
-//! key, else by equal content, else by place where as many items were there before and neither is anywhere else.
+//! key, else by equal content: what both lists begin and end with, else at the same place, else those that are left in their order; else by
+//! place where as many items were there before and neither is anywhere else.
 
 use std::collections::BTreeMap;
 
@@ -86,75 +87,135 @@ impl Compute<'_, '_> {
             return format!("(SELECT {alias}.v, {alias}.n - 1 AS k FROM {items}) AS {alias}");
         };
         let number = format!("{alias}a");
-        let joined = self.joined(alias, &number, list, old_from, key);
+        let (ends, joined) = self.joined(alias, &number, (list, old_from), key);
         format!(
-            "(SELECT {alias}.v, {alias}.n - 1 AS k, ({old_from} -> {number}.n) AS f, ({old_to} -> {number}.n) AS t FROM {items}{joined}) AS {alias}"
+            "(SELECT {alias}.v, {alias}.n - 1 AS k, ({old_from} -> {number}.n) AS f, ({old_to} -> {number}.n) AS t FROM {ends}{items}{joined}) AS {alias}"
         )
     }
 
-    /// Joins the number of the item that each item continues.
-    fn joined(&self, alias: &str, number: &str, new: &str, old: &str, key: Option<&str>) -> String {
+    /// Joins the number of the item that each item of a list continues; before it what is the same for all items.
+    fn joined(&self, alias: &str, number: &str, (new, old): (&str, &str), key: Option<&str>) -> (String, String) {
         let is_list = |json: &str| {
             format!("CASE WHEN pg_catalog.jsonb_typeof({json}) = 'array' THEN {json} ELSE '[]'::pg_catalog.jsonb END")
         };
-        let (old, new) = (is_list(old), is_list(new));
-        let same = match key {
-            Some(key) => {
-                format!("{} = {}", json::member(&format!("{alias}.v"), key, self.dialect), json::member("o.v", key, self.dialect))
-            }
-            None => format!(
-                "(o.v = {alias}.v OR o.n = {alias}.n AND pg_catalog.jsonb_array_length({old}) = pg_catalog.jsonb_array_length({new}) \
-                 AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements({new}) AS x(v) WHERE x.v = o.v) \
-                 AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements({old}) AS x(v) WHERE x.v = {alias}.v))"
-            ),
+        let ends = format!("{alias}z");
+        let each = |list: &str, name: &str| format!("pg_catalog.jsonb_array_elements({list}) WITH ORDINALITY AS {name}(v, n)");
+        let Some(key) = key else {
+            let length = |list: &str| format!("pg_catalog.jsonb_array_length({list})");
+            let at = |list: &str, index: &str| format!("({ends}.{list} -> ({index})::pg_catalog.int4)");
+            let (olds, news) = (each(&format!("{ends}.o"), "o"), each(&format!("{ends}.n"), "x"));
+            // How many items both lists begin with, and end with.
+            let first = format!(
+                "(SELECT pg_catalog.min(o.n) FROM {} WHERE o.v IS DISTINCT FROM (l.n -> (o.n - 1)::pg_catalog.int4)) - 1",
+                each("l.o", "o")
+            );
+            let last = format!(
+                "(SELECT l.a - pg_catalog.max(o.n) FROM {} WHERE o.v IS DISTINCT FROM (l.n -> (o.n - 1 - l.a + l.b)::pg_catalog.int4) OR l.b - l.a + o.n < 1)",
+                each("l.o", "o")
+            );
+            let lists = format!("SELECT {} AS o, {} AS n", is_list(old), is_list(new));
+            let lengths = format!("SELECT o, n, {} AS a, {} AS b FROM ({lists}) AS l", length("o"), length("n"));
+            let counted = format!("SELECT l.*, coalesce({first}, l.a) AS p, coalesce({last}, l.a) AS s FROM ({lengths}) AS l");
+            let counted = format!("SELECT o, n, a, b, least(s, least(a, b) - p) AS s FROM ({counted}) AS l");
+            let here = format!("({alias}.n - 1)::pg_catalog.int4");
+            let joined = format!(
+                " LEFT JOIN LATERAL (SELECT CASE WHEN {alias}.n > {ends}.b - {ends}.s THEN ({alias}.n - 1 + {ends}.a - {ends}.b)::pg_catalog.int4 \
+                 WHEN {there} = {alias}.v AND {alias}.n <= {ends}.a - {ends}.s THEN {here} ELSE coalesce(\
+                 (SELECT (o.n - 1)::pg_catalog.int4 FROM {olds} WHERE o.v = {alias}.v AND o.n <= {ends}.a - {ends}.s \
+                 AND ({now} IS DISTINCT FROM o.v OR o.n > {ends}.b - {ends}.s) ORDER BY o.n LIMIT 1 OFFSET \
+                 (SELECT pg_catalog.count(*) FROM {news} WHERE x.v = {alias}.v AND x.n < {alias}.n \
+                 AND ({was} IS DISTINCT FROM x.v OR x.n > {ends}.a - {ends}.s))), \
+                 CASE WHEN {ends}.a = {ends}.b AND NOT EXISTS (SELECT FROM {news} WHERE x.v = {there}) \
+                 AND NOT EXISTS (SELECT FROM {olds} WHERE o.v = {alias}.v) THEN {here} END) END AS n) AS {number} ON TRUE",
+                there = at("o", &format!("{alias}.n - 1")),
+                now = at("n", "o.n - 1"),
+                was = at("o", "x.n - 1"),
+            );
+            return (format!("({counted}) AS {ends} CROSS JOIN LATERAL "), joined);
         };
-        format!(
-            " LEFT JOIN LATERAL (SELECT (o.n - 1)::pg_catalog.int4 AS n FROM pg_catalog.jsonb_array_elements({old}) WITH ORDINALITY AS o(v, n) \
-             WHERE {same} ORDER BY (o.n = {alias}.n) DESC, o.n LIMIT 1) AS {number} ON TRUE"
-        )
+        let own = |item: &str| json::member(&format!("{item}.v"), key, self.dialect);
+        let joined = format!(
+            " LEFT JOIN LATERAL (SELECT (o.n - 1)::pg_catalog.int4 AS n FROM {} WHERE {} = {} ORDER BY (o.n = {alias}.n) DESC, o.n LIMIT 1) \
+             AS {number} ON TRUE",
+            each(&is_list(old), "o"),
+            own(alias),
+            own("o")
+        );
+        (String::new(), joined)
     }
 
     /// The items of a list in SQLite: `k`, the index, `v`, the item, and, where the list was there before, `f` and `t`, the item that
     /// it continues, in the writer's shape and in the wanted one.
     fn items(&self, alias: &str, list: &str, before: Option<(&str, &str)>, key: Option<&str>) -> String {
         let each = format!("{alias}e");
-        let continued = before.map(|(old_from, old_to)| {
-            let index = self.continued(&each, list, old_from, key);
-            format!(", ({old_from} -> {index}) AS f, ({old_to} -> {index}) AS t")
-        });
+        let Some((old_from, old_to)) = before else {
+            return format!(
+                "(SELECT {each}.key AS k, ({list} -> {each}.fullkey) AS v FROM json_each({list}) AS {each} ORDER BY {each}.key LIMIT -1 OFFSET 0) \
+                 AS {alias}"
+            );
+        };
+        let (ends, index) = self.continued(alias, &each, (list, old_from), key);
         format!(
-            "(SELECT {each}.key AS k, ({list} -> {each}.fullkey) AS v{} FROM json_each({list}) AS {each} ORDER BY {each}.key LIMIT -1 OFFSET 0) \
-             AS {alias}",
-            continued.unwrap_or_default()
+            "(SELECT k, v, ({old_from} -> c) AS f, ({old_to} -> c) AS t FROM \
+             (SELECT {each}.key AS k, ({list} -> {each}.fullkey) AS v, {index} AS c FROM {ends}json_each({list}) AS {each} ORDER BY {each}.key \
+             LIMIT -1 OFFSET 0)) AS {alias}"
         )
     }
 
-    /// The index of the item that an item continues, in SQLite: its own, where that one will do.
-    fn continued(&self, alias: &str, new: &str, old: &str, key: Option<&str>) -> String {
+    /// The index of the item that an item continues, in SQLite; before it what is the same for all items.
+    fn continued(&self, alias: &str, each: &str, (new, old): (&str, &str), key: Option<&str>) -> (String, String) {
         let item = |list: &str, each: &str| format!("({list} -> {each}.fullkey)");
         // Names that no row has which the texts read.
-        let (was, other) = (format!("{alias}o"), format!("{alias}x"));
-        let same = match key {
-            Some(key) => format!(
+        let (was, other, ends) = (format!("{alias}o"), format!("{alias}x"), format!("{alias}z"));
+        if let Some(key) = key {
+            let same = format!(
                 "{} = {}",
-                json::member(&item(new, alias), key, self.dialect),
+                json::member(&item(new, each), key, self.dialect),
                 json::member(&item(old, &was), key, self.dialect)
-            ),
-            None => format!(
-                "({} = {} OR {was}.key = {alias}.key AND json_array_length({old}) = json_array_length({new}) \
-                 AND NOT EXISTS (SELECT 1 FROM json_each({new}) AS {other} WHERE {} = {}) \
-                 AND NOT EXISTS (SELECT 1 FROM json_each({old}) AS {other} WHERE {} = {}))",
-                item(old, &was),
-                item(new, alias),
-                item(new, &other),
-                item(old, &was),
-                item(old, &other),
-                item(new, alias)
-            ),
+            );
+            let index = format!(
+                "(SELECT coalesce(max(iif({was}.key = {each}.key, {was}.key, NULL)), min({was}.key)) FROM json_each({old}) AS {was} WHERE {same})"
+            );
+            return (String::new(), index);
+        }
+        let own = item(new, each);
+        // How many items both lists begin with, and end with.
+        let lengths = format!("SELECT coalesce(json_array_length({old}), 0) AS a, coalesce(json_array_length({new}), 0) AS b");
+        let first = format!(
+            "(SELECT min({was}.key) FROM json_each({old}) AS {was} WHERE {} IS NOT {})",
+            item(old, &was),
+            item(new, &was)
+        );
+        let last = format!(
+            "(SELECT a - 1 - max({was}.key) FROM json_each({old}) AS {was} WHERE {} IS NOT ({new} -> ('$[#-' || (a - {was}.key) || ']')))",
+            item(old, &was)
+        );
+        let counted = format!("SELECT a, b, coalesce({first}, a) AS p, coalesce({last}, a) AS s FROM ({lengths})");
+        let counted = format!("SELECT a, b, min(s, min(a, b) - p) AS s FROM ({counted})");
+        // Of those that are equal, and neither at the same place nor in the ends of both lists, as many come before it.
+        let before = |list: &str, beside: &str, end: &str, than: &str| {
+            let (one, same) = (item(list, &other), item(beside, &other));
+            format!(
+                "(SELECT count(*) FROM json_each({list}) AS {other} WHERE {one} = {own} AND {other}.key < {than}.key \
+                 AND ({same} IS NOT {one} OR {other}.key >= {end}))"
+            )
         };
-        format!(
-            "(SELECT coalesce(max(iif({was}.key = {alias}.key, {was}.key, NULL)), min({was}.key)) FROM json_each({old}) AS {was} WHERE {same})"
-        )
+        let (old_end, new_end) = (format!("{ends}.a - {ends}.s"), format!("{ends}.b - {ends}.s"));
+        let index = format!(
+            "iif({each}.key >= {new_end}, {each}.key + {ends}.a - {ends}.b, iif({there} = {own} AND {each}.key < {old_end}, {each}.key, coalesce(\
+             (SELECT {was}.key FROM json_each({old}) AS {was} WHERE {one} = {own} AND {was}.key < {old_end} \
+             AND ({now} IS NOT {one} OR {was}.key >= {new_end}) AND {olds} = {news}), \
+             iif({ends}.a = {ends}.b AND NOT EXISTS (SELECT 1 FROM json_each({new}) AS {other} WHERE {} = {there}) \
+             AND NOT EXISTS (SELECT 1 FROM json_each({old}) AS {other} WHERE {} = {own}), {each}.key, NULL))))",
+            item(new, &other),
+            item(old, &other),
+            there = item(old, each),
+            one = item(old, &was),
+            now = item(new, &was),
+            olds = before(old, new, &new_end, &was),
+            news = before(new, old, &old_end, each),
+        );
+        (format!("({counted}) AS {ends} CROSS JOIN "), index)
     }
 
     /// One element in the shape of another moment. What is computed on the way has names, so that it is computed once.

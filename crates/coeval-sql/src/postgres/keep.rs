@@ -327,7 +327,7 @@ impl<'t, 'h> Kept<'t, 'h> {
 
     /// The shown node of the object that a node of its own lies in.
     fn edge(hidden: &Hidden) -> Option<NodeId> {
-        hidden.gate.as_ref().filter(|_| hidden.sticky).and_then(|gate| gate.edge)
+        hidden.gate.as_ref().filter(|_| hidden.sticky).and_then(|gate| gate.anchor)
     }
 
     fn entry(&self, compute: &Compute<'_, '_>, hidden: &Hidden, actual: &str, bad: Option<&str>, values: &Given) -> String {

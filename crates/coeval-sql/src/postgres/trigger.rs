@@ -91,7 +91,8 @@ pub fn triggers(
     });
     let clear = format!("  NEW.{} := NULL;\n", ident(MARKER));
     // What the engine has computed, all of it, is not computed here. Only the base table has the marker: no client of a view can set it.
-    let given = if frame.local.is_empty() && frame.partly.is_empty() {
+    let patched = || table.views.iter().any(|view| live.contains(&view.version) && table.shows_elements(view));
+    let given = if frame.local.is_empty() && frame.partly.is_empty() && !patched() {
         String::new()
     } else {
         format!("  IF NEW.{} < 0 THEN\n  {clear}    RETURN NEW;\n  END IF;\n", ident(MARKER))
@@ -460,7 +461,7 @@ impl Part<'_, '_> {
         let before = self.compute.calc(order, hidden, &Partial { values: &old, failed: &was })?;
         let flag = format!("d{node}");
         frame.variables.insert(flag.clone(), "pg_catalog.bool".to_owned());
-        let deleted = hidden.gate.as_ref().and_then(|gate| gate.edge).map(|edge| {
+        let deleted = hidden.gate.as_ref().and_then(|gate| gate.anchor).map(|edge| {
             let is = |values: &dyn Values| json::is_object(&values.value(edge), Dialect::Postgres);
             format!("{} AND NOT {}", is(&old), is(&values))
         });

@@ -86,7 +86,7 @@ fn sources(hidden: &Hidden) -> impl Iterator<Item = NodeId> + '_ {
 }
 
 fn deleted(hidden: &Hidden, before: &State, after: &State) -> bool {
-    let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
+    let edge = hidden.gate.as_ref().and_then(|gate| gate.anchor);
     edge.is_some_and(|edge| before.cells[edge].is_present() && !after.cells[edge].is_present())
 }
 

@@ -257,3 +257,17 @@ pub fn with_context<T>(call: impl FnOnce(&Context<'_>) -> T) -> T {
     }
     CODE.with(|(tables, rewrites)| call(&Context { tables, rewrites }))
 }
+
+/// Returns the files of what once failed, cut down: each is a history and the events that broke a law.
+///
+/// # Panics
+/// Where there are none.
+#[expect(clippy::expect_used, reason = "only tests ask")]
+pub fn cases() -> Vec<std::path::PathBuf> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/laws/cases");
+    let files = std::fs::read_dir(folder).expect("the cases");
+    let mut files: Vec<_> = files.map(|entry| entry.expect("a case").path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "there are no cases");
+    files
+}

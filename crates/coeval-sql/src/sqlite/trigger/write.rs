@@ -171,7 +171,7 @@ impl Writer<'_, '_> {
         let node = hidden.node;
         let deps = hidden.deps.iter().copied().chain(hidden.gate.iter().flat_map(Gate::deps));
         let touched: BTreeSet<String> = deps.filter_map(|dep| self.dirty.get(&dep)).flatten().cloned().collect();
-        let edge = hidden.gate.as_ref().and_then(|gate| gate.edge);
+        let edge = hidden.gate.as_ref().and_then(|gate| gate.anchor);
         if touched.is_empty() && (!hidden.sticky || edge.is_none()) {
             return String::new();
         }
