@@ -130,5 +130,5 @@ pub(crate) async fn identify(job: &Job<'_>, column: &str) -> Result<()> {
     }
     let index = fit(&format!("{}_{column}_key", layout.table_name));
     constraint::create_index(job, &index, &[column.to_owned()], true).await?;
-    constraint::require(job, &layout, column).await
+    constraint::require(job, &layout, &[column.to_owned()]).await
 }

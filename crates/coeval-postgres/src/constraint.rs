@@ -305,24 +305,41 @@ pub(crate) async fn is_not_null(job: &Job<'_>, table: &str, column: &str) -> Res
     job.ask::<bool>(&sql).await
 }
 
-/// Makes it a rule that a column is never null: proved by a check first, while everybody reads and writes on.
-pub(crate) async fn require(job: &Job<'_>, layout: &Layout<'_>, column: &str) -> Result<()> {
-    let names = &layout.names;
-    let quoted = ident(column);
-    if is_not_null(job, &names.table, column).await? == Some(true) {
-        return Ok(());
+/// Makes it a rule that columns are never null: proved by a check first, one for all of them, while everybody reads and writes on.
+pub(crate) async fn require(job: &Job<'_>, layout: &Layout<'_>, columns: &[String]) -> Result<()> {
+    let own = &layout.names.table;
+    let mut open = Vec::new();
+    for column in columns {
+        if is_not_null(job, own, column).await? != Some(true) {
+            open.push(column.as_str());
+        }
     }
+    let [first, ..] = open.as_slice() else { return Ok(()) };
     let table = newer(layout, job)?;
-    let reason = format!("`{column}` is required, and there is no value");
-    none(job, layout, &table, &format!("t.{quoted} IS NULL"), &reason).await?;
-    let name = names.constraint(&format!("{column}_not_null"));
-    add(job, &names.table, &name, &format!("CHECK ({quoted} IS NOT NULL)"), lock(&names.table)).await?;
-    let set = format!("ALTER TABLE {} ALTER COLUMN {quoted} SET NOT NULL", names.table);
-    job.transact(&[lock(&names.table), set, format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {name}", names.table)]).await
+    let each = |what: &dyn Fn(String) -> String, between: &str| {
+        open.iter().map(|column| what(ident(column))).collect::<Vec<_>>().join(between)
+    };
+    let any = format!("SELECT EXISTS (SELECT FROM {own} AS t WHERE {})", each(&|column| format!("t.{column} IS NULL"), " OR "));
+    if job.ask::<bool>(&any).await? == Some(true) {
+        let mut count = 0;
+        for column in &open {
+            let reason = format!("`{column}` is required, and there is no value");
+            count += named(job, layout, &table, &format!("t.{} IS NULL", ident(column)), ("rejected", &reason)).await?;
+        }
+        if count > 0 {
+            return Err(Error::Records { count });
+        }
+    }
+    let name = layout.names.constraint(&format!("{first}_not_null"));
+    let check = format!("CHECK ({})", each(&|column| format!("{column} IS NOT NULL"), " AND "));
+    add(job, own, &name, &check, lock(own)).await?;
+    let set = each(&|column| format!("ALTER COLUMN {column} SET NOT NULL"), ", ");
+    let drop = format!("ALTER TABLE {own} DROP CONSTRAINT IF EXISTS {name}");
+    job.transact(&[lock(own), format!("ALTER TABLE {own} {set}"), drop]).await
 }
 
-pub(crate) async fn set_not_null(job: &Job<'_>, column: &str) -> Result<()> {
-    require(job, &job.layout()?, column).await
+pub(crate) async fn set_not_null(job: &Job<'_>, columns: &[String]) -> Result<()> {
+    require(job, &job.layout()?, columns).await
 }
 
 pub(crate) async fn drop_not_null(job: &Job<'_>, column: &str) -> Result<()> {

@@ -212,7 +212,7 @@ impl Direct<'_> {
                 lens.admit(&row, place + 1, what)?;
                 Ok(row)
             }
-            Ok(false) => Err(Error::failed(*what, "no trigger has seen the write").into()),
+            Ok(false) => Err(Attempt::Unseen(Error::failed(*what, "no trigger has seen the write"))),
             Err(error) => Err(tell(what, &error).into()),
         }
     }

@@ -95,6 +95,7 @@ fn together(steps: &[Step]) -> usize {
             (Step::AddColumn { .. }, Step::AddColumn { .. })
                 | (Step::DropColumn { .. }, Step::DropColumn { .. })
                 | (Step::AddCheck { .. }, Step::AddCheck { .. })
+                | (Step::SetNotNull { .. }, Step::SetNotNull { .. })
                 | (Step::DropCheck { .. }, Step::DropCheck { .. })
         );
         alike && step.model() == first.model()
@@ -167,7 +168,10 @@ async fn act(job: &Job<'_>, steps: &[Step]) -> Result<Option<Tally>> {
         Step::Archive { from, to, columns, .. } => return archive::archive(job, *from, *to, columns).await.map(Some),
         Step::AddCheck { .. } => constraint::add_checks(job, columns(steps)).await?,
         Step::DropCheck { .. } => constraint::drop_checks(job, columns(steps)).await?,
-        Step::SetNotNull { column, .. } => constraint::set_not_null(job, column).await?,
+        Step::SetNotNull { .. } => {
+            let column = |step: &'_ Step| if let Step::SetNotNull { column, .. } = step { Some(column.clone()) } else { None };
+            constraint::set_not_null(job, &steps.iter().filter_map(column).collect::<Vec<_>>()).await?;
+        }
         Step::DropNotNull { column, .. } => constraint::drop_not_null(job, column).await?,
         Step::CreateIndex { name, columns, unique, .. } => constraint::create_index(job, name, columns, *unique).await?,
         Step::DropIndex { name, .. } => constraint::drop_index(job, name).await?,

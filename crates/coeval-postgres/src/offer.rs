@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_plan::table::{Table, View};
-use coeval_sql::postgres::{self, ViewDefault};
+use coeval_sql::postgres::{self, Names, ViewDefault};
 use coeval_sql::{fit, ident};
 use coeval_store::Result;
 use tokio_postgres::types::Type;
@@ -74,6 +74,12 @@ pub(crate) async fn secured(job: &Job<'_>, mut views: Vec<String>) -> Result<Vec
     Ok(views)
 }
 
+/// Whether a statement makes what a view reads from: what clients name stays as it is where there is something between it and the table.
+pub(crate) fn is_beneath(made: &str, view: &View, names: &Names) -> bool {
+    let relation = if view.marked { names.inner(view) } else { names.view(view) };
+    made.starts_with(&format!("CREATE OR REPLACE VIEW {relation} "))
+}
+
 /// What the views up to the older version, and the table's defaults, have to be with the newer one beside them.
 ///
 /// What a table that was taken over had of its own, which is in `native`, it has again where no version asks for something else.
@@ -97,9 +103,7 @@ fn beside(
         let moves = shown(new, view) != shown(old, before);
         if moves || named(new, &view.hiding) != named(old, &before.hiding) {
             let made = postgres::create_view(new, view, names, &keys).map_err(unfit(job))?;
-            // What clients name stays as it is where there is something between it and the table.
-            let relation = if view.marked { names.inner(view) } else { names.view(view) };
-            let made = made.into_iter().filter(|made| made.starts_with(&format!("CREATE OR REPLACE VIEW {relation} ")));
+            let made = made.into_iter().filter(|made| is_beneath(made, view, names));
             if moves { change.at_once.extend(made) } else { change.views.extend(made) }
         }
         let defaults = |table: &Table<'_>, view: &View| -> Result<BTreeMap<String, ViewDefault>> {

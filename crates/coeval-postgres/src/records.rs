@@ -57,13 +57,22 @@ impl PostgresBackend {
             // Nobody changes the triggers any more: what they refuse now is what is computed here.
             let alone = format!("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; SAVEPOINT plainly", lens.layout.names.table);
             transaction.batch_execute(&alone).await.map_err(|error| writing_error(lens, &what, &error))?;
-            match writing.write(key, change, value, expect).await {
-                Err(Attempt::Local(_)) => {
+            let plainly = if moves_items(lens, change) { None } else { Some(writing.write(key, change, value, expect).await) };
+            match plainly {
+                Some(Ok(written)) => written,
+                None | Some(Err(Attempt::Local(_))) => {
                     transaction.batch_execute("ROLLBACK TO SAVEPOINT plainly").await.during(&what)?;
                     let wide = self.wide(lens).await?;
-                    direct::write(&writing, &wide, key, change, value, expect).await?
+                    match direct::write(&writing, &wide, key, change, value, expect).await {
+                        // Nothing follows from what it changes.
+                        Err(Attempt::Unseen(_)) if moves_items(lens, change) => {
+                            transaction.batch_execute("ROLLBACK TO SAVEPOINT plainly").await.during(&what)?;
+                            writing.write(key, change, value, expect).await?
+                        }
+                        done => done?,
+                    }
                 }
-                done => done?,
+                Some(Err(other)) => return Err(other),
             }
         } else {
             writing.write(key, change, value, expect).await?
@@ -73,11 +82,18 @@ impl PostgresBackend {
     }
 }
 
+/// Whether a change says which items of lists move where, of which triggers see only what comes of it.
+fn moves_items(lens: &Lens<'_>, change: &Change) -> bool {
+    matches!(change, Change::JsonPatch(_)) && lens.table.shows_elements(&lens.view)
+}
+
 /// Why a write did not go well.
 pub(crate) enum Attempt {
     Again(Error),
     /// The database cannot compute what follows.
     Local(Error),
+    /// No trigger has seen a write beside the triggers.
+    Unseen(Error),
     Final(Error),
 }
 
@@ -164,10 +180,6 @@ impl Writing<'_> {
 
     async fn write(&self, key: Option<&Key>, change: &Change, value: &Value, expect: &Expect) -> Result<Written, Attempt> {
         let lens = self.lens;
-        if matches!(change, Change::JsonPatch(_)) && lens.table.shows_elements(&lens.view) {
-            // It says which items move where; triggers see only what comes of it.
-            return Err(Attempt::Local(Error::failed(self.what, "a patch of items is not written through a view")));
-        }
         let row = match key {
             Some(key) => self.find(key, "FOR UPDATE").await?,
             None => None,
@@ -350,12 +362,12 @@ impl Records for PostgresBackend {
         if key.is_none() && !(lens.model.key.is_empty() && matches!(change, Change::Put(_))) {
             return Err(bad("say which record: the document does not hold its key".to_owned()));
         }
-        let (mut attempt, mut local) = (0, false);
+        let (mut attempt, mut local) = (0, moves_items(&lens, change));
         loop {
             attempt += 1;
             match self.try_write(&lens, key.as_ref(), change, &value, expect, local).await {
                 Ok(written) => return Ok(written),
-                Err(Attempt::Final(error)) => return Err(error),
+                Err(Attempt::Final(error) | Attempt::Unseen(error)) => return Err(error),
                 Err(Attempt::Again(error) | Attempt::Local(error)) if attempt >= ATTEMPTS => return Err(error),
                 Err(Attempt::Again(_)) => {}
                 Err(Attempt::Local(_)) => local = true,

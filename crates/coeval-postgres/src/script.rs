@@ -8,6 +8,7 @@ use coeval_store::{Backend as _, Error, Result};
 
 use crate::backend::PostgresBackend;
 use crate::layout::Layout;
+use crate::offer::is_beneath;
 
 /// Returns the statements that a step comes down to, as far as they follow from the versions. What is found out under way is not
 /// among them: which rows are in a batch, what is there already.
@@ -15,6 +16,7 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
     let ledger = backend.ledger().await?;
     let head = backend.catalog().head();
     let layouts: Vec<Layout<'_>> = backend.layouts();
+    let unfit = |e: coeval_sql::Unfit| Error::failed(step.to_string(), e.to_string());
     if let Step::CreateViews { from, to } = step {
         let mut out = Vec::new();
         for layout in &layouts {
@@ -27,13 +29,22 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
                 let now = now.view(view.version).into_iter().flat_map(|view| &view.entries).map(|(_, at)| named(&now, *at));
                 view.version <= *from && !now.eq(view.entries.iter().map(|(_, at)| named(&table, *at)))
             };
-            let made =
-                |view: &&View| view.version <= *to && view.version >= ledger.oldest() && (view.version > *from || moves(view));
-            for view in table.views.iter().filter(made) {
-                out.extend(
-                    postgres::create_view(&table, view, &layout.names, &keys)
-                        .map_err(|e| Error::failed(step.to_string(), e.to_string()))?,
-                );
+            let live: Vec<u32> =
+                table.views.iter().map(|view| view.version).filter(|version| *version >= ledger.oldest()).collect();
+            let mut any_moves = false;
+            for view in table.views.iter().filter(|view| live.contains(&view.version) && view.version <= *to) {
+                let all = || postgres::create_view(&table, view, &layout.names, &keys).map_err(unfit);
+                if view.version > *from {
+                    out.extend(all()?);
+                } else if moves(view) {
+                    out.extend(all()?.into_iter().filter(|made| is_beneath(made, view, &layout.names)));
+                    any_moves = true;
+                }
+            }
+            if any_moves {
+                let local = |e: coeval_sql::Local| Error::failed(step.to_string(), e.to_string());
+                let triggers = postgres::triggers(&table, &live, &live, &layout.names, &keys).map_err(local)?;
+                out.extend(triggers.into_iter().flat_map(|triggers| [triggers.insert, triggers.update]));
             }
         }
         return Ok(out);
@@ -43,7 +54,6 @@ pub(crate) async fn script(backend: &PostgresBackend, step: &Step) -> Result<Vec
     };
     let names = &layout.names;
     let keys = |model: &str| layout.key_type(model);
-    let unfit = |e: coeval_sql::Unfit| Error::failed(step.to_string(), e.to_string());
     let local = |e: coeval_sql::Local| Error::failed(step.to_string(), e.to_string());
     let table = layout.table(last(layout, head))?;
     let find = |name: &str| table.columns.iter().position(|column| column.name == name);

@@ -136,10 +136,10 @@ pub(crate) async fn create(job: &Job<'_>) -> Result<Tally> {
         backfill::backfill(job, was, to, &column_names).await?;
         for at in &changed {
             constraint::check(job, &layout, &whole, *at).await?;
-            if constraint::is_required(&whole, *at) {
-                constraint::require(job, &layout, &whole.columns[*at].name).await?;
-            }
         }
+        let required = changed.iter().filter(|at| constraint::is_required(&whole, **at));
+        let required: Vec<String> = required.map(|at| whole.columns[*at].name.clone()).collect();
+        constraint::require(job, &layout, &required).await?;
     } else if was > to {
         archive::archive(job, was, to, &column_names).await?;
         let mut statements = vec![lock(&names.table)];

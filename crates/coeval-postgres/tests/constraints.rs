@@ -152,3 +152,43 @@ async fn an_index_of_another_table_is_not_taken_for_ones_own() {
     assert_eq!(ask(&client, indexes).await, "0", "all of it is undone");
     assert_eq!(ask(&client, "SELECT to_regnamespace('shop_v2')").await, "∅");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_versions_require_are_proved_together() {
+    const COUNTED: Versions<'static> = (
+        r#"{"type": "model", "name": "item", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}}}"#,
+        &[
+            (
+                2,
+                &[
+                    r#"{"add_property": {"path": "a", "schema": {"type": "boolean", "required": true}, "value": "id > 0"}}"#,
+                ],
+            ),
+            (3, &[r#"{"add_property": {"path": "b", "schema": {"type": "boolean", "required": true}, "value": "not a"}}"#]),
+            (4, &[r#"{"add_property": {"path": "c", "schema": {"type": "boolean", "required": true}, "value": "not b"}}"#]),
+        ],
+    );
+    let url = fresh().await;
+    let client = session(&url).await;
+    let backend = open(&url, &[COUNTED], 4);
+    migrate(&backend, 1).await;
+    ask(&client, "INSERT INTO shop_v1.item SELECT generate_series(1, 100)").await;
+    let noted = "CREATE TABLE public.noted (at serial, tag text, said text);
+        CREATE FUNCTION public.note() RETURNS event_trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO public.noted (tag, said) VALUES (tg_tag, current_query()); END $$;
+        CREATE EVENT TRIGGER note ON ddl_command_end WHEN tag IN ('ALTER TABLE') EXECUTE FUNCTION public.note()";
+    ask(&client, noted).await;
+    migrate(&backend, 4).await;
+    let checks = "SELECT count(*) FROM public.noted WHERE said LIKE '%VALIDATE CONSTRAINT%'";
+    assert_eq!(ask(&client, checks).await, "1", "{}", ask(&client, "SELECT string_agg(said, '; ') FROM public.noted").await);
+    let required = "SELECT string_agg(attname || attnotnull, ' ' ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = 'shop.item'::regclass AND attname IN ('a', 'b', 'c')";
+    assert_eq!(ask(&client, required).await, "atrue btrue ctrue");
+    assert_eq!(
+        ask(&client, "SELECT count(*) FROM pg_constraint WHERE conrelid = 'shop.item'::regclass AND contype = 'c'").await,
+        "0"
+    );
+    ask(&client, "DROP EVENT TRIGGER note").await;
+    rollback(&backend, 1).await;
+    assert_eq!(backend.drift().await.unwrap(), []);
+}

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use coeval_engine::How;
+use coeval_plan::Step;
 use coeval_postgres::PostgresBackend;
 use coeval_store::Backend as _;
 use common::adopted::{Changes, adopt};
@@ -252,4 +253,23 @@ async fn rights_on_columns_that_part_are_rights_on_both() {
     }
     rollback(&backend, 0).await;
     ask(&client, &format!("DROP OWNED BY {few}, {none}; DROP ROLE {few}, {none}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_will_run_is_told_beforehand() {
+    let url = fresh().await;
+    let backend = open(&url, &[PARTED], 3);
+    migrate(&backend, 2).await;
+    let script = backend.script(&Step::CreateViews { from: 2, to: 3 }).await.unwrap();
+    let begins = |statement: &String| statement.split(" AS SELECT ").next().unwrap().split("()").next().unwrap().to_owned();
+    let told: Vec<String> = script.iter().map(begins).filter(|begins| begins.starts_with("CREATE ")).collect();
+    // Of versions that are there, what is beneath the views of clients; then what looks at it.
+    let expected = [
+        r#"CREATE OR REPLACE VIEW "shop_w"."item_v2""#,
+        r#"CREATE OR REPLACE VIEW "shop_w"."item_v3""#,
+        r#"CREATE OR REPLACE VIEW "shop_v3"."item""#,
+        r#"CREATE OR REPLACE FUNCTION "shop_w"."item_insert""#,
+        r#"CREATE OR REPLACE FUNCTION "shop_w"."item_update""#,
+    ];
+    assert_eq!(told, expected, "{script:#?}");
 }
