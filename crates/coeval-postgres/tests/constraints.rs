@@ -158,12 +158,7 @@ async fn columns_that_versions_require_are_proved_together() {
     const COUNTED: Versions<'static> = (
         r#"{"type": "model", "name": "item", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}}}"#,
         &[
-            (
-                2,
-                &[
-                    r#"{"add_property": {"path": "a", "schema": {"type": "boolean", "required": true}, "value": "id > 0"}}"#,
-                ],
-            ),
+            (2, &[r#"{"add_property": {"path": "a", "schema": {"type": "boolean", "required": true}, "value": "id > 0"}}"#]),
             (3, &[r#"{"add_property": {"path": "b", "schema": {"type": "boolean", "required": true}, "value": "not a"}}"#]),
             (4, &[r#"{"add_property": {"path": "c", "schema": {"type": "boolean", "required": true}, "value": "not b"}}"#]),
         ],

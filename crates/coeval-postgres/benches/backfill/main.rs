@@ -57,6 +57,10 @@ async fn main() {
     println!("\n| a hundred pending versions in one deployment | s |\n|---|---|");
     println!("| of one table, to which each adds an optional column | {:.2} |", of_one(&url, "one", OPTIONAL).await);
     println!("| of one table, to which each adds a required column with a value | {:.2} |", of_one(&url, "valued", ADD).await);
+    println!(
+        "| of one table, to which each adds a required column that is computed | {:.2} |",
+        of_one(&url, "computed", COMPUTED).await
+    );
     println!("| of ten tables, each of which gets ten columns: 1,000 views | {:.2} |", several(&url, 10).await);
     println!("| of a hundred tables, each of which gets one column: 10,000 views | {:.2} |", several(&url, 100).await);
 }
@@ -220,6 +224,9 @@ async fn coeval(client: &Client, url: &str, deployment: &str, rows: u64) -> (f64
 }
 
 const ADD: &str = r#"{"add_property": {"path": "extra", "schema": {"type": "string", "required": true}, "value": "'x'"}}"#;
+
+const COMPUTED: &str =
+    r#"{"add_property": {"path": "extra", "schema": {"type": "boolean", "required": true}, "value": "id > 0"}}"#;
 
 const OPTIONAL: &str = r#"{"add_property": {"path": "extra", "schema": "string"}}"#;
 
