@@ -1,8 +1,8 @@
 //! Elements of lists and maps with operations beneath them: from the shape of one moment to that of another, each for itself.
 //!
 //! An element that goes on keeps what the writer could not see: the values of a map by key; the items of a list by the declared
-//! key, else by equal content: what both lists begin and end with, else at the same place, else those that are left in their order; else by
-//! place where as many items were there before and neither is anywhere else.
+//! key, else as documents align them (PostgreSQL, by a function); in SQLite by equal content: what both lists begin and end with, else at the
+//! same place, else those that are left in their order; else by place where as many items were there before and neither is anywhere else.
 
 use std::collections::BTreeMap;
 
@@ -86,62 +86,22 @@ impl Compute<'_, '_> {
         let Some((old_from, old_to)) = before else {
             return format!("(SELECT {alias}.v, {alias}.n - 1 AS k FROM {items}) AS {alias}");
         };
-        let number = format!("{alias}a");
-        let (ends, joined) = self.joined(alias, &number, (list, old_from), key);
+        if let (None, Some(align)) = (key, self.helpers.align()) {
+            let continued = format!("(SELECT {align}({old_from}, {list}) AS c OFFSET 0) AS {alias}z");
+            let item = format!("{alias}z.c[{alias}.n::pg_catalog.int4]");
+            return format!(
+                "(SELECT {alias}.v, {alias}.n - 1 AS k, ({old_from} -> {item}) AS f, ({old_to} -> {item}) AS t FROM {continued} CROSS JOIN {items}) AS {alias}"
+            );
+        }
+        let own = |item: &str| json::member(&format!("{item}.v"), key.unwrap_or_default(), self.dialect);
         format!(
-            "(SELECT {alias}.v, {alias}.n - 1 AS k, ({old_from} -> {number}.n) AS f, ({old_to} -> {number}.n) AS t FROM {ends}{items}{joined}) AS {alias}"
-        )
-    }
-
-    /// Joins the number of the item that each item of a list continues; before it what is the same for all items.
-    fn joined(&self, alias: &str, number: &str, (new, old): (&str, &str), key: Option<&str>) -> (String, String) {
-        let is_list = |json: &str| {
-            format!("CASE WHEN pg_catalog.jsonb_typeof({json}) = 'array' THEN {json} ELSE '[]'::pg_catalog.jsonb END")
-        };
-        let ends = format!("{alias}z");
-        let each = |list: &str, name: &str| format!("pg_catalog.jsonb_array_elements({list}) WITH ORDINALITY AS {name}(v, n)");
-        let Some(key) = key else {
-            let length = |list: &str| format!("pg_catalog.jsonb_array_length({list})");
-            let at = |list: &str, index: &str| format!("({ends}.{list} -> ({index})::pg_catalog.int4)");
-            let (olds, news) = (each(&format!("{ends}.o"), "o"), each(&format!("{ends}.n"), "x"));
-            // How many items both lists begin with, and end with.
-            let first = format!(
-                "(SELECT pg_catalog.min(o.n) FROM {} WHERE o.v IS DISTINCT FROM (l.n -> (o.n - 1)::pg_catalog.int4)) - 1",
-                each("l.o", "o")
-            );
-            let last = format!(
-                "(SELECT l.a - pg_catalog.max(o.n) FROM {} WHERE o.v IS DISTINCT FROM (l.n -> (o.n - 1 - l.a + l.b)::pg_catalog.int4) OR l.b - l.a + o.n < 1)",
-                each("l.o", "o")
-            );
-            let lists = format!("SELECT {} AS o, {} AS n", is_list(old), is_list(new));
-            let lengths = format!("SELECT o, n, {} AS a, {} AS b FROM ({lists}) AS l", length("o"), length("n"));
-            let counted = format!("SELECT l.*, coalesce({first}, l.a) AS p, coalesce({last}, l.a) AS s FROM ({lengths}) AS l");
-            let counted = format!("SELECT o, n, a, b, least(s, least(a, b) - p) AS s FROM ({counted}) AS l");
-            let here = format!("({alias}.n - 1)::pg_catalog.int4");
-            let joined = format!(
-                " LEFT JOIN LATERAL (SELECT CASE WHEN {alias}.n > {ends}.b - {ends}.s THEN ({alias}.n - 1 + {ends}.a - {ends}.b)::pg_catalog.int4 \
-                 WHEN {there} = {alias}.v AND {alias}.n <= {ends}.a - {ends}.s THEN {here} ELSE coalesce(\
-                 (SELECT (o.n - 1)::pg_catalog.int4 FROM {olds} WHERE o.v = {alias}.v AND o.n <= {ends}.a - {ends}.s \
-                 AND ({now} IS DISTINCT FROM o.v OR o.n > {ends}.b - {ends}.s) ORDER BY o.n LIMIT 1 OFFSET \
-                 (SELECT pg_catalog.count(*) FROM {news} WHERE x.v = {alias}.v AND x.n < {alias}.n \
-                 AND ({was} IS DISTINCT FROM x.v OR x.n > {ends}.a - {ends}.s))), \
-                 CASE WHEN {ends}.a = {ends}.b AND NOT EXISTS (SELECT FROM {news} WHERE x.v = {there}) \
-                 AND NOT EXISTS (SELECT FROM {olds} WHERE o.v = {alias}.v) THEN {here} END) END AS n) AS {number} ON TRUE",
-                there = at("o", &format!("{alias}.n - 1")),
-                now = at("n", "o.n - 1"),
-                was = at("o", "x.n - 1"),
-            );
-            return (format!("({counted}) AS {ends} CROSS JOIN LATERAL "), joined);
-        };
-        let own = |item: &str| json::member(&format!("{item}.v"), key, self.dialect);
-        let joined = format!(
-            " LEFT JOIN LATERAL (SELECT (o.n - 1)::pg_catalog.int4 AS n FROM {} WHERE {} = {} ORDER BY (o.n = {alias}.n) DESC, o.n LIMIT 1) \
-             AS {number} ON TRUE",
-            each(&is_list(old), "o"),
+            "(SELECT {alias}.v, {alias}.n - 1 AS k, ({old_from} -> {alias}a.n) AS f, ({old_to} -> {alias}a.n) AS t FROM {items} \
+             LEFT JOIN LATERAL (SELECT (o.n - 1)::pg_catalog.int4 AS n FROM pg_catalog.jsonb_array_elements(\
+             CASE WHEN pg_catalog.jsonb_typeof({old_from}) = 'array' THEN {old_from} ELSE '[]'::pg_catalog.jsonb END) WITH ORDINALITY AS o(v, n) \
+             WHERE {} = {} ORDER BY (o.n = {alias}.n) DESC, o.n LIMIT 1) AS {alias}a ON TRUE) AS {alias}",
             own(alias),
             own("o")
-        );
-        (String::new(), joined)
+        )
     }
 
     /// The items of a list in SQLite: `k`, the index, `v`, the item, and, where the list was there before, `f` and `t`, the item that
@@ -180,7 +140,9 @@ impl Compute<'_, '_> {
         }
         let own = item(new, each);
         // How many items both lists begin with, and end with.
-        let lengths = format!("SELECT coalesce(json_array_length({old}), 0) AS a, coalesce(json_array_length({new}), 0) AS b");
+        let lengths = format!(
+            "SELECT coalesce(json_array_length({old}), 0) AS a, coalesce(json_array_length({new}), 0) AS b LIMIT -1 OFFSET 0"
+        );
         let first = format!(
             "(SELECT min({was}.key) FROM json_each({old}) AS {was} WHERE {} IS NOT {})",
             item(old, &was),
@@ -190,8 +152,9 @@ impl Compute<'_, '_> {
             "(SELECT a - 1 - max({was}.key) FROM json_each({old}) AS {was} WHERE {} IS NOT ({new} -> ('$[#-' || (a - {was}.key) || ']')))",
             item(old, &was)
         );
-        let counted = format!("SELECT a, b, coalesce({first}, a) AS p, coalesce({last}, a) AS s FROM ({lengths})");
-        let counted = format!("SELECT a, b, min(s, min(a, b) - p) AS s FROM ({counted})");
+        let counted =
+            format!("SELECT a, b, coalesce({first}, a) AS p, coalesce({last}, a) AS s FROM ({lengths}) LIMIT -1 OFFSET 0");
+        let counted = format!("SELECT a, b, min(s, min(a, b) - p) AS s FROM ({counted}) LIMIT -1 OFFSET 0");
         // Of those that are equal, and neither at the same place nor in the ends of both lists, as many come before it.
         let before = |list: &str, beside: &str, end: &str, than: &str| {
             let (one, same) = (item(list, &other), item(beside, &other));

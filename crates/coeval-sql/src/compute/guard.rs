@@ -14,6 +14,7 @@ impl Compute<'_, '_> {
     pub(crate) fn helping(&self) -> Result<Vec<String>, Local> {
         let mut out = self.lookups()?;
         out.extend(self.refusal());
+        out.extend(self.alignment());
         out.extend(self.guards()?);
         Ok(out)
     }
@@ -26,6 +27,17 @@ impl Compute<'_, '_> {
             body(&format!(
                 "\nBEGIN\n  RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = '{LOCAL} ' || what, HINT = '{HINT}';\nEND\n"
             ))
+        ))
+    }
+
+    /// Renders the function that aligns items as documents do: equal items along a longest common subsequence, then those that moved, then
+    /// those that changed in part. Numbers of old items from 0 on, by the places of new ones.
+    fn alignment(&self) -> Option<String> {
+        let name = self.helpers.align()?;
+        Some(format!(
+            "CREATE OR REPLACE FUNCTION {name}(was pg_catalog.jsonb, now pg_catalog.jsonb) RETURNS pg_catalog.int4[] IMMUTABLE PARALLEL SAFE \
+             LANGUAGE plpgsql AS {}",
+            body(include_str!("../postgres/align.sql"))
         ))
     }
 

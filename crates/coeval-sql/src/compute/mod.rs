@@ -50,6 +50,9 @@ pub(crate) trait Helpers {
     /// Returns the function that refuses a write in a trigger, given what the database cannot compute; what such a refusal begins with in
     /// a dialect without such functions.
     fn beyond(&self) -> Option<String>;
+
+    /// Returns the function that says which item of a list each item of another one continues, where the dialect has such functions.
+    fn align(&self) -> Option<String>;
 }
 
 /// What a computation gives.

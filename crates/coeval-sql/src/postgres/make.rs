@@ -47,7 +47,7 @@ pub fn drop_functions(names: &Names) -> Vec<String> {
 
 /// Renders the drop of the functions that triggers called before and do not call any more.
 pub fn drop_helpers(history: &History, triggers: Option<&Triggers>, names: &Names) -> Vec<String> {
-    let mut all = vec![names.beyond()];
+    let mut all = vec![names.beyond(), names.align()];
     for (id, recipe) in history.scope().recipes.iter().enumerate() {
         for at in 0..recipe.targets.len() {
             all.push(names.guard(id, at));

@@ -73,6 +73,11 @@ impl Names {
         self.working(&format!("fails_{recipe}_{output}"))
     }
 
+    /// Returns the function that says which item of a list each item of another one continues.
+    pub fn align(&self) -> String {
+        self.working("align")
+    }
+
     /// Returns the function that refuses a write, given what the database cannot compute.
     pub fn beyond(&self) -> String {
         self.working("beyond")
@@ -131,5 +136,9 @@ impl Helpers for Names {
 
     fn beyond(&self) -> Option<String> {
         Some(Names::beyond(self))
+    }
+
+    fn align(&self) -> Option<String> {
+        Some(Names::align(self))
     }
 }

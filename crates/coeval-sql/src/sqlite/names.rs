@@ -127,6 +127,10 @@ impl Helpers for Names {
     fn beyond(&self) -> Option<String> {
         Some(LOCAL.to_owned())
     }
+
+    fn align(&self) -> Option<String> {
+        None
+    }
 }
 
 #[cfg(test)]
