@@ -154,14 +154,16 @@ struct Rival<'r, 'h> {
 impl Rival<'_, '_> {
     /// Whether it takes back what an older one demanded. It does where it shows all that it is about, or what that was made into under
     /// its name, and demands nothing of the kind of it. Where it does not show it all, an index stays; uniqueness does as long as it
-    /// refuses nothing that the newer version's clients write, which give no value to a part of it.
+    /// refuses nothing that the newer version's clients write, who neither see any of it nor give a value to it.
     fn takes_back(&self, rule: &Stated) -> bool {
         let shown: Vec<Option<&str>> = rule.properties.iter().map(|(name, node)| self.shown(name, *node)).collect();
         let Some(shown) = shown.iter().copied().collect::<Option<Vec<&str>>>() else {
-            let mut missing = rule.properties.iter().zip(&shown).filter(|(_, shown)| shown.is_none());
+            let unseen = |((_, node), shown): (&(String, NodeId), Option<&str>)| {
+                shown.is_none() && self.table.begins_with_nothing(&self.order, *node)
+            };
             return match rule.kind {
                 Kind::Index => false,
-                Kind::Unique => !missing.any(|((_, node), _)| self.table.begins_with_nothing(&self.order, *node)),
+                Kind::Unique => !rule.properties.iter().zip(shown.iter().copied()).all(unseen),
                 Kind::Reference(_) => true,
             };
         };
@@ -179,10 +181,13 @@ impl Rival<'_, '_> {
         let made = || {
             let entry = self.view.entries.iter().find(|(own, _)| own == name)?;
             let own = node_of(self.table, entry.1)?;
-            let mut from = vec![node];
+            let (mut from, mut seen) = (vec![node], BTreeSet::new());
             while let Some(node) = from.pop() {
                 if node == own {
                     return Some(entry);
+                }
+                if !seen.insert(node) {
+                    continue;
                 }
                 from.extend(self.order.index[node].into_iter().flat_map(|at| &self.order.hidden[at].deps));
             }

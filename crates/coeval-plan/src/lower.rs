@@ -6,7 +6,7 @@ use coeval_core::Value;
 use coeval_core::history::History;
 use coeval_core::schema::{Policy, Property, Type};
 
-use crate::constraint::{Demand, demands};
+use crate::constraint::{Demand, demanded, demands};
 use crate::policy::{Condition, conditions, made_on, mending};
 use crate::step::{ColumnSpec, Holds, Phase, Step};
 use crate::table::{Ability, Column, Held, MARKER, Table, Unsuitable, View, fit};
@@ -126,14 +126,8 @@ pub fn contract(
     let table = Table::new(history, versions, ability)?;
     let last = versions.last().copied().unwrap_or_default();
     let needed = needed(&table, before);
-    let mut steps = Vec::new();
-    if table.views.iter().any(|view| view.version < before) && computes(&table, last) {
-        steps.push(Step::RebuildTriggers { model: model.to_owned(), from: last, to: last });
-    }
     let retired = Table::new(history, versions, ability)?.retire(before);
-    let demanded = demands(&retired, last)?;
-    let gone = demands(&table, last)?.into_iter().filter(|(name, _)| !demanded.contains_key(name));
-    steps.extend(gone.filter_map(|(name, demand)| make(model, &name, &demand).reverse()));
+    let (mut moved, mut dropped) = (Vec::new(), Vec::new());
     for (name, condition) in conditions(&table, last)? {
         let columns = made_on(&table, &condition);
         let stay: Option<Vec<usize>> = columns.iter().map(|at| table.alike(*at, |at| needed.contains(&at))).collect();
@@ -143,12 +137,25 @@ pub fn contract(
         };
         match stay {
             // It goes with what it is about.
-            None => steps.push(drop_condition(model, name, condition)),
-            Some(_) if unrepaired => steps.push(drop_condition(model, name, condition)),
-            Some(stay) if !columns.iter().eq(&stay) => steps.push(add_condition(model, name, condition)),
+            None => dropped.push(drop_condition(model, name, condition)),
+            Some(_) if unrepaired => dropped.push(drop_condition(model, name, condition)),
+            Some(stay) if !columns.iter().eq(&stay) => moved.push(add_condition(model, name, condition)),
             Some(_) => {}
         }
     }
+    // As long as triggers still write both columns.
+    let mut steps = moved;
+    if table.views.iter().any(|view| view.version < before) && computes(&table, last) {
+        steps.push(Step::RebuildTriggers { model: model.to_owned(), from: last, to: last });
+    }
+    let mut stay = demanded(&retired, last)?;
+    // What a table had before it was taken over goes with its columns only.
+    if let Some(first) = table.views.first().filter(|_| table.is_adopted()) {
+        stay.extend(demanded(&table, first.version)?);
+    }
+    let gone = demands(&table, last)?.into_iter().filter(|(name, _)| !stay.contains(name));
+    steps.extend(gone.filter_map(|(name, demand)| make(model, &name, &demand).reverse()));
+    steps.extend(dropped);
     for at in table.columns_up_to(last).into_iter().filter(|at| !needed.contains(at)) {
         steps.push(Step::ForgetColumn { model: model.to_owned(), column: table.columns[at].name.clone() });
     }

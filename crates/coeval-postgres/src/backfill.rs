@@ -13,7 +13,7 @@ use crate::execute::Job;
 use crate::layout::{Layout, view_up_to};
 use crate::row::Lens;
 use crate::stream::Stream;
-use crate::table::{create_schema, key, local, text, unfit};
+use crate::table::{create_workings, key, local, text, unfit};
 use crate::walk::{Act, KeyColumns, Range, SETTINGS, Walk};
 
 /// What a backfill does to rows.
@@ -269,7 +269,7 @@ pub(crate) async fn make(job: &Job<'_>, layout: &Layout<'_>, helpers: &[String])
     if helpers.is_empty() {
         return Ok(());
     }
-    let mut statements = create_schema(job, &layout.names.workings).await?;
+    let mut statements = create_workings(job, &layout.names.workings).await?;
     statements.extend(helpers.iter().cloned());
     job.transact(&statements).await
 }

@@ -203,11 +203,15 @@ pub(crate) fn conditions(job: &Job<'_>, layout: &Layout<'_>, on: &str) -> Result
 pub(crate) async fn add_condition(job: &Job<'_>, name: &str, rule: (&str, u32)) -> Result<()> {
     let layout = job.layout()?;
     let (table, _) = stated(job, &layout, rule.1)?;
+    let known = Condition { expr: rule.0.to_owned(), at: rule.1, policy: Policy::Reject };
+    if !coeval_plan::stays(&table, &known) {
+        // What only retired versions had is not demanded any more.
+        return Ok(());
+    }
     let forbidden = broken(job, &layout, name, rule)?;
     none(job, &layout, &table, &forbidden.condition, &forbidden.reason).await?;
     let (own, constraint) = (&layout.names.table, layout.names.constraint(name));
     let definition = format!("CHECK ({})", condition(job, &table, rule, "")?);
-    let known = Condition { expr: rule.0.to_owned(), at: rule.1, policy: Policy::Reject };
     let read = coeval_plan::columns_of(&table, &known).into_iter().map(|at| table.columns[at].name.clone()).collect();
     if read_by(job, own, &constraint).await?.is_some_and(|now: BTreeSet<String>| now != read) {
         // Versions that are retired showed it in other columns than those that stay.

@@ -89,7 +89,7 @@ pub(crate) async fn write(
 }
 
 /// The columns that the table has, of those that the versions know.
-async fn present(writing: &Writing<'_>, wide: &Lens<'_>) -> Result<BTreeSet<usize>> {
+async fn present(writing: &Writing<'_>, wide: &Lens<'_>) -> Result<BTreeSet<usize>, Attempt> {
     let sql = format!(
         "SELECT attname::text FROM pg_catalog.pg_attribute
          WHERE attrelid = {}::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped",
@@ -97,6 +97,10 @@ async fn present(writing: &Writing<'_>, wide: &Lens<'_>) -> Result<BTreeSet<usiz
     );
     let rows = writing.transaction.query_typed(&sql, &[]).await.during(writing.what)?;
     let names: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().during(writing.what)?;
+    if !names.iter().any(|name| name == MARKER) {
+        // No version that is there writes anything that others see otherwise.
+        return Err(Attempt::Unseen(Error::failed(writing.what, "the table has no triggers")));
+    }
     let columns = &wide.table.columns;
     let known = |at: &usize| names.contains(&columns[*at].name) && !wide.table.is_gone(*at);
     Ok((0..columns.len()).filter(known).collect())

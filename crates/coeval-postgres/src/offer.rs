@@ -15,7 +15,7 @@ use crate::error::During;
 use crate::execute::Job;
 use crate::layout::Layout;
 use crate::rights::{Given, guarded, invoked, ordinal, rights};
-use crate::table::{create_schema, drop_schema, lock, text, unfit};
+use crate::table::{create_workings, drop_schema, lock, text, unfit};
 use crate::trigger;
 
 /// How many statements go to the server at once.
@@ -187,7 +187,7 @@ pub(crate) async fn create(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let versions = job.backend.catalog_versions(|version| version > from && version <= to && version >= job.oldest());
     let there = offered(job, &versions).await?;
     let missing: Vec<u32> = versions.into_iter().filter(|version| !there.contains(version)).collect();
-    let mut statements = if missing.is_empty() { Vec::new() } else { create_schema(job, &workings(job)).await? };
+    let mut statements = if missing.is_empty() { Vec::new() } else { create_workings(job, &workings(job)).await? };
     let at_once = at_once.into_iter().filter(|_| !missing.is_empty());
     for version in &missing {
         statements.extend(offer(job, *version, &models)?);

@@ -13,7 +13,7 @@ use crate::execute::Job;
 use crate::layout::Layout;
 use crate::offer::{is_offered, secured};
 use crate::row::Lens;
-use crate::table::{create_schema, drop_schema, key, newer, unfit};
+use crate::table::{create_workings, drop_schema, key, newer, unfit};
 use crate::walk::{Act, KeyColumns, Range, Walk};
 
 /// A condition that a step is about, on a table.
@@ -86,7 +86,9 @@ pub(crate) async fn foresee(job: &Job<'_>, layout: &Layout<'_>, step: &Step) -> 
 pub(crate) async fn add(job: &Job<'_>) -> Result<Tally> {
     let layout = job.layout()?;
     let none = Tally { total: Some(0), ..Tally::default() };
-    let Some(ruled) = Ruled::new(job, &layout, job.step)? else { return Ok(none) };
+    let ruled = Ruled::new(job, &layout, job.step)?;
+    // What only retired versions had is not demanded any more.
+    let Some(ruled) = ruled.filter(|ruled| coeval_plan::stays(&ruled.table, &ruled.known)) else { return Ok(none) };
     if ruled.known.policy == Policy::Quarantine {
         // Of what is undone, nothing stays where it should not be: it was there all the time.
         if job.work.undo {
@@ -103,7 +105,7 @@ pub(crate) async fn add(job: &Job<'_>) -> Result<Tally> {
     let repair = ruled.repair(job)?;
     let names = &layout.names;
     let mut statements = vec![format!("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE", names.table)];
-    statements.extend(create_schema(job, &names.workings).await?);
+    statements.extend(create_workings(job, &names.workings).await?);
     statements.extend(repair.statements.iter().cloned());
     job.transact(&statements).await?;
     let key = key(&newer(&layout, job)?, &layout);

@@ -82,7 +82,8 @@ pub(crate) async fn carried(job: &Job<'_>, table: &String, beside: &[(String, St
 pub(crate) async fn invoked(job: &Job<'_>, views: &[String]) -> Result<BTreeSet<usize>> {
     let what = job.step.to_string();
     let sql = "SELECT r.n FROM pg_catalog.unnest($1) WITH ORDINALITY AS r (name, n), pg_catalog.pg_class c
-               WHERE c.oid = pg_catalog.to_regclass(r.name) AND c.reloptions @> '{security_invoker=true}'";
+               WHERE c.oid = pg_catalog.to_regclass(r.name) AND EXISTS (SELECT FROM pg_catalog.pg_options_to_table(c.reloptions)
+               WHERE option_name = 'security_invoker' AND option_value::pg_catalog.bool)";
     let client = job.backend.state().database().client().await?;
     let rows = client.query_typed(sql, &[(&views, Type::TEXT_ARRAY)]).await.during(&what)?;
     rows.iter().map(ordinal).collect::<Result<_, _>>().during(&what)

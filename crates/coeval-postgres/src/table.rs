@@ -69,6 +69,16 @@ pub(crate) async fn create_schema(job: &Job<'_>, schema: &str) -> Result<Vec<Str
     Ok(vec![format!("CREATE SCHEMA IF NOT EXISTS {schema}"), format!("COMMENT ON SCHEMA {schema} IS {}", text(MADE))])
 }
 
+/// Renders the making of the schema of workings, if it is not there. Everybody may look things up in it, since triggers call functions
+/// there with the rights of whoever writes; what lies in it has rights of its own.
+pub(crate) async fn create_workings(job: &Job<'_>, schema: &str) -> Result<Vec<String>> {
+    let mut made = create_schema(job, schema).await?;
+    if !made.is_empty() {
+        made.push(format!("GRANT USAGE ON SCHEMA {schema} TO PUBLIC"));
+    }
+    Ok(made)
+}
+
 /// Drops a schema that was made here, if nothing is in it.
 pub(crate) async fn drop_schema(job: &Job<'_>, schema: &str) -> Result<()> {
     let sql = format!(

@@ -8,7 +8,7 @@ use crate::backfill::note_untended;
 use crate::constraint::is_not_null;
 use crate::execute::Job;
 use crate::layout::Layout;
-use crate::table::{create_schema, drop_schema, local, lock, text};
+use crate::table::{create_workings, drop_schema, local, lock, text};
 
 /// Renders the triggers for versions up to one, while clients have the views that they have where `offered` is the newest that they
 /// are offered.
@@ -59,7 +59,7 @@ pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let mut statements = vec![lock(&names.table)];
     match &triggers {
         Some(triggers) => {
-            statements.extend(create_schema(job, &names.workings).await?);
+            statements.extend(create_workings(job, &names.workings).await?);
             statements.extend(triggers.helpers.iter().cloned());
             statements.extend([triggers.insert.clone(), triggers.update.clone()]);
             statements.extend(postgres::create_triggers(triggers, names, others(job, &names.table).await?));

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use coeval_engine::How;
 use coeval_postgres::PostgresBackend;
 use coeval_store::Backend as _;
+use coeval_store::records::{Change, Expect, Key};
 use coeval_testkit::unique::{self, RELEASES};
+use common::adopted::adopt;
 use common::shop::{Versions, migrate, open, rollback};
 use common::{ask, fresh, session};
 use tokio_postgres::Client;
@@ -157,4 +159,86 @@ async fn conditions_stay_when_the_version_that_made_them_is_retired() {
     rollback(&backend, 3).await;
     assert_eq!(refused(&watcher, "INSERT INTO shop_v3.item (id, title) VALUES (5, '')").await, SqlState::CHECK_VIOLATION);
     assert_eq!(drift(&backend).await, [""; 0]);
+}
+
+/// 2 demands something of a property that 3 removes; 4 takes the demand back.
+const CHECKED: Versions<'static> = (
+    r#"{"type": "model", "name": "item", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "x": "integer"}}"#,
+    &[
+        (2, &[r#"{"add_check": {"name": "positive", "expr": "x > 0"}}"#]),
+        (3, &[r#"{"remove_property": {"path": "x"}}"#]),
+        (4, &[r#"{"remove_check": {"name": "positive"}}"#]),
+    ],
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_on_what_is_retired_does_not_come_back() {
+    let url = fresh().await;
+    let backend = open(&url, &[CHECKED], 4);
+    migrate(&backend, 3).await;
+    coeval_engine::retire(&backend, 3, &How::quietly()).await.unwrap();
+    migrate(&backend, 4).await;
+    rollback(&backend, 3).await;
+    assert_eq!(drift(&backend).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_there_before_keeps_its_own_indexes_until_their_columns_go() {
+    let url = fresh().await;
+    let client = session(&url).await;
+    ask(&client, "CREATE TABLE users (id int PRIMARY KEY, email text UNIQUE, name text)").await;
+    let backend = adopt(&url, &[("users", &[&[r#"{"remove_property": {"path": "email"}}"#]])], 2).await;
+    migrate(&backend, 2).await;
+    let twice = "INSERT INTO shop_v1.users VALUES (1, 'a'), (2, 'a')";
+    assert_eq!(refused(&client, twice).await, SqlState::UNIQUE_VIOLATION);
+    coeval_engine::retire(&backend, 2, &How::quietly()).await.unwrap();
+    assert_eq!(drift(&backend).await, [""; 0]);
+}
+
+/// 2 adds something to the items of a list.
+const TAGGED: Versions<'static> = (
+    r#"{"type": "model", "name": "item", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "name": "string",
+        "tags": {"type": "array", "items": {"type": "object", "properties": {"sku": "string"}}}}}"#,
+    &[(2, &[r#"{"add_property": {"path": "tags[].x", "schema": "integer", "value": "1"}}"#])],
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patches_and_lists_are_written_before_and_after_a_version_that_changes_items() {
+    let url = fresh().await;
+    let client = session(&url).await;
+    let backend = open(&url, &[TAGGED], 2);
+    let role = format!("lister_{}", url.rsplit_once("t_").unwrap().1);
+    let patch = async |text: &str| {
+        let (key, change) = (Key(vec!["1".to_owned()]), Change::JsonPatch(text.to_owned()));
+        backend.records().write("item", Some(&key), 1, &change, &Expect::Present).await.unwrap();
+    };
+    for to in [1, 2, 1] {
+        if to == 1 && backend.ledger().await.unwrap().in_force() == Some(2) {
+            rollback(&backend, 1).await
+        } else {
+            migrate(&backend, to).await
+        };
+        if to == 1 {
+            ask(
+                &client,
+                "DELETE FROM shop_v1.item; INSERT INTO shop_v1.item VALUES (1, 'a', '[{\"sku\": \"p\"}, {\"sku\": \"p\"}]')",
+            )
+            .await;
+        }
+        patch(r#"[{"op": "replace", "path": "/name", "value": "b"}]"#).await;
+        patch(r#"[{"op": "move", "from": "/tags/1", "path": "/tags/0"}]"#).await;
+        patch(r#"[{"op": "add", "path": "/tags/-", "value": {"sku": "q"}}]"#).await;
+        if to == 2 {
+            // Whoever may write at a version may go on, whatever newer ones make of it.
+            let granted = format!(
+                "CREATE ROLE {role}; GRANT USAGE ON SCHEMA shop_v1 TO {role}; GRANT SELECT, UPDATE ON shop_v1.item TO {role}"
+            );
+            ask(&client, &granted).await;
+            ask(&client, &format!("SET ROLE {role}; UPDATE shop_v1.item SET tags = tags || '[{{\"sku\": \"r\"}}]'; RESET ROLE"))
+                .await;
+            ask(&client, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+            let tags = ask(&client, "SELECT tags FROM shop_v2.item").await;
+            assert_eq!(tags.matches(r#""x": 1"#).count(), 5, "{tags}");
+        }
+    }
 }

@@ -127,6 +127,11 @@ pub(crate) fn write(
     state: &State,
     columns: &BTreeSet<usize>,
 ) -> Result<()> {
+    update(layout, row, state, columns)?.map_or(Ok(()), |sql| session.batch(&sql))
+}
+
+/// Renders what makes a row hold what a state says; `None` where it does.
+pub(crate) fn update(layout: &Layout<'_>, row: &Row, state: &State, columns: &BTreeSet<usize>) -> Result<Option<String>> {
     let mut sets = Vec::new();
     for at in columns {
         if layout.table.columns[*at].held == Held::Id {
@@ -137,10 +142,10 @@ pub(crate) fn write(
         }
     }
     if sets.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let condition = row::is_key(layout, &row.key);
-    session.batch(&format!("UPDATE {} SET {} WHERE {condition}", layout.names.table(), sets.join(", ")))
+    Ok(Some(format!("UPDATE {} SET {} WHERE {condition}", layout.names.table(), sets.join(", "))))
 }
 
 /// Computes without writing: all records, or so many of them.

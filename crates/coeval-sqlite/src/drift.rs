@@ -105,7 +105,7 @@ fn table(
         }
     }
     for (name, known) in demanded {
-        if !coeval_plan::stays(&layout.table, &known) {
+        if !coeval_plan::stays(&live, &known) {
             continue;
         }
         for (trigger_name, wanted) in condition::triggers(session, layout, name, &known)? {

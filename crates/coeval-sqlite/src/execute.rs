@@ -315,6 +315,11 @@ fn condition<'c>(
         }
         return Ok(Vec::new());
     }
+    let columns = coeval_plan::columns_of(&newest.table, &known);
+    if !columns.is_subset(&newest.present(session)?) {
+        // What only retired versions had is not demanded any more.
+        return Ok(Vec::new());
+    }
     let found = condition::broken(session, newest, name, &known)?;
     if found.iter().all(|failure| failure.kind != "rejected") {
         condition::add(session, newest, name, &known)?;

@@ -243,7 +243,8 @@ impl Writing<'_> {
             other => other,
         };
         if let Some(row) = row {
-            return backfill::write(session, layout, row, &state, &self.present).map_err(refused);
+            let update = backfill::update(layout, row, &state, &self.present).map_err(refused)?;
+            return update.map_or(Ok(()), |sql| self.execute(session, &sql));
         }
         let literals = row::key_literals(layout, &self.key).ok_or_else(|| self.no_key())?;
         let mut values = Vec::new();

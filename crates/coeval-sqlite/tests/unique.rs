@@ -101,3 +101,20 @@ async fn conditions_stay_when_the_version_that_made_them_is_retired() {
     assert!(refused(&client, "INSERT INTO item_v3 (id, title) VALUES (5, '')").contains("`titled` does not hold"));
     assert_eq!(drift(&store).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_condition_on_what_is_retired_does_not_come_back() {
+    const MODEL: &str = r#"{"type": "model", "name": "item", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "x": "integer"}}"#;
+    const CHANGES: &[&[&str]] = &[
+        &[r#"{"add_check": {"name": "positive", "expr": "x > 0"}}"#],
+        &[r#"{"remove_property": {"path": "x"}}"#],
+        &[r#"{"remove_check": {"name": "positive"}}"#],
+    ];
+    let (_folder, path) = fresh();
+    let store = one(&path, MODEL, CHANGES, 4);
+    migrate(&store, Some(3), false, &How::quietly()).await.unwrap();
+    retire(&store, 3, &How::quietly()).await.unwrap();
+    migrate(&store, Some(4), false, &How::quietly()).await.unwrap();
+    rollback(&store, Some(3), &How::quietly()).await.unwrap();
+    assert_eq!(drift(&store).await, [""; 0]);
+}

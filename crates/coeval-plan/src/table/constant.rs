@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use coeval_core::Value;
 use coeval_core::history::{Hidden, HiddenRule, NodeId, Order, RecipeId, Scope, Time, land};
 
-use super::face::Face;
+use super::face::{Face, is_json};
 
 /// What a property begins with; the inner `None` is absence.
 type Constant = Option<Option<Value>>;
@@ -101,5 +101,6 @@ pub(super) fn begins_with_nothing(scope: &Scope, order: &Order, node: NodeId) ->
         [..] => None,
     };
     let begins = outcome.map(|outcome| land(outcome, &target.property, target.fill.value(&[None]), &target.on_fail));
-    matches!(begins, Some(Ok(None | Some(Value::Null))))
+    // A JSON null is a value as any other.
+    matches!(begins, Some(Ok(None))) || matches!(begins, Some(Ok(Some(Value::Null)))) && !is_json(&target.property.ty)
 }

@@ -56,16 +56,16 @@ BEGIN
     END LOOP;
   END IF;
   -- Equal items that are left on both sides have moved.
-  FOR j IN p + 1..b - s LOOP
-    IF c[j] IS NULL THEN
-      FOR i IN p + 1..a - s LOOP
-        IF NOT used[i] AND o[i] = n[j] THEN
-          c[j] := i - 1;
-          used[i] := TRUE;
-          EXIT;
-        END IF;
-      END LOOP;
-    END IF;
+  FOR i, j IN
+    SELECT x.n, y.n FROM
+      (SELECT e.v, e.n, pg_catalog.row_number() OVER (PARTITION BY e.v ORDER BY e.n) AS r
+       FROM pg_catalog.unnest(o) WITH ORDINALITY AS e(v, n) WHERE NOT used[e.n::pg_catalog.int4]) AS x
+    JOIN
+      (SELECT e.v, e.n, pg_catalog.row_number() OVER (PARTITION BY e.v ORDER BY e.n) AS r
+       FROM pg_catalog.unnest(n) WITH ORDINALITY AS e(v, n) WHERE c[e.n::pg_catalog.int4] IS NULL) AS y ON x.v = y.v AND x.r = y.r
+  LOOP
+    c[j] := i - 1;
+    used[i] := TRUE;
   END LOOP;
   -- Between two neighbours, as many items as there were: each pair that shares a value is one that changed.
   j := 1;
