@@ -58,6 +58,12 @@ impl<'c> Layout<'c> {
         Ok((0..self.table.columns.len()).filter(there).collect())
     }
 
+    /// Whether the base table has some columns, all of them.
+    pub(crate) fn has_all(&self, session: &Session<'_>, columns: &[String]) -> Result<bool> {
+        let present = self.present(session)?;
+        Ok(columns.iter().all(|name| present.iter().any(|at| self.table.columns[*at].name == *name)))
+    }
+
     /// The view of a version.
     ///
     /// # Errors
