@@ -14,7 +14,7 @@ use coeval_postgres::PostgresBackend;
 use coeval_store::Backend as _;
 use common::adopted::{Changes, adopt};
 use common::dump::{dump, similar};
-use common::shop::{Versions, migrate, open, rollback};
+use common::shop::{Versions, drift, migrate, open, rollback};
 use common::{ask, fresh, session};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -82,8 +82,7 @@ async fn columns(backend: &PostgresBackend, client: &Client) -> String {
         JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE r.ev_class IN ('shop_v1.item'::regclass, 'shop_w.item_v2'::regclass) AND d.refobjid = 'shop.item'::regclass
         AND a.attname LIKE 'a%'";
-    let drift: Vec<String> = backend.drift().await.unwrap().iter().map(ToString::to_string).collect();
-    format!("{}{}", ask(client, sql).await, drift.concat())
+    format!("{}{}", ask(client, sql).await, drift(backend).await.concat())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,8 +125,7 @@ async fn the_column_that_parted_versions_come_back_to_outlives_the_oldest_one() 
         migrate(&backend, 3).await;
     }
     clients.end().await;
-    let drift: Vec<String> = backend.drift().await.unwrap().iter().map(ToString::to_string).collect();
-    assert_eq!(drift, [""; 0]);
+    assert_eq!(drift(&backend).await, [""; 0]);
     // What 3 makes of it.
     let differ = "SELECT count(*) FROM shop_v2.item two JOIN shop_v3.item three USING (id)
         WHERE three.a IS DISTINCT FROM coalesce(two.a, 0) + coalesce((two.x ->> 'h')::bigint, 0)";
@@ -192,8 +190,7 @@ async fn columns_of_a_table_that_was_there_before_part_and_keep_their_types() {
         ask(&watcher, &format!("INSERT INTO shop_v1.item VALUES (1{to}, 5, 6, 'x')")).await;
         ask(&watcher, &format!("INSERT INTO shop_v2.item (id, a, x) VALUES (2{to}, 7, '{{\"h\": 8}}')")).await;
         ask(&watcher, &format!("UPDATE shop_v2.item SET a = {to} WHERE id = 1")).await;
-        let drift: Vec<String> = backend.drift().await.unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(drift, [""; 0]);
+        assert_eq!(drift(&backend).await, [""; 0]);
     }
     let shown = |version| format!("SELECT id, a FROM shop_v{version}.item ORDER BY id");
     assert_eq!(ask(&watcher, &shown(1)).await, "1|3\n2|∅\n12|5\n13|5\n22|7\n23|7");
@@ -219,9 +216,6 @@ async fn rights_on_columns_that_part_are_rights_on_both() {
     let backend = open(&url, &[PARTED], 3);
     migrate(&backend, 1).await;
     let client = session(&url).await;
-    if ask(&client, "SHOW server_version_num").await.parse::<i32>().unwrap() < 150_000 {
-        return;
-    }
     let [few, none] = ["few", "none"].map(|what| format!("{what}_{}", url.rsplit_once("t_").unwrap().1));
     ask(&client, "INSERT INTO shop_v1.item (id, a, b) VALUES (1, 2, 3)").await;
     let set_up = format!(
@@ -230,6 +224,14 @@ async fn rights_on_columns_that_part_are_rights_on_both() {
          ALTER TABLE shop.item ENABLE ROW LEVEL SECURITY; CREATE POLICY all_rows ON shop.item USING (true)"
     );
     ask(&client, &set_up).await;
+    let forget = format!("DROP OWNED BY {few}, {none}; DROP ROLE {few}, {none}");
+    if ask(&client, "SHOW server_version_num").await.parse::<i32>().unwrap() < 150_000 {
+        // Nothing parts there that views would have to be read for with somebody's own rights.
+        let refused = coeval_engine::migrate(&backend, Some(2), false, &How::quietly()).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("before PostgreSQL 15 views get around it"), "{refused:?}");
+        ask(&client, &forget).await;
+        return;
+    }
     migrate(&backend, 2).await;
     let columns = "SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
         WHERE attrelid = 'shop.item'::regclass AND attnum > 0 AND NOT attisdropped";
@@ -252,7 +254,7 @@ async fn rights_on_columns_that_part_are_rights_on_both() {
         }
     }
     rollback(&backend, 0).await;
-    ask(&client, &format!("DROP OWNED BY {few}, {none}; DROP ROLE {few}, {none}")).await;
+    ask(&client, &forget).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

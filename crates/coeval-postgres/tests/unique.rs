@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use coeval_engine::How;
-use coeval_postgres::PostgresBackend;
 use coeval_store::Backend as _;
 use coeval_store::records::{Change, Expect, Key};
-use coeval_testkit::unique::{self, RELEASES};
+use coeval_testkit::unique::{self, CHECKED_RELEASES, RELEASES};
 use common::adopted::adopt;
-use common::shop::{Versions, migrate, open, rollback};
+use common::shop::{Versions, drift, migrate, open, rollback};
 use common::{ask, fresh, session};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -24,10 +23,6 @@ async fn indexes(client: &Client) -> String {
     let sql = "SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text) FROM pg_index
         WHERE indrelid = 'shop.item'::regclass AND NOT indisprimary";
     ask(client, sql).await.replace("shop.item_", "")
-}
-
-async fn drift(backend: &PostgresBackend) -> Vec<String> {
-    backend.drift().await.unwrap().iter().map(ToString::to_string).collect()
 }
 
 async fn refused(client: &Client, sql: &str) -> SqlState {
@@ -161,15 +156,8 @@ async fn conditions_stay_when_the_version_that_made_them_is_retired() {
     assert_eq!(drift(&backend).await, [""; 0]);
 }
 
-/// 2 demands something of a property that 3 removes; 4 takes the demand back.
-const CHECKED: Versions<'static> = (
-    r#"{"type": "model", "name": "item", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "x": "integer"}}"#,
-    &[
-        (2, &[r#"{"add_check": {"name": "positive", "expr": "x > 0"}}"#]),
-        (3, &[r#"{"remove_property": {"path": "x"}}"#]),
-        (4, &[r#"{"remove_check": {"name": "positive"}}"#]),
-    ],
-);
+const CHECKED: Versions<'static> =
+    (unique::CHECKED, &[(2, CHECKED_RELEASES[0]), (3, CHECKED_RELEASES[1]), (4, CHECKED_RELEASES[2])]);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_condition_on_what_is_retired_does_not_come_back() {

@@ -8,7 +8,7 @@ use coeval_engine::{How, migrate, retire, rollback};
 use coeval_sqlite::Sqlite;
 use coeval_store::Backend as _;
 use coeval_store::records::{Change, Expect, Key};
-use coeval_testkit::unique::{ITEM, RELEASES};
+use coeval_testkit::unique::{CHECKED, CHECKED_RELEASES, ITEM, RELEASES};
 
 use common::shop::one;
 use common::*;
@@ -104,14 +104,8 @@ async fn conditions_stay_when_the_version_that_made_them_is_retired() {
 
 #[tokio::test]
 async fn a_condition_on_what_is_retired_does_not_come_back() {
-    const MODEL: &str = r#"{"type": "model", "name": "item", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "x": "integer"}}"#;
-    const CHANGES: &[&[&str]] = &[
-        &[r#"{"add_check": {"name": "positive", "expr": "x > 0"}}"#],
-        &[r#"{"remove_property": {"path": "x"}}"#],
-        &[r#"{"remove_check": {"name": "positive"}}"#],
-    ];
     let (_folder, path) = fresh();
-    let store = one(&path, MODEL, CHANGES, 4);
+    let store = one(&path, CHECKED, &CHECKED_RELEASES, 4);
     migrate(&store, Some(3), false, &How::quietly()).await.unwrap();
     retire(&store, 3, &How::quietly()).await.unwrap();
     migrate(&store, Some(4), false, &How::quietly()).await.unwrap();

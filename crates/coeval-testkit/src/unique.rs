@@ -1,4 +1,4 @@
-//! A model whose properties are unique and indexed, over versions that show them otherwise, and let go of them.
+//! Models whose properties are unique, indexed and checked, over versions that show them otherwise, and let go of them.
 
 /// Titles, codes and kinds, with conditions on the title.
 pub const ITEM: &str = r#"{"type": "model", "name": "item", "key": ["id"], "properties": {
@@ -15,4 +15,14 @@ pub const RELEASES: [&[&str]; 4] = [
     ],
     &[r#"{"remove_property": {"path": "code"}}"#, r#"{"remove_check": {"name": "titled"}}"#],
     &[r#"{"remove_unique": {"name": "unique_title"}}"#],
+];
+
+/// One property beside the key.
+pub const CHECKED: &str = r#"{"type": "model", "name": "item", "key": ["id"], "properties": {"id": {"type": "integer", "required": true}, "x": "integer"}}"#;
+
+/// 2 demands something of a property that 3 removes; 4 takes the demand back.
+pub const CHECKED_RELEASES: [&[&str]; 3] = [
+    &[r#"{"add_check": {"name": "positive", "expr": "x > 0"}}"#],
+    &[r#"{"remove_property": {"path": "x"}}"#],
+    &[r#"{"remove_check": {"name": "positive"}}"#],
 ];

@@ -9,6 +9,7 @@ use coeval_core::schema::{Model, no_shared_types};
 use coeval_core::table::Tables;
 use coeval_engine::{How, Outcome};
 use coeval_postgres::PostgresBackend;
+use coeval_store::Backend as _;
 use coeval_store::catalog::{Catalog, Era, ModelEntry};
 use coeval_store::ledger::VersionId;
 
@@ -58,6 +59,11 @@ pub(crate) async fn migrate(backend: &PostgresBackend, to: u32) -> Outcome {
 /// Rolls back to a version.
 pub(crate) async fn rollback(backend: &PostgresBackend, to: u32) -> Outcome {
     coeval_engine::rollback(backend, Some(to), &How::quietly()).await.unwrap_or_else(|e| panic!("back to {to}: {e:?}"))
+}
+
+/// What `verify` says.
+pub(crate) async fn drift(backend: &PostgresBackend) -> Vec<String> {
+    backend.drift().await.unwrap().iter().map(ToString::to_string).collect()
 }
 
 /// An item: 2 adds and renames; 3 converts, requires, and renames in an object; 4 removes.
