@@ -170,7 +170,7 @@ pub fn needed(table: &Table<'_>, before: u32) -> BTreeSet<usize> {
     needed.extend(table.key());
     let floor = live.first().map_or(0, |view| view.time);
     for (at, column) in table.columns.iter().enumerate() {
-        if let Held::Hidden { node } = column.held
+        if let Held::Hidden { node, .. } = column.held
             && table.scope().nodes[node].end > floor
         {
             needed.insert(at);

@@ -29,9 +29,6 @@ impl tables::Database for Server {
 
     const ABILITY: Ability = Ability { knows_writer: false };
 
-    // A version that changes items and then their list has them between the two in no column.
-    const UNHELD: &[&str] = &["an_item_keeps_what_it_was_before_its_list_was_wrapped", "equal_items_that_a_patch_moves"];
-
     const ALIKE: &[(&str, &str)] = &[("+02:00", "moment"), ("0194F0C2", "UUID")];
 
     async fn at_newest(&self, seed: u64, catalog: Catalog, _: u32) -> Result<PostgresBackend, String> {

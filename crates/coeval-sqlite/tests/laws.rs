@@ -26,9 +26,6 @@ impl tables::Database for Memory {
 
     const ABILITY: Ability = Ability { knows_writer: true };
 
-    // A version that changes items and then their list has them between the two in no column.
-    const UNHELD: &[&str] = &["an_item_keeps_what_it_was_before_its_list_was_wrapped"];
-
     const ALIKE: &[(&str, &str)] = &[("+02:00", "moment"), ("7AAA-", "UUID")];
 
     async fn at_newest(&self, _: u64, catalog: Catalog, newest: u32) -> Result<Sqlite, String> {

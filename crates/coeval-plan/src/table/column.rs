@@ -8,7 +8,7 @@ use coeval_core::schema::{Property, Type};
 
 use super::cluster::{Computed, Growing};
 use super::constant::Constants;
-use super::face::{Face, FaceEntry, is_json};
+use super::face::{Face, FaceEntry, elements_signature, is_json};
 use super::name::Names;
 use super::sign::need;
 use super::total::Failures;
@@ -44,10 +44,12 @@ pub enum Held {
         /// The moment.
         time: Time,
     },
-    /// A node that no version shows, as JSON.
+    /// A node that no version shows as a moment has it, as JSON.
     Hidden {
         /// The node.
         node: NodeId,
+        /// The moment.
+        time: Time,
     },
     /// Whether a node's value could not be computed, so that versions which show it cannot show the row.
     Failed {
@@ -97,8 +99,8 @@ pub(super) struct Columns<'h> {
     turns: Turns,
     /// What each version shows, in the order of its entries.
     slots: Vec<Vec<Slot>>,
-    /// The nodes that no version shows and that have no column so far.
-    unseen: Vec<NodeId>,
+    /// The nodes that no version shows as a moment has them and that have no column so far.
+    unseen: Vec<(NodeId, Time)>,
 }
 
 /// The column of what a version shows.
@@ -257,7 +259,7 @@ impl<'h> Columns<'h> {
         }
         // Others follow from what no version shows.
         let hidden = self.all.iter().filter_map(|column| match column.held {
-            Held::Hidden { node } => Some((node, column.name.clone())),
+            Held::Hidden { node, .. } => Some((node, column.name.clone())),
             Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => None,
         });
         for (node, name) in hidden.collect::<Vec<_>>() {
@@ -282,26 +284,44 @@ impl<'h> Columns<'h> {
         });
     }
 
-    /// Gives the nodes that no version shows columns of their own, where something is computed with them.
+    /// Gives the nodes that no version shows columns of their own, where something is computed with them; lists and maps too that no version
+    /// shows as they were at a moment between two.
     fn hidden(&mut self, faces: &[Face<'_>], at: usize, clusters: &mut Growing<'_>, failures: &mut Failures<'_>) {
         let scope = self.history.scope();
         let (from, to) = (at.checked_sub(1).map_or(0, |before| faces[before].time), faces[at].time);
         let ended = |(_, node): &(usize, &Node)| node.born > from && node.end <= to;
         let ended = scope.nodes.iter().enumerate().filter(ended).map(|(id, _)| id).filter(|id| !is_link(scope, *id));
-        self.unseen.extend(ended);
-        let (now, later): (Vec<NodeId>, _) = std::mem::take(&mut self.unseen).into_iter().partition(|id| clusters.has(*id));
+        self.unseen.extend(ended.map(|id| (id, scope.nodes[id].born)));
+        for (id, node) in scope.nodes.iter().enumerate().filter(|(_, node)| node.born <= to) {
+            let mut times = BTreeSet::new();
+            unseen_elements(node, (from, to), node.end, &mut times);
+            self.unseen.extend(times.into_iter().map(|time| (id, node.nearest(time))));
+        }
+        let (now, later): (Vec<_>, _) = std::mem::take(&mut self.unseen).into_iter().partition(|(id, _)| clusters.has(*id));
         self.unseen = later;
-        for id in now {
+        for (id, time) in now {
+            let shape = elements_signature(scope, id, time);
+            let is_known = |column: &Column| match column.held {
+                Held::Hidden { node, time } => node == id && elements_signature(scope, id, time) == shape,
+                Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => false,
+            };
+            if self.all.iter().any(is_known) {
+                continue;
+            }
             let node = &scope.nodes[id];
             let wanted = node.key.split('@').next().unwrap_or_default().replace(['.', '[', ']', '{', '}'], "_");
-            let property = node.property(node.born).as_ref().clone();
-            let held = Held::Hidden { node: id };
+            let property = node.property(time).as_ref().clone();
+            let held = Held::Hidden { node: id, time };
             let since = faces[at].version;
             let name = self.names.give(&wanted, since);
             self.all.push(Column { name, held, property, since, constant: None, key: false });
             let mut after = faces[..at].iter().map(|face| Failures::after(scope, face.time));
             if failures.can_fail(id) || after.any(|mut after| after.can_fail(id)) {
                 self.fail((id, None), Held::Failed { node: id }, &wanted, since);
+            }
+            let mut after = faces[..at].iter().map(|face| Failures::after(scope, face.time));
+            if failures.can_be_unfit(id, time) || after.any(|mut after| after.can_be_unfit(id, time)) {
+                self.fail((id, Some(need(scope, id, time))), Held::Unfit { node: id, time }, &wanted, since);
             }
         }
     }
@@ -350,6 +370,18 @@ pub const MARKER: &str = "_w";
 
 /// Columns that every table of a database has by itself, so that none of ours can be called so; a view can have them.
 const SYSTEM: [&str; 9] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "rowid", "oid", "_rowid_"];
+
+/// Gathers the moments of nodes in the elements of a list or map which came after one version and ended before the next, or with the list.
+fn unseen_elements(node: &Node, (from, to): (Time, Time), end: Time, out: &mut BTreeSet<Time>) {
+    let Some(scope) = node.elements.as_deref() else { return };
+    for (id, inner) in scope.nodes.iter().enumerate() {
+        let end = end.min(inner.end);
+        if inner.born > from && end <= to && !is_link(scope, id) {
+            out.insert(inner.born);
+        }
+        unseen_elements(inner, (from, to), end, out);
+    }
+}
 
 /// Returns whether a node is only a link of a chain: one thing gives it, it gives one thing, both ways, and nobody else reads
 /// it. It is computed whenever its neighbours change, and nothing of it is kept (rule R8).

@@ -24,7 +24,7 @@ impl Table<'_> {
             let stored: BTreeSet<usize> = (0..self.columns.len())
                 .filter(|at| !self.is_gone(*at))
                 .filter(|at| match self.columns[*at].held {
-                    Held::Shown { node, .. } | Held::Hidden { node } => cluster.nodes.contains(&node),
+                    Held::Shown { node, .. } | Held::Hidden { node, .. } => cluster.nodes.contains(&node),
                     Held::Failed { .. } | Held::Unfit { .. } | Held::Id => false,
                 })
                 .collect();

@@ -2,8 +2,9 @@
 //!
 //! A property at the top of a model is one column, the same for every version that shows the same node. An object is one JSON
 //! column for each shape that versions give it, and so is a list or map with operations beneath it: what lies in it has nodes of
-//! its own, which several such columns hold. A node that no version shows has a column of its own, unless it is only a link of a
-//! chain and can be computed again whenever its neighbours change (rule R8).
+//! its own, which several such columns hold. A node that no version shows has a column of its own, and so has a list or map in a shape
+//! that it has between two versions only, unless it is only a link of a chain and can be computed again whenever its neighbours change
+//! (rule R8).
 //!
 //! Everything here follows from the history alone, in the order of versions, so that a later version never changes the columns
 //! of an earlier one.
@@ -262,7 +263,7 @@ impl<'h> Table<'h> {
         let mut nodes = Vec::new();
         match self.columns[column].held {
             Held::Shown { node, time } => self.scope().tree(node, time).nodes(&mut nodes),
-            Held::Hidden { node } => nodes.push(node),
+            Held::Hidden { node, .. } => nodes.push(node),
             Held::Failed { .. } | Held::Unfit { .. } | Held::Id => {}
         }
         nodes

@@ -20,7 +20,7 @@ pub(super) fn homes(table: &Table<'_>) -> BTreeMap<NodeId, Vec<Spot>> {
     for (at, column) in table.columns.iter().enumerate() {
         match column.held {
             Held::Shown { node, time } => walk(&table.scope().tree(node, time), at, &mut Vec::new(), &mut homes),
-            Held::Hidden { node } => homes.entry(node).or_insert_with(Vec::new).push(Spot { column: at, path: Vec::new() }),
+            Held::Hidden { node, .. } => homes.entry(node).or_insert_with(Vec::new).push(Spot { column: at, path: Vec::new() }),
             Held::Failed { .. } | Held::Unfit { .. } | Held::Id => {}
         }
     }

@@ -202,8 +202,8 @@ impl Table<'_> {
     /// Returns the moment whose shape of a node a column has.
     pub fn time_of(&self, column: usize, node: NodeId) -> Time {
         match self.columns[column].held {
-            Held::Shown { time, .. } => time,
-            Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => self.scope().nodes[node].born,
+            Held::Shown { time, .. } | Held::Hidden { time, .. } => time,
+            Held::Failed { .. } | Held::Unfit { .. } | Held::Id => self.scope().nodes[node].born,
         }
     }
 
@@ -257,7 +257,7 @@ impl Table<'_> {
             Held::Id => None,
             Held::Failed { node } => matches!(state.cells[node], Cell::Bad(_)).then_some(Value::Bool(true)),
             Held::Unfit { node, time } => self.misfit(state, node, time).is_some().then_some(Value::Bool(true)),
-            Held::Hidden { node } => native(node),
+            Held::Hidden { node, .. } => native(node),
             Held::Shown { node, .. } if !column.is_json() => native(node),
             Held::Shown { .. } => {
                 // As the oldest version has it that shows it.

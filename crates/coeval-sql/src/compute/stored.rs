@@ -61,15 +61,7 @@ impl Compute<'_, '_> {
 
     /// The shape of a list or map in a column.
     fn held_shape(&self, node: NodeId, column: usize) -> Option<String> {
-        self.shape_at(node, self.held_at(node, column))
-    }
-
-    /// The moment whose shapes a column has.
-    fn held_at(&self, node: NodeId, column: usize) -> Time {
-        match self.table.columns[column].held {
-            Held::Shown { time, .. } => time,
-            Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => self.scope().nodes[node].born,
-        }
+        self.shape_at(node, self.table.time_of(column, node))
     }
 
     /// The places of a node in columns that have values.
@@ -85,7 +77,7 @@ impl Compute<'_, '_> {
         let fits = || self.places(node).find(|spot| self.held_shape(node, spot.column) == wanted);
         let Some(spot) = shown.or_else(fits).or_else(|| self.places(node).next()) else { return Ok(None) };
         let value = self.stored(node, spot.column, &spot.path, row);
-        let from = self.scope().nodes[node].nearest(self.held_at(node, spot.column));
+        let from = self.scope().nodes[node].nearest(self.table.time_of(spot.column, node));
         self.reshaped(node, from, view.time, &value, None).map(Some)
     }
 
@@ -131,11 +123,11 @@ impl Compute<'_, '_> {
     pub(crate) fn kept(&self, at: usize, values: &dyn Values, writer: &Writer<'_>) -> Result<Option<String>, Local> {
         let column = &self.table.columns[at];
         Ok(match column.held {
-            Held::Hidden { node } => {
+            Held::Hidden { node, time } => {
                 let (ty, known) = (&column.property.ty, &self.scope().nodes[node]);
                 let (before, from) = (self.before(writer, at, node)?, known.nearest(writer.view.time));
                 let is_new = values.is_new(node);
-                let value = self.continued_shape(node, (from, known.born), &values.value(node), before, is_new)?;
+                let value = self.continued_shape(node, (from, time), &values.value(node), before, is_new)?;
                 Some(if self.is_json(node) { value } else { self.lifted_as(&value, ty, column.property.nullable) })
             }
             Held::Shown { node, time } => Some(if self.is_json(node) && !column.is_json() {

@@ -298,7 +298,7 @@ pub(super) fn wanted(
     for at in columns {
         match table.columns[*at].held {
             Held::Shown { node, time } => table.scope().tree(node, time).nodes(&mut open),
-            Held::Hidden { node } | Held::Failed { node } => open.push(node),
+            Held::Hidden { node, .. } | Held::Failed { node } => open.push(node),
             Held::Unfit { node, time } => {
                 open.push(node);
                 open.extend(Demand::of(table.scope(), node, time).within);

@@ -240,7 +240,7 @@ impl Part<'_, '_> {
         for (at, column) in self.table().columns.iter().enumerate().filter(|(at, _)| !self.table().is_gone(*at)) {
             let target = self.column(at, "NEW");
             let value = match column.held {
-                Held::Shown { node, .. } | Held::Hidden { node } => {
+                Held::Shown { node, .. } | Held::Hidden { node, .. } => {
                     let begun = dirty.is_none() && self.begun(group, node).is_some_and(|spot| spot.column == at);
                     let given = begun || group.columns.contains(&at) || self.compute.direct(node) == Some(at);
                     if given || !self.cluster.nodes.contains(&node) {
@@ -264,7 +264,7 @@ impl Part<'_, '_> {
                 Held::Unfit { .. } | Held::Id => None,
             };
             if let Some(value) = value.filter(|value| *value != target) {
-                if let Held::Shown { node, .. } | Held::Hidden { node } = column.held {
+                if let Held::Shown { node, .. } | Held::Hidden { node, .. } = column.held {
                     self.note(node, &value, frame);
                 }
                 let _ = writeln!(out, "    {target} := {value};");

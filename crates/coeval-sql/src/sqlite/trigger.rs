@@ -195,7 +195,7 @@ impl<'c, 'h> Writer<'c, 'h> {
         for at in self.unseen() {
             match self.table().columns[at].held {
                 Held::Shown { node, time } => self.table().scope().tree(node, time).nodes(&mut open),
-                Held::Hidden { node } | Held::Failed { node } => open.push(node),
+                Held::Hidden { node, .. } | Held::Failed { node } => open.push(node),
                 Held::Unfit { node, time } => {
                     open.push(node);
                     open.extend(Demand::of(self.table().scope(), node, time).within);

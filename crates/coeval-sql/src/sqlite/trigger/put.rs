@@ -41,7 +41,7 @@ impl<'c> Writer<'c, '_> {
         for at in self.unseen() {
             let own = format!("n.{}", ident(&self.table().columns[at].name));
             let value = match self.table().columns[at].held {
-                Held::Shown { node, .. } | Held::Hidden { node } if self.direct(node) != Some(at) => match self.put(at) {
+                Held::Shown { node, .. } | Held::Hidden { node, .. } if self.direct(node) != Some(at) => match self.put(at) {
                     Ok(kept) => kept.unwrap_or(own),
                     Err(local) => {
                         before.push_str(&self.cannot_put(at, node, local));
