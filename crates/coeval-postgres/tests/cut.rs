@@ -13,7 +13,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use coeval_engine::{Error, How, run};
+use coeval_engine::{Error, Goal, How, run};
 use coeval_store::{Backend as _, Error as StoreError};
 use common::ask;
 use common::dump::{dump, similar};
@@ -59,8 +59,33 @@ fn points(passed: &[Message]) -> Vec<usize> {
     (0..wanted).map(|nth| all[nth * all.len() / wanted]).collect()
 }
 
+/// How often a deployment goes there and back: a table has 1,600 columns in its life, those that were dropped with the others.
+const ROUNDS: usize = 150;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_anywhere_leave_nothing_half_done() {
+    let mut done = Done::default();
+    while done.rounds < done.wanted.max(1) {
+        disturb(&mut done).await;
+    }
+    println!("{} cuts, after {} of which the run finished all the same", done.hit, done.finished);
+    assert!(done.hit * 4 > done.points * 3, "{done:?}");
+}
+
+/// What was tried.
+#[derive(Debug, Default)]
+struct Done {
+    /// How often it went there and back, and how often it has to.
+    rounds: usize,
+    wanted: usize,
+    /// At how many messages it has to be cut, how often it was, and how often the run finished all the same.
+    points: usize,
+    hit: usize,
+    finished: usize,
+}
+
+/// Cuts the connections of a deployment of its own, at the messages that are next.
+async fn disturb(done: &mut Done) {
     let mut shop = Shop::new().await;
     // There and back and there undisturbed: what is archived is there from the beginning.
     let (mut wholes, mut cuts) = (Vec::new(), Vec::new());
@@ -73,48 +98,18 @@ async fn connections_that_are_cut_anywhere_leave_nothing_half_done() {
         wholes.push(shop.whole().await);
         cuts.push(points(&passed));
     }
-    let (mut hit, mut finished) = (0, 0);
     // And once more than there are messages.
-    for nth in 0..=cuts[2].len().max(cuts[3].len()) {
+    done.wanted = cuts[2].len().max(cuts[3].len()) + 1;
+    done.points = cuts[2].len() + cuts[3].len();
+    for nth in (done.rounds..done.wanted).take(ROUNDS) {
+        done.rounds += 1;
         for (at, goal) in [(2, UP), (3, BACK)] {
             // Others are made at once, or the network is gone from then on.
             let after = if (nth + at) % 2 == 0 { After::Alive } else { After::Dead };
-            let cut = Some((cuts[at].get(nth).copied().unwrap_or(usize::MAX), after));
-            let (outcome, passed) = shop.disturbed(goal, cut).await;
-            let near = cut.and_then(|(at, _)| passed.get(at)).map(|message| message.sql.chars().take(80).collect::<String>());
-            let what = format!("{goal:?} cut at {cut:?} ({near:?})");
-            hit += usize::from(shop.proxy.has_cut());
-            match &outcome {
-                Ok(_) => finished += usize::from(shop.proxy.has_cut()),
-                Err(error) => is_clear(error, &what),
-            }
-            shop.use_older(&what).await;
-            shop.bury().await;
-            let backend = open(&shop.url, &[PART], 2);
-            let begin = Instant::now();
-            loop {
-                match run(&backend, goal, &How::quietly()).await {
-                    Ok(_) => break,
-                    // The server has not ended what nobody waits for any more.
-                    Err(Error::Store(StoreError::Transient { .. })) if begin.elapsed() < Duration::from_secs(60) => {}
-                    Err(error) => panic!("{what}: {error:?}"),
-                }
-            }
-            let ledger = backend.ledger().await.unwrap();
-            assert_eq!((ledger.in_force(), ledger.open().is_none()), (Some(if goal == UP { 2 } else { 1 }), true), "{what}");
-            assert_eq!(shop.has_newer().await, goal == UP, "{what}");
-            shop.use_older(&what).await;
-            let found = ask(&shop.client, SHAPE).await;
-            similar(&found, &wholes[at].shape, &what);
-            if goal == UP {
-                shop.use_newer(&what).await;
-            }
-            let cursors = ask(&shop.client, "SELECT run, step FROM coeval.cursor").await;
-            assert_eq!(cursors.lines().filter(|line| !cursors_of_last(line, &ledger)).count(), 0, "{what}: {cursors}");
+            let cut = (cuts[at].get(nth).copied().unwrap_or(usize::MAX), after);
+            round(&mut shop, goal, cut, &wholes[at].shape, done).await;
         }
     }
-    println!("{hit} cuts, after {finished} of which the run finished all the same");
-    assert!(hit * 4 > (cuts[2].len() + cuts[3].len()) * 3, "{hit} cuts");
     for (at, goal) in [(2, UP), (3, BACK)] {
         run(&open(&shop.url, &[PART], 2), goal, &How::quietly()).await.unwrap();
         similar(&dump(&shop.url), &wholes[at].dump, &format!("after {goal:?}"));
@@ -122,6 +117,40 @@ async fn connections_that_are_cut_anywhere_leave_nothing_half_done() {
     }
     let archive = ask(&shop.client, ARCHIVE).await;
     assert_eq!(archive.lines().count(), wholes[3].archive.lines().count(), "{archive}\n{}", wholes[3].archive);
+}
+
+/// Cuts the connections of a run, which is carried on without that, and leaves the shape that it leaves undisturbed.
+async fn round(shop: &mut Shop, goal: Goal, cut: (usize, After), shape: &str, done: &mut Done) {
+    let (outcome, passed) = shop.disturbed(goal, Some(cut)).await;
+    let near = passed.get(cut.0).map(|message| message.sql.chars().take(80).collect::<String>());
+    let what = format!("{goal:?} cut at {cut:?} ({near:?})");
+    done.hit += usize::from(shop.proxy.has_cut());
+    match &outcome {
+        Ok(_) => done.finished += usize::from(shop.proxy.has_cut()),
+        Err(error) => is_clear(error, &what),
+    }
+    shop.use_older(&what).await;
+    shop.bury().await;
+    let backend = open(&shop.url, &[PART], 2);
+    let begin = Instant::now();
+    loop {
+        match run(&backend, goal, &How::quietly()).await {
+            Ok(_) => break,
+            // The server has not ended what nobody waits for any more.
+            Err(Error::Store(StoreError::Transient { .. })) if begin.elapsed() < Duration::from_secs(60) => {}
+            Err(error) => panic!("{what}: {error:?}"),
+        }
+    }
+    let ledger = backend.ledger().await.unwrap();
+    assert_eq!((ledger.in_force(), ledger.open().is_none()), (Some(if goal == UP { 2 } else { 1 }), true), "{what}");
+    assert_eq!(shop.has_newer().await, goal == UP, "{what}");
+    shop.use_older(&what).await;
+    similar(&ask(&shop.client, SHAPE).await, shape, &what);
+    if goal == UP {
+        shop.use_newer(&what).await;
+    }
+    let cursors = ask(&shop.client, "SELECT run, step FROM coeval.cursor").await;
+    assert_eq!(cursors.lines().filter(|line| !cursors_of_last(line, &ledger)).count(), 0, "{what}: {cursors}");
 }
 
 /// Whether notes are those of the last run: they go when the next one begins, where the connection was lost when it ended.
