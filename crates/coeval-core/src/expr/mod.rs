@@ -23,7 +23,7 @@ use std::ops::Range;
 pub use ast::{Arithmetic, Comparison, Expr, ExprKind, Test};
 pub use function::{Entry, FUNCTIONS, Function, Param};
 pub use interval::Interval;
-pub use pattern::Pattern;
+pub use pattern::{Pattern, ReplacementPart, replacement_parts};
 pub use types::{ExprType, Typed};
 
 use crate::invalid::Invalid;

@@ -17,8 +17,11 @@ pub struct Pattern {
 }
 
 /// A part of a replacement.
-enum Part<'t> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplacementPart<'t> {
+    /// A text as it is.
     Text(&'t str),
+    /// What a group of the pattern matched; 0 is the whole match.
     Group(usize),
 }
 
@@ -64,15 +67,15 @@ impl Pattern {
     /// Returns a group that the replacement names and the pattern does not have.
     pub(super) fn missing_group(&self, replacement: &str) -> Option<usize> {
         let groups = self.regex.captures_len();
-        parts(replacement).into_iter().find_map(|part| match part {
-            Part::Group(group) if group >= groups => Some(group),
+        replacement_parts(replacement).into_iter().find_map(|part| match part {
+            ReplacementPart::Group(group) if group >= groups => Some(group),
             _ => None,
         })
     }
 
     /// Replaces the first match, or each; `None` where the result is longer than `limit`.
     pub(super) fn replace<'t>(&self, text: &'t str, replacement: &str, limit: usize) -> Option<Cow<'t, str>> {
-        let parts = parts(replacement);
+        let parts = replacement_parts(replacement);
         let mut out = String::new();
         let mut copied = 0;
         for captures in self.regex.captures_iter(text) {
@@ -81,8 +84,8 @@ impl Pattern {
             copied = whole.end();
             for part in &parts {
                 out.push_str(match part {
-                    Part::Text(text) => text,
-                    Part::Group(group) => group_text(&captures, *group),
+                    ReplacementPart::Text(text) => text,
+                    ReplacementPart::Group(group) => group_text(&captures, *group),
                 });
                 if out.len() > limit {
                     return None;
@@ -110,8 +113,9 @@ fn group_text<'t>(captures: &Captures<'t>, group: usize) -> &'t str {
     captures.get(group).map_or("", |found| found.as_str())
 }
 
-/// Cuts a replacement: `\1` to `\9` are groups, `\&` is the match, `\\` a backslash; any other backslash is itself.
-fn parts(replacement: &str) -> Vec<Part<'_>> {
+/// Cuts the replacement of `regexp_replace`: `\1` to `\9` are groups, `\&` is the match, `\\` a backslash; any other backslash is itself.
+pub fn replacement_parts(replacement: &str) -> Vec<ReplacementPart<'_>> {
+    use ReplacementPart as Part;
     let mut parts = Vec::new();
     let mut rest = replacement;
     while let Some(at) = rest.find('\\') {

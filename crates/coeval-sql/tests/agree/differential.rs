@@ -15,14 +15,14 @@ const ROWS: usize = 60;
 
 /// What was compared.
 #[derive(Default)]
-struct Tally {
-    expressions: usize,
-    values: usize,
+pub(crate) struct Tally {
+    pub(crate) expressions: usize,
+    pub(crate) values: usize,
     errors: usize,
     limits: usize,
     conditions: usize,
     functions: BTreeSet<&'static str>,
-    wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
 }
 
 pub(crate) fn rows(seed: u64, count: usize) -> Vec<Row> {
@@ -81,7 +81,7 @@ fn has_interval(ty: &ExprType) -> bool {
     *ty == ExprType::Interval
 }
 
-fn compare(database: &dyn Database, source: &str, compiled: &Compiled, rows: &[Row], tally: &mut Tally) -> bool {
+pub(crate) fn compare(database: &dyn Database, source: &str, compiled: &Compiled, rows: &[Row], tally: &mut Tally) -> bool {
     let dialect = database.dialect();
     let root = compiled.root();
     if has_interval(&root.ty) || root.ty == ExprType::Null {

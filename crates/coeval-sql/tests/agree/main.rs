@@ -6,5 +6,6 @@ mod differential;
 mod functions;
 mod local;
 mod model;
+mod patterns;
 mod random;
 mod types;

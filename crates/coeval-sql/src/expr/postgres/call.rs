@@ -2,7 +2,7 @@
 
 use coeval_core::expr::{Expr, ExprKind, ExprType, Function};
 
-use super::{BARRIER, C, Param, Postgres, Sql, call, cast, collated, json, raise, text, to_json};
+use super::{BARRIER, C, Param, Postgres, Sql, call, cast, collated, json, pattern, raise, text, to_json};
 use crate::Dialect;
 use crate::expr::{Local, shared};
 
@@ -39,7 +39,7 @@ impl Postgres<'_> {
             Function::Replace => Ok(call("replace", &[&arg(0)?, &arg(1)?, &arg(2)?])),
             Function::SplitPart => Ok(call("split_part", &[&arg(0)?, &arg(1)?, &small(&arg(2)?)])),
             Function::ConcatWs => Ok(call("concat_ws", &self.all(args)?.iter().map(String::as_str).collect::<Vec<_>>())),
-            Function::RegexpReplace => local("PostgreSQL's regular expressions are others"),
+            Function::RegexpReplace => self.regexp_replace(args, e),
             Function::StartsWith => Ok(call("starts_with", &[&arg(0)?, &arg(1)?])),
             Function::Lpad => self.lpad(args),
             Function::Abs => Ok(call("abs", &[&arg(0)?])),
@@ -103,6 +103,19 @@ impl Postgres<'_> {
             let refused = format!("{beyond}({})", text(&format!("`{function}` of letters beyond ASCII")));
             Ok(format!("(CASE WHEN {source} IS NULL THEN NULL WHEN {bytes} = {characters} THEN {made} ELSE {refused} END)"))
         })
+    }
+
+    /// Replaces what a pattern matches, where PostgreSQL finds the same.
+    fn regexp_replace(&self, args: &[Expr], e: &Expr) -> Sql {
+        let ExprKind::Pattern(pattern) = &args[1].kind else { return Err(Local::new("expected a pattern", &e.span)) };
+        let translated = pattern::translated(pattern, args[2].literal_str());
+        let refused = |reason| Local::new(format!("PostgreSQL may find something else: {reason}"), &args[1].span);
+        let translated = translated.map_err(refused)?;
+        let replacement = translated.replacement.map_or_else(|| self.expr(&args[2]), |constant| Ok(text(&constant)))?;
+        // Not every collation of a column is one for patterns.
+        let source = format!("{} {C}", self.expr(&args[0])?);
+        let flags = text(if pattern.is_global() { "g" } else { "" });
+        Ok(call("regexp_replace", &[&source, &text(&translated.pattern), &replacement, &flags]))
     }
 
     fn trim(&self, function: &str, args: &[Expr]) -> Sql {

@@ -4,6 +4,7 @@ mod call;
 mod cast;
 mod json;
 mod number;
+mod pattern;
 mod temporal;
 
 use std::cell::RefCell;
