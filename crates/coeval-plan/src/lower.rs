@@ -170,11 +170,11 @@ pub fn needed(table: &Table<'_>, before: u32) -> BTreeSet<usize> {
     needed.extend(table.key());
     let floor = live.first().map_or(0, |view| view.time);
     for (at, column) in table.columns.iter().enumerate() {
-        if let Held::Hidden { node, .. } = column.held
-            && table.scope().nodes[node].end > floor
+        if let Held::Hidden { node, time, end } = column.held
+            && end > floor
         {
             needed.insert(at);
-            needed.extend(table.failed(node));
+            needed.extend(table.failed(node).into_iter().chain(table.unfit(node, time)));
         }
     }
     needed

@@ -50,6 +50,8 @@ pub enum Held {
         node: NodeId,
         /// The moment.
         time: Time,
+        /// When what is in it and in no other column has ended.
+        end: Time,
     },
     /// Whether a node's value could not be computed, so that versions which show it cannot show the row.
     Failed {
@@ -100,7 +102,16 @@ pub(super) struct Columns<'h> {
     /// What each version shows, in the order of its entries.
     slots: Vec<Vec<Slot>>,
     /// The nodes that no version shows as a moment has them and that have no column so far.
-    unseen: Vec<(NodeId, Time)>,
+    unseen: Vec<Unseen>,
+}
+
+/// A node that no version shows as a moment has it.
+#[derive(Debug, Clone, Copy)]
+struct Unseen {
+    node: NodeId,
+    time: Time,
+    /// When it, or the elements that nobody shows, have ended.
+    end: Time,
 }
 
 /// The column of what a version shows.
@@ -291,27 +302,27 @@ impl<'h> Columns<'h> {
         let (from, to) = (at.checked_sub(1).map_or(0, |before| faces[before].time), faces[at].time);
         let ended = |(_, node): &(usize, &Node)| node.born > from && node.end <= to;
         let ended = scope.nodes.iter().enumerate().filter(ended).map(|(id, _)| id).filter(|id| !is_link(scope, *id));
-        self.unseen.extend(ended.map(|id| (id, scope.nodes[id].born)));
+        self.unseen.extend(ended.map(|id| Unseen { node: id, time: scope.nodes[id].born, end: scope.nodes[id].end }));
         for (id, node) in scope.nodes.iter().enumerate().filter(|(_, node)| node.born <= to) {
-            let mut times = BTreeSet::new();
-            unseen_elements(node, (from, to), node.end, &mut times);
-            self.unseen.extend(times.into_iter().map(|time| (id, node.nearest(time))));
+            unseen_elements((id, node), node, (from, to), node.end, &mut self.unseen);
         }
-        let (now, later): (Vec<_>, _) = std::mem::take(&mut self.unseen).into_iter().partition(|(id, _)| clusters.has(*id));
+        let (now, later): (Vec<_>, _) =
+            std::mem::take(&mut self.unseen).into_iter().partition(|unseen| clusters.has(unseen.node));
         self.unseen = later;
-        for (id, time) in now {
+        for Unseen { node: id, time, end } in now {
             let shape = elements_signature(scope, id, time);
-            let is_known = |column: &Column| match column.held {
-                Held::Hidden { node, time } => node == id && elements_signature(scope, id, time) == shape,
-                Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => false,
-            };
-            if self.all.iter().any(is_known) {
+            let known = self.all.iter_mut().find_map(|column| match &mut column.held {
+                Held::Hidden { node, time, end } if *node == id && elements_signature(scope, id, *time) == shape => Some(end),
+                Held::Hidden { .. } | Held::Shown { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => None,
+            });
+            if let Some(known) = known {
+                *known = end.max(*known);
                 continue;
             }
             let node = &scope.nodes[id];
             let wanted = node.key.split('@').next().unwrap_or_default().replace(['.', '[', ']', '{', '}'], "_");
             let property = node.property(time).as_ref().clone();
-            let held = Held::Hidden { node: id, time };
+            let held = Held::Hidden { node: id, time, end };
             let since = faces[at].version;
             let name = self.names.give(&wanted, since);
             self.all.push(Column { name, held, property, since, constant: None, key: false });
@@ -372,14 +383,14 @@ pub const MARKER: &str = "_w";
 const SYSTEM: [&str; 9] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "rowid", "oid", "_rowid_"];
 
 /// Gathers the moments of nodes in the elements of a list or map which came after one version and ended before the next, or with the list.
-fn unseen_elements(node: &Node, (from, to): (Time, Time), end: Time, out: &mut BTreeSet<Time>) {
+fn unseen_elements(list: (NodeId, &Node), node: &Node, (from, to): (Time, Time), end: Time, out: &mut Vec<Unseen>) {
     let Some(scope) = node.elements.as_deref() else { return };
     for (id, inner) in scope.nodes.iter().enumerate() {
         let end = end.min(inner.end);
         if inner.born > from && end <= to && !is_link(scope, id) {
-            out.insert(inner.born);
+            out.push(Unseen { node: list.0, time: list.1.nearest(inner.born), end });
         }
-        unseen_elements(inner, (from, to), end, out);
+        unseen_elements(list, inner, (from, to), end, out);
     }
 }
 

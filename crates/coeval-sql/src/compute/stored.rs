@@ -123,7 +123,7 @@ impl Compute<'_, '_> {
     pub(crate) fn kept(&self, at: usize, values: &dyn Values, writer: &Writer<'_>) -> Result<Option<String>, Local> {
         let column = &self.table.columns[at];
         Ok(match column.held {
-            Held::Hidden { node, time } => {
+            Held::Hidden { node, time, .. } => {
                 let (ty, known) = (&column.property.ty, &self.scope().nodes[node]);
                 let (before, from) = (self.before(writer, at, node)?, known.nearest(writer.view.time));
                 let is_new = values.is_new(node);
