@@ -173,3 +173,24 @@ async fn retiring_drops_what_only_old_versions_showed_and_never_the_table() {
     assert_eq!(ask(&mut outside, "SELECT id, n FROM item_v2"), "[(1, '5!'), (2, '6!')]");
     assert_eq!(drifts(&store).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn what_a_collation_holds_for_equal_is_written_all_the_same() {
+    const CHANGED: &[Changes<'static>] = &[(
+        "tag",
+        &[&[
+            r#"{"retype_property": {"path": "name", "schema": "string", "up": "name || '!'", "down": "replace(name, '!', '')"}}"#,
+            r#"{"add_property": {"path": "mark", "schema": "string", "value": "other || '?'"}}"#,
+        ]],
+    )];
+    let (_folder, path) = fresh();
+    let mut outside = Outside::open(&path);
+    let table = "CREATE TABLE tag (id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, other TEXT COLLATE NOCASE)";
+    run(&mut outside, &format!("{table}; INSERT INTO tag VALUES (1, 'ada', 'x')"));
+    let store = adopt(&path, CHANGED, 2).await;
+    migrate(&store, 2).await;
+    run(&mut outside, "UPDATE tag_v1 SET name = 'ADA', other = 'X' WHERE id = 1");
+    assert_eq!(ask(&mut outside, "SELECT name, mark FROM tag_v2"), "[('ADA!', 'X?')]");
+    run(&mut outside, "UPDATE tag_v2 SET name = 'Ada!' WHERE id = 1");
+    assert_eq!(ask(&mut outside, "SELECT name FROM tag_v1"), "[('Ada',)]");
+}

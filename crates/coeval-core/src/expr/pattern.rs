@@ -64,9 +64,14 @@ impl Pattern {
         self.ignore_case
     }
 
+    /// Returns how many groups it has, with the whole match.
+    pub fn groups(&self) -> usize {
+        self.regex.captures_len()
+    }
+
     /// Returns a group that the replacement names and the pattern does not have.
     pub(super) fn missing_group(&self, replacement: &str) -> Option<usize> {
-        let groups = self.regex.captures_len();
+        let groups = self.groups();
         replacement_parts(replacement).into_iter().find_map(|part| match part {
             ReplacementPart::Group(group) if group >= groups => Some(group),
             _ => None,

@@ -425,7 +425,15 @@ impl Compute<'_, '_> {
             return native;
         }
         let property = self.property(node, self.node(node).born);
-        format!("({native})::{}", column_type(&property.ty, self.keys, self.dialect))
+        let own = format!("({native})::{}", column_type(&property.ty, self.keys, self.dialect));
+        // Its collation may hold texts for equal that are not, and not let them be searched.
+        if property.ty == Type::String { format!("({own} COLLATE pg_catalog.\"C\")") } else { own }
+    }
+
+    /// A native value as it is compared with another one of the node, where equal means that they are the same.
+    pub(crate) fn exact(&self, node: NodeId, native: String) -> String {
+        let is_text = self.property(node, self.node(node).born).ty == Type::String;
+        if is_text { self.own(node, native) } else { native }
     }
 
     fn constant(&self, value: &Value, ty: &Type) -> Result<String, Local> {

@@ -201,10 +201,7 @@ fn object(members: &[(&str, Option<String>)]) -> String {
 
 /// Whether a column holds lists or maps in a shape of their own.
 pub(super) fn is_listed(table: &Table<'_>, at: usize) -> bool {
-    let Held::Shown { node, time } = table.columns[at].held else { return false };
-    let mut nodes = Vec::new();
-    table.scope().tree(node, time).nodes(&mut nodes);
-    table.columns[at].is_json() && nodes.iter().any(|node| table.scope().nodes[*node].elements.is_some())
+    table.columns[at].is_json() && table.nodes_in(at).into_iter().any(|node| table.scope().nodes[node].elements.is_some())
 }
 
 fn whole_name(table: &Table<'_>, at: usize) -> String {
@@ -318,11 +315,7 @@ impl<'t, 'h> Kept<'t, 'h> {
     }
 
     fn fingerprint_of_column(&self, compute: &Compute<'_, '_>, at: usize, values: &Given) -> String {
-        let mut nodes = Vec::new();
-        if let Held::Shown { node, time } = self.table.columns[at].held {
-            self.table.scope().tree(node, time).nodes(&mut nodes);
-        }
-        self.fingerprint(compute, &nodes, values)
+        self.fingerprint(compute, &self.table.nodes_in(at), values)
     }
 
     /// The shown node of the object that a node of its own lies in.

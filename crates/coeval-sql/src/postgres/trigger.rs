@@ -335,8 +335,16 @@ impl Part<'_, '_> {
 
     /// Whether one of the columns was changed.
     fn changed(&self, columns: &[usize]) -> String {
-        let changed =
-            |column: &usize| format!("{} IS DISTINCT FROM {}", self.column(*column, "NEW"), self.column(*column, "OLD"));
+        let changed = |column: &usize| {
+            let [new, old] = ["NEW", "OLD"].map(|row| {
+                let value = self.column(*column, row);
+                match self.table().columns[*column].held {
+                    Held::Shown { node, .. } => self.compute.exact(node, value),
+                    Held::Hidden { .. } | Held::Failed { .. } | Held::Unfit { .. } | Held::Id => value,
+                }
+            });
+            format!("{new} IS DISTINCT FROM {old}")
+        };
         let changed: Vec<String> = columns.iter().map(changed).collect();
         if changed.is_empty() { "FALSE".to_owned() } else { changed.join(" OR ") }
     }

@@ -32,6 +32,7 @@ const COMMON: &[&str] = &[
     r"regexp_replace(s, '日|🙂', '\\', 'g')",
     r"regexp_replace(s, 'a', 'x\y\\z\&', 'gi')",
     r"regexp_replace(s, '(a)(?:b)', s, 'g')",
+    r"regexp_replace(s, '(x){0}(a)', '[\2]')",
     r"regexp_replace(s, '\.', ',')",
     r"regexp_replace(s, '(?i)straße', 'Str.')",
     r"regexp_replace(s, '\p{Lu}', '(\&)', 'g')",
@@ -49,6 +50,8 @@ const LOCAL: &[(&str, &str)] = &[
     (r"regexp_replace(s, '(?m)^a', 'x')", "words or lines"),
     (r"regexp_replace(s, '(?:(a)|b)+', '\1')", "a group is read several times"),
     (r"regexp_replace(s, '(?:(a)|b)+', s)", "a group is read several times"),
+    (r"regexp_replace(s, '(x){0}(a)', '[\1][\2]')", "a group is never read"),
+    (r"regexp_replace(s, '(x){0}(a)', s)", "a group is never read"),
     (r"regexp_replace(s, '(?:$|a)b?', 'x')", "not the last one"),
     (r"regexp_replace(s, 'a{300}', 'x')", "255"),
     (r"regexp_replace(s, '[a-z]{200}[0-9]{200}[a-z]{200}[0-9]{200}[a-z]{200}[0-9]{200}', 'x')", "too long"),
@@ -82,7 +85,7 @@ fn pattern(random: &mut Random, depth: usize) -> String {
         }
         6 => format!("({})", pattern(random, depth - 1)),
         _ => {
-            let count = ["*", "+", "?", "{2}", "{1,3}", "{0,2}", "{2,}", "*?", "??"][random.below(9)];
+            let count = ["*", "+", "?", "{2}", "{1,3}", "{0,2}", "{2,}", "{0}", "*?", "??"][random.below(10)];
             format!("(?:{}){count}", pattern(random, depth - 1))
         }
     }
@@ -125,7 +128,10 @@ fn random_patterns_find_the_same_in_postgres() {
         let replacement: String =
             (0..=random.below(3)).map(|_| ["<", r"\&", r"\1", r"\2", r"\3", r"\\", r"\x"][random.below(7)]).collect();
         let flags = ["", "g", "i", "gi"][random.below(4)];
-        let source = format!("regexp_replace(s, '{pattern}', '{replacement}', '{flags}')");
+        // One that is computed may name groups that there are not.
+        let replacement =
+            if random.below(4) == 0 { format!("concat_ws('', '{replacement}', s)") } else { format!("'{replacement}'") };
+        let source = format!("regexp_replace(s, '{pattern}', {replacement}, '{flags}')");
         // A group that is not there, and what is too large.
         let Ok(compiled) = compile(&source) else { continue };
         if compare(&database, &source, &compiled, &rows, &mut tally) {

@@ -56,6 +56,14 @@ pub(super) fn translated(pattern: &Pattern, replacement: Option<&str>) -> Result
         Some(parts) => parts.iter().filter_map(named).filter(|group| *group > 0).collect(),
         None => places.groups.keys().copied().collect(),
     };
+    // What is never read is no part of what was parsed, nor are its groups, which a computed replacement may name all the same.
+    let is_whole = match &parts {
+        Some(_) => wanted.iter().all(|group| places.groups.contains_key(group)),
+        None => places.groups.len() + 1 == pattern.groups(),
+    };
+    if !is_whole {
+        return Err("a group is never read");
+    }
     if wanted.iter().any(|group| has_twins || places.groups.get(group) == Some(&true)) {
         return Err("a group is read several times");
     }

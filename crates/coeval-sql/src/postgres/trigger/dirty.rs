@@ -40,7 +40,8 @@ impl Dirty {
             let Some(spot) = part.table().spot(group.view, *node) else { continue };
             let flag = format!("d{node}");
             let old = part.compute.stored(*node, spot.column, &spot.path, "OLD");
-            let _ = writeln!(out, "    {flag} := {} IS DISTINCT FROM ({old});", part.slot(*node));
+            let [now, old] = [part.slot(*node), format!("({old})")].map(|value| part.compute.exact(*node, value));
+            let _ = writeln!(out, "    {flag} := {now} IS DISTINCT FROM {old};");
             frame.variables.insert(flag.clone(), "pg_catalog.bool".to_owned());
             known.insert(*node, Truth::When(flag));
         }

@@ -77,7 +77,7 @@ impl Writer<'_, '_> {
         let shown: Vec<NodeId> = self.wanted.iter().copied().filter(|node| order.index[*node].is_none()).collect();
         for node in shown {
             let flag = self.extra('d', node);
-            flags.push((ident(&flag), format!("{} IS NOT {}", self.value(node, Row::New), self.value(node, Row::Old))));
+            flags.push((ident(&flag), different(&self.value(node, Row::New), &self.value(node, Row::Old))));
             let flag = self.at(Row::Own, &flag);
             self.dirty.insert(node, BTreeSet::from([flag]));
         }
@@ -118,7 +118,8 @@ impl Writer<'_, '_> {
             self.rows()
         );
         let named = self.table().key().into_iter().filter_map(|at| self.view.entries.iter().find(|(_, column)| *column == at));
-        let moved: Vec<String> = named.map(|(name, _)| format!("OLD.{0} IS NOT NEW.{0}", ident(name))).collect();
+        let moved: Vec<String> =
+            named.map(|(name, _)| different(&format!("OLD.{}", ident(name)), &format!("NEW.{}", ident(name)))).collect();
         if !moved.is_empty() {
             out.push_str(&self.forget(Some(&moved.join(" OR "))));
         }
@@ -208,7 +209,7 @@ impl Writer<'_, '_> {
         let is = |row: Row, edge: NodeId| json::is_object(&self.value(edge, row), Dialect::Sqlite);
         let deleted =
             edge.map_or_else(|| "0".to_owned(), |edge| format!("{} AND NOT {}", is(Row::Old, edge), is(Row::New, edge)));
-        let own = format!("{} IS NOT {}", self.value(node, Row::Old), self.at(Row::Old, &follows));
+        let own = different(&self.value(node, Row::Old), &self.at(Row::Old, &follows));
         out.push_str(&self.compare(&[(ident(&pinned), own), (ident(&gone), deleted)]));
         let [pinned, gone] = [pinned, gone].map(|name| self.at(Row::Own, &name));
         let goes = format!("{pinned} AND {gone}");
@@ -225,4 +226,9 @@ impl Writer<'_, '_> {
         self.dirty.insert(node, BTreeSet::from([flag]));
         out
     }
+}
+
+/// Whether two values are not the same, whatever the collation of a column that was there before holds for equal.
+fn different(one: &str, other: &str) -> String {
+    format!("{one} COLLATE BINARY IS NOT {other}")
 }
