@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use coeval_plan::found::FoundTable;
-use coeval_plan::table::Table;
+use coeval_plan::table::{Table, View};
+use coeval_sql::postgres::{Names, ViewDefault};
 use coeval_sql::{fit, ident};
 use coeval_store::Result;
 use tokio_postgres::types::Type;
@@ -25,6 +26,8 @@ pub(crate) struct Native {
     pub(crate) nullable: bool,
     /// The expression of its default, where it has one that `ALTER TABLE` may set.
     pub(crate) default: Option<String>,
+    /// Whether the database numbers it.
+    pub(crate) identity: bool,
 }
 
 const TABLE: &str = "\
@@ -43,6 +46,17 @@ fn of(deployment: &str, (schema, name): (&str, &str)) -> String {
     format!("deployment = {} AND schema_name = {} AND table_name = {}", text(deployment), text(schema), text(name))
 }
 
+/// The default of a column as the server prints it here: names are qualified where they have to be, which depends on the session.
+fn default_of((schema, name): (&str, &str), column: &str) -> String {
+    let table = text(&format!("{}.{}", ident(schema), ident(name)));
+    format!(
+        "(SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+         WHERE d.adrelid = pg_catalog.to_regclass({table}) AND a.attname = {})",
+        text(column)
+    )
+}
+
 /// Renders the note of what a table is like.
 pub(crate) fn note(deployment: &str, place: (&str, &str), found: &FoundTable) -> Vec<String> {
     let mut out = vec![TABLE.to_owned(), format!("DELETE FROM coeval.adopted WHERE {}", of(deployment, place))];
@@ -56,7 +70,7 @@ pub(crate) fn note(deployment: &str, place: (&str, &str), found: &FoundTable) ->
             text(&column.name),
             text(&column.native),
             column.nullable,
-            settable.map_or_else(|| "NULL".to_owned(), |default| text(default))
+            settable.map_or_else(|| "NULL".to_owned(), |_| default_of(place, &column.name))
         ));
     }
     out
@@ -76,14 +90,56 @@ pub(crate) async fn known(backend: &PostgresBackend, layout: &Layout<'_>) -> Res
     if !client.query_typed_one(there, &[]).await.during(&doing)?.try_get::<_, bool>(0).during(&doing)? {
         return Ok(BTreeMap::new());
     }
-    let sql = "SELECT column_name, native, nullable, default_expression FROM coeval.adopted
-               WHERE deployment = $1 AND schema_name = $2 AND table_name = $3";
+    let sql = "SELECT column_name, native, nullable, default_expression, EXISTS (SELECT FROM pg_catalog.pg_attribute
+                   WHERE attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', schema_name, table_name))
+                   AND attname = column_name AND attidentity <> '')
+               FROM coeval.adopted WHERE deployment = $1 AND schema_name = $2 AND table_name = $3";
     let deployment = backend.state().deployment();
     let rows = client.query_typed(sql, &[(&deployment, Type::TEXT), (&schema, Type::TEXT), (&name, Type::TEXT)]).await;
     let column = |row: &tokio_postgres::Row| -> Result<(String, Native), tokio_postgres::Error> {
-        Ok((row.try_get(0)?, Native { kind: row.try_get(1)?, nullable: row.try_get(2)?, default: row.try_get(3)? }))
+        Ok((
+            row.try_get(0)?,
+            Native { kind: row.try_get(1)?, nullable: row.try_get(2)?, default: row.try_get(3)?, identity: row.try_get(4)? },
+        ))
     };
     rows.during(&doing)?.iter().map(column).collect::<Result<_, _>>().during(&doing)
+}
+
+/// What fills in a column of a view as the table does by itself: for `SET … = DEFAULT`, and for COPY, which comes with all columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filled {
+    /// The column's name in the view, not quoted.
+    pub(crate) column: String,
+    /// The expression.
+    pub(crate) value: String,
+    /// Whether it fills in a number that plain writes may not give, but COPY may.
+    pub(crate) identity: bool,
+}
+
+/// Returns what fills in columns of a view for which its version has no value.
+pub(crate) fn filled(
+    table: &Table<'_>,
+    view: &View,
+    names: &Names,
+    own: &[ViewDefault],
+    native: &BTreeMap<String, Native>,
+) -> Vec<Filled> {
+    let first = table.history.versions().next().unwrap_or_default();
+    let one = |(name, at): &(String, usize)| {
+        let (column, name) = (&table.columns[*at], fit(name));
+        if column.since > first || own.iter().any(|default| default.fills && default.column == name) {
+            return None;
+        }
+        let native = native.get(&column.name)?;
+        let value = if native.identity {
+            let sequence = format!("pg_catalog.pg_get_serial_sequence({}, {})", text(names.table.as_str()), text(&column.name));
+            format!("pg_catalog.nextval({sequence}::pg_catalog.regclass)")
+        } else {
+            native.default.clone()?
+        };
+        Some(Filled { column: name, value, identity: native.identity })
+    };
+    view.entries.iter().filter_map(one).collect()
 }
 
 /// Returns the type that a column is to have which shows what one of a table's own does.

@@ -317,6 +317,8 @@ impl Look<'_> {
         let old = self.layout.table(self.newest)?;
         let Some(view) = old.view(view.version) else { return Ok(Vec::new()) };
         let made = postgres::create_view(&old, view, names, &keys).map_err(unfit)?;
+        let own = postgres::view_defaults(&old, view, &keys).map_err(unfit)?;
+        let filled = adopted::filled(&old, view, names, &own, &self.native);
         let guarded = "SELECT relrowsecurity FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)";
         let guarded =
             transaction.query_typed_opt(guarded, &[(&names.table, tokio_postgres::types::Type::TEXT)]).await.during(DOING)?;
@@ -325,6 +327,11 @@ impl Look<'_> {
         let inner = view.marked.then(|| names.inner(view));
         for relation in inner.into_iter().chain([names.view(view)]) {
             let mut statements: Vec<String> = made.iter().filter_map(|statement| on(statement, &relation)).collect();
+            let filled = filled.iter().filter(|filled| !filled.identity && relation == names.view(view));
+            let set = |own: &adopted::Filled| {
+                format!("ALTER VIEW {VIEW} ALTER COLUMN {} SET DEFAULT {}", ident(&own.column), own.value)
+            };
+            statements.extend(filled.map(set));
             if guarded {
                 statements.push(format!("ALTER VIEW {VIEW} SET (security_invoker = true)"));
             }

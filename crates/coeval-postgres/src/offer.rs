@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coeval_plan::table::{Table, View};
-use coeval_sql::postgres::{self, Names, ViewDefault};
+use coeval_sql::postgres::{self, Names};
 use coeval_sql::{fit, ident};
 use coeval_store::Result;
 use tokio_postgres::types::Type;
@@ -106,16 +106,18 @@ fn beside(
             let made = made.into_iter().filter(|made| is_beneath(made, view, names));
             if moves { change.at_once.extend(made) } else { change.views.extend(made) }
         }
-        let defaults = |table: &Table<'_>, view: &View| -> Result<BTreeMap<String, ViewDefault>> {
+        let defaults = |table: &Table<'_>, view: &View| -> Result<BTreeMap<String, [Option<String>; 2]>> {
             let all = postgres::view_defaults(table, view, &keys).map_err(unfit(job))?;
-            Ok(all.into_iter().map(|default| (default.column.clone(), default)).collect())
+            let filled = adopted::filled(table, view, names, &all, native).into_iter();
+            let filled = filled.map(|own| (own.column, [Some(own.value.clone()).filter(|_| !own.identity), Some(own.value)]));
+            let all = all.into_iter();
+            let all = all.map(|own| (own.column, [Some(own.value.clone()), Some(own.value).filter(|_| own.fills)]));
+            Ok(all.chain(filled).collect())
         };
         let (was, is) = (defaults(old, before)?, defaults(new, view)?);
         for name in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
-            for (relation, twin) in [(names.view(view), false), (names.copy(view), true)] {
-                let value = |all: &BTreeMap<String, ViewDefault>| {
-                    all.get(name).filter(|default| default.fills || !twin).map(|default| default.value.clone())
-                };
+            for (at, relation) in [names.view(view), names.copy(view)].into_iter().enumerate() {
+                let value = |all: &BTreeMap<String, [Option<String>; 2]>| all.get(name).and_then(|both| both[at].clone());
                 let (was, is) = (value(&was), value(&is));
                 if was != is {
                     let verb = is.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}"));
@@ -207,6 +209,8 @@ struct Offered<'c> {
     guarded: bool,
     /// Who has which rights on the view of the version before, or on the table.
     given: Given,
+    /// The columns that the table had when it was taken over.
+    native: BTreeMap<String, Native>,
 }
 
 impl<'c> Offered<'c> {
@@ -227,12 +231,13 @@ impl<'c> Offered<'c> {
         }
         let guarded = guarded(job, &tables).await?;
         let rights = rights(job, &sources).await?;
-        let models = models.into_iter().zip(rights).enumerate();
-        let models = models.map(|(at, ((layout, table), rights))| {
+        let mut out = Vec::new();
+        for (at, ((layout, table), rights)) in models.into_iter().zip(rights).enumerate() {
             let given = Given::new(&table, older(&table), rights);
-            Self { layout, table, guarded: guarded.contains(&at), given }
-        });
-        Ok(models.collect())
+            let native = adopted::known(job.backend, &layout).await?;
+            out.push(Self { layout, table, guarded: guarded.contains(&at), given, native });
+        }
+        Ok(out)
     }
 }
 
@@ -252,12 +257,19 @@ fn offer(job: &Job<'_>, version: u32, models: &[Offered<'_>]) -> Result<Vec<Stri
         format!("COMMENT ON SCHEMA {twins} IS {}", text(&format!("Version {version} of {deployment}, for COPY FROM."))),
     ];
     let mut roles = BTreeSet::new();
-    for Offered { layout, table, guarded, given } in models.iter().filter(|model| model.layout.era.contains(version)) {
+    for Offered { layout, table, guarded, given, native } in models.iter().filter(|model| model.layout.era.contains(version)) {
         let Some(view) = table.view(version) else { continue };
         let names = &layout.names;
         let keys = |model: &str| layout.key_type(model);
         out.extend(postgres::create_view(table, view, names, &keys).map_err(unfit(job))?);
         out.extend(postgres::copy_view(table, view, names, &keys).map_err(unfit(job))?);
+        let own = if native.is_empty() { Vec::new() } else { postgres::view_defaults(table, view, &keys).map_err(unfit(job))? };
+        for filled in adopted::filled(table, view, names, &own, native) {
+            let relations = [Some(names.view(view)).filter(|_| !filled.identity), Some(names.copy(view))];
+            let set =
+                |relation| format!("ALTER VIEW {relation} ALTER COLUMN {} SET DEFAULT {}", ident(&filled.column), filled.value);
+            out.extend(relations.into_iter().flatten().map(set));
+        }
         if *guarded {
             let mut relations = vec![names.view(view), names.copy(view)];
             relations.extend(view.marked.then(|| names.inner(view)));
