@@ -6,21 +6,26 @@ mod common;
 
 use std::sync::Arc;
 
+use coeval_core::value::{Object, Value};
+use coeval_core::{Model, json};
 use coeval_engine::How;
 use coeval_plan::table::Ability;
 use coeval_postgres::{Database, PostgresBackend, State};
+use coeval_sql::{fit, ident};
 use coeval_store::Catalog;
 use coeval_store::work::Policy;
 use coeval_testkit::laws::generate::Aim;
 use coeval_testkit::laws::tables::{self, cases_hold, hold};
-use common::{fresh, open_with};
+use common::{fresh, open_with, session};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-/// A database with a deployment for each scenario.
-struct Server(Arc<Database>);
+/// A database with a deployment for each scenario, and a client of it.
+struct Server(Arc<Database>, Client);
 
 impl Server {
     async fn new() -> Self {
-        Self(open_with(&fresh().await, &[]).unwrap())
+        let url = fresh().await;
+        Self(open_with(&url, &[]).unwrap(), session(&url).await)
     }
 }
 
@@ -40,6 +45,20 @@ impl tables::Database for Server {
         };
         coeval_engine::migrate(&store, None, false, &how).await.map_err(said)?;
         Ok(store)
+    }
+
+    async fn rows(&self, _: &PostgresBackend, seed: u64, model: &Model, version: u32) -> Result<Vec<Object>, String> {
+        let view = format!("{}.{}", ident(&format!("laws{seed}_v{version}")), ident(&fit(&model.name)));
+        let rows = self.1.simple_query(&format!("SELECT pg_catalog.to_jsonb(v) FROM {view} AS v")).await;
+        let texts = rows.map_err(|error| format!("{error:?}"))?.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        let object = |text: String| match json::parse(text.as_bytes()) {
+            Ok(Value::Object(row)) => Ok(row),
+            other => Err(format!("{text}: {other:?}")),
+        };
+        texts.map(object).collect()
     }
 }
 

@@ -6,8 +6,11 @@ mod common;
 
 use std::sync::Arc;
 
-use coeval_plan::table::Ability;
-use coeval_sqlite::Sqlite;
+use coeval_core::value::{Object, Value};
+use coeval_core::{Model, json};
+use coeval_plan::table::{Ability, is_json};
+use coeval_sql::ident;
+use coeval_sqlite::{Session, Sqlite};
 use coeval_store::event::Unobserved;
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::Holder;
@@ -17,6 +20,7 @@ use coeval_testkit::laws::generate::Aim;
 use coeval_testkit::laws::tables::{self, cases_hold, catalog, hold, scenario, unfit};
 
 use common::*;
+use rusqlite::types::ValueRef;
 
 /// A database in memory for each scenario.
 struct Memory;
@@ -33,6 +37,31 @@ impl tables::Database for Memory {
         let store = Sqlite::new(database, "laws", Arc::new(catalog));
         bring(&store, newest).await?;
         Ok(store)
+    }
+
+    async fn rows(&self, store: &Sqlite, _: u64, model: &Model, version: u32) -> Result<Vec<Object>, String> {
+        let sql = format!("SELECT * FROM {}", ident(&format!("{}_v{version}", model.name)));
+        let properties = model.properties.clone();
+        let read = move |session: &Session<'_>| {
+            session.rows(&sql, [], |row| {
+                let names: Vec<String> = row.as_ref().column_names().into_iter().map(str::to_owned).collect();
+                let mut object = Object::new();
+                for (at, name) in names.iter().enumerate() {
+                    let is_json = properties.iter().any(|(own, property)| own == name && is_json(&property.ty));
+                    let value = match row.get_ref(at)? {
+                        ValueRef::Null => Value::Null,
+                        ValueRef::Integer(number) => Value::from(number),
+                        ValueRef::Text(text) if is_json => json::parse(text).unwrap(),
+                        ValueRef::Text(text) => Value::from(std::str::from_utf8(text).unwrap()),
+                        ValueRef::Real(_) | ValueRef::Blob(_) => Value::Bool(true),
+                    };
+                    object.push(name.as_str().into(), value);
+                }
+                Ok(object)
+            })
+        };
+        let rows = store.database().read("reading a view", read).await.map_err(|error| error.to_string())?;
+        rows.ok_or_else(|| "there is no database".to_owned())
     }
 }
 

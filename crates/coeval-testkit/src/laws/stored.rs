@@ -13,8 +13,10 @@ use std::sync::{Mutex, PoisonError};
 use coeval_core::history::History;
 use coeval_core::json;
 use coeval_core::lens::{Refused, Stored};
+use coeval_core::schema::{Model, Type};
 use coeval_core::value::{Object, Value};
 use coeval_plan::Step;
+use coeval_plan::table::fit;
 use coeval_store::event::{self, Observer};
 use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::Holder;
@@ -53,6 +55,15 @@ pub enum Left {
 pub trait Outside {
     /// Replaces the document of a record.
     fn replace(&self, key: &Key, document: &Value) -> impl Future<Output = Left>;
+
+    /// Returns what clients of a version read of a model without coeval: each row as an object, NULL as null, JSON as what it says;
+    /// `None` where they read nothing so.
+    ///
+    /// # Errors
+    /// What the store says.
+    fn rows(&self, _model: &Model, _version: u32) -> impl Future<Output = Option<Result<Vec<Object>, String>>> {
+        async { None }
+    }
 }
 
 /// A record in a store, and beside it.
@@ -390,6 +401,18 @@ impl<'b, O: Outside> Replay<'b, O> {
             if !alike {
                 return fail("L5", format!("read at {version}: {expected:?}, in the store {found:?}, listed {listed:?}"));
             }
+            if let Some(model) = self.history.model(version)
+                && let Some(rows) = self.outside.rows(model, version).await
+            {
+                let rows = rows.map_err(|error| Failure::new("L5", format!("read without coeval at {version}: {error}")))?;
+                let told = match (&expected, rows.as_slice()) {
+                    (Some(Ok(document)), [row]) => is_told(model, document, row),
+                    (_, rows) => rows.len() == shown,
+                };
+                if !told {
+                    return fail("L5", format!("read without coeval at {version}: {rows:?}, and not {expected:?}"));
+                }
+            }
             let hidden = usize::from(matches!(expected, Some(Err(_))));
             if listed.records.len() != shown || listed.hidden.len() != hidden {
                 return fail("L11", format!("listed at {version}: {listed:?}, read {found:?}"));
@@ -397,6 +420,25 @@ impl<'b, O: Outside> Replay<'b, O> {
         }
         Ok(())
     }
+}
+
+/// Whether a row says what a document does, as far as that has one form in all stores; of the rest whether it is there.
+fn is_told(model: &Model, document: &Value, row: &Object) -> bool {
+    let told = |value: Option<&Value>| value.filter(|value| **value != Value::Null).cloned();
+    model.properties.iter().all(|(name, property)| {
+        let expected = told(document.as_object().and_then(|object| object.get(name)));
+        let found = told(row.get(&fit(name)));
+        match (&property.ty, &expected, &found) {
+            (Type::Boolean, Some(Value::Bool(expected)), Some(found)) => {
+                *found == Value::Bool(*expected) || *found == Value::from(i64::from(*expected))
+            }
+            (Type::String | Type::Enum { .. } | Type::Integer | Type::Json, Some(expected), Some(found)) => expected == found,
+            (Type::Object(_) | Type::Array { .. } | Type::Map { .. } | Type::Union { .. }, Some(expected), Some(found)) => {
+                expected == found
+            }
+            (_, expected, found) => expected.is_some() == found.is_some(),
+        }
+    })
 }
 
 fn fail<T>(law: &'static str, message: impl Into<String>) -> Result<T, Failure> {

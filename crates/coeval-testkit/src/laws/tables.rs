@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use coeval_core::history::History;
 use coeval_core::schema::Model;
-use coeval_core::value::Value;
+use coeval_core::value::{Object, Value};
 use coeval_plan::table::Ability;
 use coeval_store::ledger::VersionId;
 use coeval_store::records::Key;
@@ -31,14 +31,28 @@ pub trait Database {
     /// # Errors
     /// What went wrong, in words.
     async fn at_newest(&self, seed: u64, catalog: Catalog, newest: u32) -> Result<Self::Store, String>;
+
+    /// Returns what a version's view of a model shows in plain SQL: each row as an object, JSON as what it says.
+    ///
+    /// # Errors
+    /// What the database says.
+    async fn rows(&self, store: &Self::Store, seed: u64, model: &Model, version: u32) -> Result<Vec<Object>, String>;
 }
 
-/// Nobody edits records beside the views.
-struct Nobody;
+/// A client that reads in plain SQL. Nobody edits records beside the views.
+struct Client<'d, D: Database> {
+    database: &'d D,
+    store: &'d D::Store,
+    seed: u64,
+}
 
-impl Outside for Nobody {
+impl<D: Database> Outside for Client<'_, D> {
     async fn replace(&self, _: &Key, _: &Value) -> Left {
         Left::Notes
+    }
+
+    async fn rows(&self, model: &Model, version: u32) -> Option<Result<Vec<Object>, String>> {
+        Some(self.database.rows(self.store, self.seed, model, version).await)
     }
 }
 
@@ -93,8 +107,8 @@ async fn replay<D: Database>(
         return Ok(None);
     }
     let store = database.at_newest(seed, catalog(history, newest), newest).await.map_err(|error| format!("{error}\n{text}"))?;
-    let nobody = Nobody;
-    let mut replay = Replay::new(&store, &nobody, scenario, Key(vec![KEY.to_owned()])).map_err(|e| e.to_string())?;
+    let client = Client { database, store: &store, seed };
+    let mut replay = Replay::new(&store, &client, scenario, Key(vec![KEY.to_owned()])).map_err(|e| e.to_string())?;
     for (at, event) in scenario.events.iter().enumerate() {
         replay.step(event).await.map_err(|failure| format!("event {at}: {failure}\n{text}"))?;
     }
