@@ -202,8 +202,12 @@ fn create<'t, 'a>(cursor: &mut Cursor<'t, 'a>) -> Option<Form<'t, 'a>> {
         "INDEX" => create_index(cursor, has("UNIQUE")),
         "TRIGGER" => {
             let again = cursor.eat("IF NOT EXISTS") || replace;
-            cursor.until(|token| token.is("ON"));
+            let moment = cursor.until(|token| token.is("ON"));
             cursor.eat("ON");
+            if moment.iter().any(|token| token.is("INSTEAD")) {
+                // On a view, which nobody has to wait for.
+                return Some(Form::CreateOther { what: "TRIGGER".to_owned(), name: cursor.name() });
+            }
             Some(Form::CreateTrigger { table: cursor.name(), again })
         }
         "DOMAIN" => {
