@@ -3,7 +3,8 @@
 //! A small migration and its rollback go on over a proxy that cuts all connections before the Nth message: what was asked is not
 //! done, or it is done and the answer lost. Then a client of the old version reads and writes, and the run is carried on without the
 //! proxy. Cuts are made at statements that differ from all others, and at every end of a transaction: so many of them as
-//! `COEVAL_TEST_CUTS` says, spread over all. `COEVAL_TEST_CUTS=all` cuts at each message, which takes an hour.
+//! `COEVAL_TEST_CUTS` says, spread over all. `COEVAL_TEST_CUTS=all testing/postgres cargo test -p coeval-postgres --test cut` cuts at each
+//! message, which takes half an hour.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it would")]
 #![allow(clippy::print_stdout, reason = "says what was tried")]
