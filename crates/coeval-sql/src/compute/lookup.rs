@@ -68,7 +68,7 @@ fn rows(name: &str, table: &LookupTable) -> Result<Vec<String>, Local> {
 }
 
 /// Goes through the tables that the recipes of a scope read, and of those within it.
-fn in_scope(scope: &Scope, each: &mut dyn FnMut(&LookupTable)) {
+pub(crate) fn in_scope(scope: &Scope, each: &mut dyn FnMut(&LookupTable)) {
     for recipe in &scope.recipes {
         if let Function::Expressions(expressions) = &recipe.function {
             for (expression, _) in expressions {

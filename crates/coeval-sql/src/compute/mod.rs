@@ -9,7 +9,7 @@ mod fails;
 mod guard;
 pub(crate) mod json;
 mod land;
-mod lookup;
+pub(crate) mod lookup;
 mod origin;
 mod outcome;
 pub(crate) mod stored;

@@ -3,6 +3,7 @@
 use coeval_core::history::History;
 
 use super::{Names, Triggers};
+use crate::compute::lookup;
 
 /// Renders the creation of the triggers, or of the one for updates with other columns. The functions are there.
 ///
@@ -53,6 +54,12 @@ pub fn drop_helpers(history: &History, triggers: Option<&Triggers>, names: &Name
             all.push(names.guard(id, at));
         }
     }
+    lookup::in_scope(history.scope(), &mut |table| {
+        let name = names.lookup(table);
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    });
     let is_called = |name: &String| {
         let made = format!("FUNCTION {name}(");
         triggers.is_some_and(|triggers| triggers.helpers.iter().any(|helper| helper.contains(&made)))
