@@ -70,3 +70,17 @@ pub fn drop_helpers(history: &History, triggers: Option<&Triggers>, names: &Name
 /// Triggers fire in the order of their names: after those of other people, whose changes they have to see.
 const INSERT: &str = "zz_coeval_insert";
 const UPDATE: &str = "zz_coeval_update";
+
+/// Lets everybody call functions, which is so by itself unless the database's owner has said otherwise: triggers call them with the
+/// rights of whoever writes, who may have none but on the views of a version.
+pub(super) fn everybodys(mut helpers: Vec<String>) -> Vec<String> {
+    let signature = |helper: &String| {
+        let (made, _) = helper.split_once(" RETURNS pg_catalog.")?;
+        made.split_once("FUNCTION ").map(|(_, signature)| signature.to_owned())
+    };
+    let signatures: Vec<String> = helpers.iter().filter_map(signature).collect();
+    if !signatures.is_empty() {
+        helpers.push(format!("GRANT EXECUTE ON FUNCTION {} TO PUBLIC", signatures.join(", ")));
+    }
+    helpers
+}

@@ -20,6 +20,7 @@ pub use refuse::LOCAL;
 
 use super::Names;
 use super::fill::called;
+use super::make::everybodys;
 use crate::compute::stored::{self, Writer};
 use crate::compute::{Compute, Given, Partial, Values, json};
 use crate::dialect::Dialect;
@@ -113,20 +114,6 @@ pub fn triggers(
         local: frame.local.into_iter().collect(),
         partly: frame.partly.into_iter().collect(),
     }))
-}
-
-/// Lets everybody call functions, which is so by itself unless the database's owner has said otherwise: triggers call them with the
-/// rights of whoever writes, who may have none but on the views of a version.
-fn everybodys(mut helpers: Vec<String>) -> Vec<String> {
-    let signature = |helper: &String| {
-        let (made, _) = helper.split_once(" RETURNS pg_catalog.")?;
-        made.split_once("FUNCTION ").map(|(_, signature)| signature.to_owned())
-    };
-    let signatures: Vec<String> = helpers.iter().filter_map(signature).collect();
-    if !signatures.is_empty() {
-        helpers.push(format!("GRANT EXECUTE ON FUNCTION {} TO PUBLIC", signatures.join(", ")));
-    }
-    helpers
 }
 
 /// What the functions have beside the row.
