@@ -447,29 +447,3 @@ async fn views_that_are_replaced_go_on_guarding_rows() {
     coeval_engine::retire(&backend, 3, &coeval_engine::How::quietly()).await.unwrap();
     assert_eq!(ask(&client, guarded).await, "0");
 }
-
-#[tokio::test]
-async fn what_a_collation_holds_for_equal_is_written_all_the_same() {
-    const CHANGED: &[Changes<'static>] = &[(
-        "tag",
-        &[&[
-            r#"{"retype_property": {"path": "name", "schema": "string", "up": "replace(name, 'a', 'a!')", "down": "replace(name, '!', '')"}}"#,
-            r#"{"add_property": {"path": "mark", "schema": "string", "value": "other || '?'"}}"#,
-        ]],
-    )];
-    let url = fresh().await;
-    let client = session(&url).await;
-    run(&client, "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)").await;
-    run(&client, "CREATE TABLE tag (id integer PRIMARY KEY, name text COLLATE loose, other varchar(9) COLLATE loose)").await;
-    run(&client, "INSERT INTO tag VALUES (1, 'Bea', 'x')").await;
-    let backend = adopt(&url, CHANGED, 2).await;
-    migrate(&backend, 2).await;
-    run(&client, "UPDATE shop_v1.tag SET name = 'BEa', other = 'X' WHERE id = 1").await;
-    assert_eq!(ask(&client, "SELECT name, mark FROM shop_v2.tag").await, "BEa!|X?");
-    run(&client, "UPDATE shop_v2.tag SET name = 'beA!' WHERE id = 1").await;
-    assert_eq!(ask(&client, "SELECT name FROM shop_v1.tag").await, "beA");
-    // What is kept and comes back is told from what is computed in the same way.
-    rollback(&backend, 1).await;
-    migrate(&backend, 2).await;
-    assert_eq!(ask(&client, "SELECT name, mark FROM shop_v2.tag").await, "beA!|X?");
-}

@@ -1,4 +1,5 @@
-//! Defaults of tables that were there before: they hold for all that clients can write, through every version.
+//! What tables that were there before have of their own, as it is through every version: defaults, and collations, for which the server
+//! has to know those of ICU.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it would")]
 
@@ -64,4 +65,30 @@ async fn what_the_table_fills_in_by_itself_it_does_for_copy_and_set_default_too(
     let seen = "SELECT name, since > '2021-01-01', here FROM shop_v1.staff WHERE name IN ('Gil', 'Hal', 'Ida') ORDER BY name";
     assert_eq!(ask(&client, seen).await, "Gil|t|t\nHal|f|∅\nIda|t|∅");
     assert_eq!(backend.drift().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_a_collation_holds_for_equal_is_written_all_the_same() {
+    const CHANGED: &[Changes<'static>] = &[(
+        "tag",
+        &[&[
+            r#"{"retype_property": {"path": "name", "schema": "string", "up": "replace(name, 'a', 'a!')", "down": "replace(name, '!', '')"}}"#,
+            r#"{"add_property": {"path": "mark", "schema": "string", "value": "other || '?'"}}"#,
+        ]],
+    )];
+    let url = fresh().await;
+    let client = session(&url).await;
+    run(&client, "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)").await;
+    run(&client, "CREATE TABLE tag (id integer PRIMARY KEY, name text COLLATE loose, other varchar(9) COLLATE loose)").await;
+    run(&client, "INSERT INTO tag VALUES (1, 'Bea', 'x')").await;
+    let backend = adopt(&url, CHANGED, 2).await;
+    migrate(&backend, 2).await;
+    run(&client, "UPDATE shop_v1.tag SET name = 'BEa', other = 'X' WHERE id = 1").await;
+    assert_eq!(ask(&client, "SELECT name, mark FROM shop_v2.tag").await, "BEa!|X?");
+    run(&client, "UPDATE shop_v2.tag SET name = 'beA!' WHERE id = 1").await;
+    assert_eq!(ask(&client, "SELECT name FROM shop_v1.tag").await, "beA");
+    // What is kept and comes back is told from what is computed in the same way.
+    rollback(&backend, 1).await;
+    migrate(&backend, 2).await;
+    assert_eq!(ask(&client, "SELECT name, mark FROM shop_v2.tag").await, "beA!|X?");
 }
