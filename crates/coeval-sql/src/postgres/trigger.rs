@@ -456,7 +456,7 @@ impl Part<'_, '_> {
                         let now = format!("CASE WHEN {condition} THEN {now} ELSE {} END", self.failed_before(node));
                         failed.insert(node, self.tell(node, &now, frame, out));
                     }
-                    let _ = writeln!(out, "    IF ({condition}) THEN\n      {slot} := {};\n    END IF;", computed.sql);
+                    let _ = writeln!(out, "    IF ({condition}) THEN {slot} := {}; END IF;", computed.sql);
                 }
             }
             dirty.0.insert(node, touched);
@@ -474,21 +474,16 @@ impl Part<'_, '_> {
             let is = |values: &dyn Values| json::is_object(&values.value(edge), Dialect::Postgres);
             format!("{} AND NOT {}", is(&old), is(&values))
         });
+        // In one line: the parser counts lines from the beginning for each condition that begins in another line than it ends in.
+        let gone = deleted
+            .map_or_else(|| "NULL;".to_owned(), |deleted| format!("IF ({deleted}) THEN {slot} := NULL; {flag} := TRUE; END IF;"));
+        let (touched, now) = (touched.sql(), computed.sql);
         let _ = writeln!(
             out,
-            "    {flag} := FALSE;\n    IF ({}) IS DISTINCT FROM ({}) THEN",
+            "    {flag} := FALSE;\n    IF ({}) IS DISTINCT FROM ({}) THEN {gone} ELSIF ({touched}) THEN {slot} := {now}; {flag} := TRUE; END IF;",
             self.compute.own(node, old.value(node)),
             before.sql
         );
-        match deleted {
-            Some(deleted) => {
-                let _ =
-                    writeln!(out, "      IF ({deleted}) THEN\n        {slot} := NULL;\n        {flag} := TRUE;\n      END IF;");
-            }
-            None => out.push_str("      NULL;\n"),
-        }
-        let (touched, now) = (touched.sql(), computed.sql);
-        let _ = writeln!(out, "    ELSIF ({touched}) THEN\n      {slot} := {now};\n      {flag} := TRUE;\n    END IF;");
         if let Some(now) = computed.failed {
             let now = format!("CASE WHEN {flag} THEN {now} ELSE {} END", self.failed_before(node));
             failed.insert(node, self.tell(node, &now, frame, out));

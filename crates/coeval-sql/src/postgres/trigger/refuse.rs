@@ -35,7 +35,7 @@ impl Part<'_, '_> {
             let (message, name) = (string(&message, Dialect::Postgres), string(name, Dialect::Postgres));
             let _ = writeln!(
                 out,
-                "    IF {missing} THEN\n      RAISE EXCEPTION USING ERRCODE = '23502', COLUMN = {name}, MESSAGE = {message};\n    END IF;"
+                "    IF {missing} THEN RAISE EXCEPTION USING ERRCODE = '23502', COLUMN = {name}, MESSAGE = {message}; END IF;"
             );
         }
         out
@@ -61,7 +61,7 @@ impl Part<'_, '_> {
         match when {
             Truth::Never => String::new(),
             Truth::Always => format!("    {raise}\n"),
-            Truth::When(condition) => format!("    IF ({condition}) THEN\n      {raise}\n    END IF;\n"),
+            Truth::When(condition) => format!("    IF ({condition}) THEN {raise} END IF;\n"),
         }
     }
 
@@ -74,7 +74,7 @@ impl Part<'_, '_> {
         let _ = writeln!(out, "    {name} := {failed};");
         if self.failed_column(node).is_none() && !self.table().homes(node).is_empty() {
             let reason = format!("{LOCAL} `{}`: what it follows from could not be computed", self.name(node));
-            let _ = writeln!(out, "    IF {name} THEN\n      {}\n    END IF;", raise(&reason));
+            let _ = writeln!(out, "    IF {name} THEN {} END IF;", raise(&reason));
         }
         name
     }
