@@ -69,6 +69,38 @@ async fn a_program_that_changes_one_item_leaves_what_it_does_not_see() {
     assert_eq!(after, r#"[{"key":"b","value":"z","fullkey":"2"},{"note":{"n":1},"key":"a","value":"x"}]"#);
 }
 
+/// As documents do: what is equal goes on in the order in which most of it stands, and what changed between two that go on is the same.
+#[tokio::test]
+async fn items_go_on_where_others_come_and_go_in_the_same_write() {
+    let (_folder, path) = fresh();
+    let add = r#"{"add_property": {"path": "lines[].colour", "schema": "string"}}"#;
+    let store = open(&path, &format!(r#"{{"type": "array", "items": {ITEM}}}"#), &[add]);
+    migrate(&store, None, false, &How::quietly()).await.unwrap();
+    let mut program = Outside::open(&path);
+    let all = r#"[{"key":"a","colour":"1"},{"key":"b","value":"x","colour":"2"},{"key":"c","colour":"3"},{"key":"a","colour":"4"},{"key":"c","colour":"5"}]"#;
+    for (written, after) in [
+        // One comes, one changes, one goes.
+        (
+            r#"[{"key":"new"},{"key":"a"},{"key":"b","value":"y"},{"key":"c"},{"key":"a"}]"#,
+            r#"[{"key":"new"},{"key":"a","colour":"1"},{"key":"b","value":"y","colour":"2"},{"key":"c","colour":"3"},{"key":"a","colour":"4"}]"#,
+        ),
+        // Of those that are equal the first ones go.
+        (
+            r#"[{"key":"b","value":"z"},{"key":"a"},{"key":"c"}]"#,
+            r#"[{"key":"b","value":"z"},{"key":"a","colour":"4"},{"key":"c","colour":"5"}]"#,
+        ),
+        // One moves to the end.
+        (
+            r#"[{"key":"a"},{"key":"c"},{"key":"a"},{"key":"c"},{"key":"b","value":"x"}]"#,
+            r#"[{"key":"a","colour":"1"},{"key":"c","colour":"3"},{"key":"a","colour":"4"},{"key":"c","colour":"5"},{"key":"b","value":"x","colour":"2"}]"#,
+        ),
+    ] {
+        put(&store, 2, all).await.unwrap();
+        assert_eq!(program.run(&format!("UPDATE order_v1 SET lines = '{written}'")), "[]");
+        assert_eq!(lines(&store, 2).await, after);
+    }
+}
+
 #[tokio::test]
 async fn what_only_a_newer_version_knew_of_items_comes_back_with_it() {
     let add = r#"{"add_property": {"path": "lines[].colour", "schema": "string"}}"#;

@@ -1,8 +1,7 @@
 //! Elements of lists and maps with operations beneath them: from the shape of one moment to that of another, each for itself.
 //!
 //! An element that goes on keeps what the writer could not see: the values of a map by key; the items of a list by the declared
-//! key, else as documents align them (PostgreSQL, by a function); in SQLite by equal content: what both lists begin and end with, else at the
-//! same place, else those that are left in their order; else by place where as many items were there before and neither is anywhere else.
+//! key, else as documents align them (PostgreSQL, by a function; SQLite, by what [`align`] writes).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +9,7 @@ use coeval_core::history::{Gate, HiddenRule, NodeId, Order, Shape as Names, Time
 use coeval_core::schema::Type;
 use coeval_plan::table::elements_signature;
 
-use super::{Bound, Compute, Given, Shape, Values, Within, json, local};
+use super::{Bound, Compute, Given, Shape, Values, Within, align, json, local};
 use crate::dialect::Dialect;
 use crate::expr::Local;
 use crate::expr::sqlite::value_of;
@@ -125,8 +124,8 @@ impl Compute<'_, '_> {
     /// The index of the item that an item continues, in SQLite; before it what is the same for all items.
     fn continued(&self, alias: &str, each: &str, (new, old): (&str, &str), key: Option<&str>) -> (String, String) {
         let item = |list: &str, each: &str| format!("({list} -> {each}.fullkey)");
-        // Names that no row has which the texts read.
-        let (was, other, ends) = (format!("{alias}o"), format!("{alias}x"), format!("{alias}z"));
+        // A name that no row has which the texts read.
+        let was = format!("{alias}o");
         if let Some(key) = key {
             let same = format!(
                 "{} = {}",
@@ -138,47 +137,7 @@ impl Compute<'_, '_> {
             );
             return (String::new(), index);
         }
-        let own = item(new, each);
-        // How many items both lists begin with, and end with.
-        let lengths = format!(
-            "SELECT coalesce(json_array_length({old}), 0) AS a, coalesce(json_array_length({new}), 0) AS b LIMIT -1 OFFSET 0"
-        );
-        let first = format!(
-            "(SELECT min({was}.key) FROM json_each({old}) AS {was} WHERE {} IS NOT {})",
-            item(old, &was),
-            item(new, &was)
-        );
-        let last = format!(
-            "(SELECT a - 1 - max({was}.key) FROM json_each({old}) AS {was} WHERE {} IS NOT ({new} -> ('$[#-' || (a - {was}.key) || ']')))",
-            item(old, &was)
-        );
-        let counted =
-            format!("SELECT a, b, coalesce({first}, a) AS p, coalesce({last}, a) AS s FROM ({lengths}) LIMIT -1 OFFSET 0");
-        let counted = format!("SELECT a, b, min(s, min(a, b) - p) AS s FROM ({counted}) LIMIT -1 OFFSET 0");
-        // Of those that are equal, and neither at the same place nor in the ends of both lists, as many come before it.
-        let before = |list: &str, beside: &str, end: &str, than: &str| {
-            let (one, same) = (item(list, &other), item(beside, &other));
-            format!(
-                "(SELECT count(*) FROM json_each({list}) AS {other} WHERE {one} = {own} AND {other}.key < {than}.key \
-                 AND ({same} IS NOT {one} OR {other}.key >= {end}))"
-            )
-        };
-        let (old_end, new_end) = (format!("{ends}.a - {ends}.s"), format!("{ends}.b - {ends}.s"));
-        let index = format!(
-            "iif({each}.key >= {new_end}, {each}.key + {ends}.a - {ends}.b, iif({there} = {own} AND {each}.key < {old_end}, {each}.key, coalesce(\
-             (SELECT {was}.key FROM json_each({old}) AS {was} WHERE {one} = {own} AND {was}.key < {old_end} \
-             AND ({now} IS NOT {one} OR {was}.key >= {new_end}) AND {olds} = {news}), \
-             iif({ends}.a = {ends}.b AND NOT EXISTS (SELECT 1 FROM json_each({new}) AS {other} WHERE {} = {there}) \
-             AND NOT EXISTS (SELECT 1 FROM json_each({old}) AS {other} WHERE {} = {own}), {each}.key, NULL))))",
-            item(new, &other),
-            item(old, &other),
-            there = item(old, each),
-            one = item(old, &was),
-            now = item(new, &was),
-            olds = before(old, new, &new_end, &was),
-            news = before(new, old, &old_end, each),
-        );
-        (format!("({counted}) AS {ends} CROSS JOIN "), index)
+        (format!("{} CROSS JOIN ", align::source(alias, old, new)), align::index(alias, &format!("{each}.key")))
     }
 
     /// One element in the shape of another moment. What is computed on the way has names, so that it is computed once.

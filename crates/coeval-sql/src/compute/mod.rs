@@ -3,6 +3,7 @@
 //! A node's value is native (a column of its type, NULL being what absence or null the property admits) or JSON (NULL is absence,
 //! JSON's null is null). It is JSON where any column holds it as JSON: in an object, or since its type is.
 
+mod align;
 mod bound;
 mod elements;
 mod fails;

@@ -23,6 +23,7 @@ enum Kind {
     Case,
     Select,
     Values,
+    With,
 }
 
 /// A construct that is not closed.
@@ -74,6 +75,8 @@ pub(crate) fn needed(sql: &str) -> usize {
                 let opened = match previous {
                     _ if frame.in_from && was_operand => Frame::new(Kind::Call, 4),
                     "CAST" | "EXISTS" => Frame::new(Kind::Parentheses, 2),
+                    // One of the named selects, whose parenthesis is counted.
+                    "AS" if frame.kind == Kind::With => Frame::new(Kind::Parentheses, 0),
                     "IN" | "VALUES" => Frame::new(Kind::List, 1),
                     _ if frame.kind == Kind::Values => Frame::new(Kind::List, 1),
                     _ if was_operand && after_name => Frame::new(Kind::Call, 3),
@@ -82,7 +85,7 @@ pub(crate) fn needed(sql: &str) -> usize {
                 frames.push(opened);
             }
             ")" => {
-                while frames.last().is_some_and(|frame| matches!(frame.kind, Kind::Select | Kind::Values)) {
+                while frames.last().is_some_and(|frame| matches!(frame.kind, Kind::Select | Kind::Values | Kind::With)) {
                     frames.pop();
                 }
                 frames.pop();
@@ -99,7 +102,14 @@ pub(crate) fn needed(sql: &str) -> usize {
                 frames.pop();
                 after_operand = true;
             }
-            "SELECT" => frames.push(Frame::new(Kind::Select, 4)),
+            "WITH" => frames.push(Frame::new(Kind::With, 7)),
+            "RECURSIVE" if frame.kind == Kind::With => frame.part(8),
+            "SELECT" => {
+                if frame.kind == Kind::With {
+                    frame.part(3);
+                }
+                frames.push(Frame::new(Kind::Select, 4));
+            }
             "VALUES" => frames.push(Frame::new(Kind::Values, 2)),
             "FROM" | "WHERE" | "ORDER" | "GROUP" | "HAVING" | "LIMIT" | "OFFSET" | "UNION" | "JOIN" | "LEFT" | "ON"
                 if frame.kind == Kind::Select =>
@@ -109,13 +119,14 @@ pub(crate) fn needed(sql: &str) -> usize {
                     "JOIN" | "LEFT" => 7,
                     "LIMIT" => 9,
                     "ON" => 10,
-                    "UNION" => 6,
+                    "UNION" => 2,
                     _ => 11,
                 });
                 frame.in_from = matches!(token, "FROM" | "JOIN" | "LEFT");
             }
             "AS" => {
                 let own = match frame.kind {
+                    Kind::With => frame.own,
                     Kind::Select if frame.in_from => 9,
                     Kind::Select => 7,
                     _ => frame.own + 2,
@@ -129,7 +140,7 @@ pub(crate) fn needed(sql: &str) -> usize {
                     Kind::List => 3,
                     Kind::Select if frame.in_from => 5,
                     Kind::Select => 4,
-                    Kind::Top | Kind::Parentheses | Kind::Case | Kind::Values => frame.own,
+                    Kind::Top | Kind::Parentheses | Kind::Case | Kind::Values | Kind::With => frame.own,
                 };
                 frame.part(own);
             }
@@ -179,7 +190,7 @@ fn precedence(token: &str) -> Option<u8> {
         "AND" => 2,
         "IS" | "GLOB" | "LIKE" | "BETWEEN" | "IN" | "=" | "<>" => 4,
         "<" | ">" | "<=" | ">=" => 5,
-        "&" | "|" => 7,
+        "&" | "|" | "<<" | ">>" => 7,
         "+" | "-" => 8,
         "*" | "/" | "%" => 9,
         "||" | "->" | "->>" => 10,
@@ -244,6 +255,9 @@ mod tests {
             ("a IS NOT b AND NOT c", 4),
             ("a BETWEEN b AND c + 1", 7),
             ("a NOT IN (1, 2, 3)", 6),
+            ("1 << a & 2", 3),
+            ("(SELECT w FROM (WITH z AS (SELECT a AS w), y AS (SELECT w FROM z) SELECT w FROM y) AS q)", 23),
+            ("(WITH RECURSIVE r(i, j) AS (SELECT a, 1 UNION ALL SELECT i + 1, j FROM r) SELECT j FROM r)", 20),
         ];
         for (sql, most) in cases {
             assert_eq!(needed(sql), most, "{sql}");
