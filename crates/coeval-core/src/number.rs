@@ -62,6 +62,28 @@ impl Number {
         if exponent == 0 { format!("{sign}{digits}") } else { format!("{sign}{digits}e{exponent}") }
     }
 
+    /// Returns the number as people write it, as part of a key: `110`, `1.1`, `-0.05`. Equal numbers, and only they, have equal texts.
+    /// One that would have more than 40 zeros for its exponent is [`Number::canonical`].
+    pub fn plain(&self) -> String {
+        let (negative, digits, exponent) = self.parts();
+        let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or_default());
+        let length = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+        let text = match exponent {
+            Some(exponent) if (0..=40).contains(&exponent) => format!("{digits}{}", zeros(exponent)),
+            Some(exponent) if (-40..0).contains(&exponent) => {
+                let all = format!("{}{digits}", zeros(1 - length - exponent));
+                let (whole, fraction) = all.split_at(all.len() - usize::try_from(-exponent).unwrap_or_default());
+                format!("{whole}.{fraction}")
+            }
+            _ => return self.canonical(),
+        };
+        match (text.as_str(), negative) {
+            ("", _) => "0".to_owned(),
+            (_, true) => format!("-{text}"),
+            (_, false) => text,
+        }
+    }
+
     /// Sign, digits without outer zeros (empty for zero), and the power of ten of the last digit.
     fn parts(&self) -> (bool, String, Option<i64>) {
         let negative = self.0.starts_with('-');
@@ -165,6 +187,28 @@ mod tests {
             [("1e400", "1e401"), ("12345678901234567890", "12345678901234567891"), ("1", "-1"), ("1e99999999999999999999", "1")]
         {
             assert_ne!(number(a), number(b));
+        }
+    }
+
+    #[test]
+    fn numbers_in_keys_are_written_as_people_write_them() {
+        let cases = [
+            ("110", "110"),
+            ("1e2", "100"),
+            ("-1200.00", "-1200"),
+            ("1.10", "1.1"),
+            ("-5e-2", "-0.05"),
+            ("12.5e-3", "0.0125"),
+            ("-0.0", "0"),
+            ("0e99", "0"),
+            ("1E40", &format!("1{}", "0".repeat(40))),
+            ("1e-40", &format!("0.{}1", "0".repeat(39))),
+            ("1e41", "1e41"),
+            ("10e-42", "1e-41"),
+            ("1e99999999999999999999", "1e99999999999999999999"),
+        ];
+        for (text, plain) in cases {
+            assert_eq!(number(text).plain(), plain, "{text}");
         }
     }
 

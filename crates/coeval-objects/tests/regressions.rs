@@ -409,3 +409,27 @@ async fn a_line_that_is_broken_hides_no_other_and_two_of_one_key_are_told() {
     let twice = records.delete("product", &key("b"), 1, &Expect::Anything).await.unwrap_err();
     assert_eq!(twice.to_string(), "b: all.jsonl holds it twice, in lines 3 and 4");
 }
+
+/// A number in a key stands there as people write it: not `1e1`, as equal numbers are told to be equal.
+#[tokio::test]
+async fn round_numbers_in_keys() {
+    let objects = MemoryObjects::new();
+    let order = entry(
+        r#"{"type":"model","name":"order","key":["id"],"objects":"orders/{id}.json","properties":{"id":{"type":"integer","required":true},"t":"string"}}"#,
+        &[],
+    );
+    let store = Documents::open(Arc::new(objects.clone()), catalog(vec![order], 1)).unwrap();
+    // One that was there before, and one that a client adds.
+    put(&objects, "orders/110.json", r#"{"id":110,"t":"before"}"#).await;
+    migrate(&store, None, false, &how()).await.unwrap();
+    let change = Change::Put(r#"{"id":2000,"t":"new"}"#.to_owned());
+    let written = store.records().write("order", None, 1, &change, &Expect::Anything).await.unwrap();
+    assert_eq!(written.key, key("2000"));
+    assert!(text(&objects, "orders/2000.json").await.contains("new"));
+    for id in ["110", "2000"] {
+        assert!(store.records().get("order", &key(id), 1).await.unwrap().is_some(), "{id}");
+    }
+    let page = store.records().list("order", 1, None, 10).await.unwrap();
+    assert_eq!(page.hidden, []);
+    assert_eq!(page.records.iter().map(|found| found.key.clone()).collect::<Vec<_>>(), [key("110"), key("2000")]);
+}

@@ -8,12 +8,14 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use coeval_core::value::Object;
 use coeval_core::{Value, json};
 use coeval_engine::{How, migrate, rollback};
+use coeval_objects::documents::Documents;
 use coeval_postgres::PostgresBackend;
 use coeval_sql::ident;
-use coeval_store::Backend as _;
-use coeval_testkit::world_countries::Replay;
+use coeval_store::objects::MemoryObjects;
+use coeval_testkit::world_countries::{Lines, Replay, key_of, records, same};
 use tokio_postgres::Client;
 
 use common::{fresh, session, state};
@@ -46,14 +48,11 @@ impl World {
     }
 
     async fn publish(&mut self, version: u32) {
-        let view = format!("world_v{version}.country");
-        for (key, document) in self.replay.publish(version) {
-            let names: Vec<String> = document.as_object().unwrap().iter().map(|(name, _)| ident(name.as_str())).collect();
-            let names = names.join(", ");
-            let values = format!("SELECT $1::text::uuid, {names} FROM jsonb_populate_record(NULL::{view}, $2::text::jsonb)");
-            let done =
-                self.client.execute(&format!("INSERT INTO {view} (_id, {names}) {values}"), &[&key, &document.to_string()]).await;
-            done.unwrap_or_else(|e| panic!("{key} at {version}: {e:?}"));
+        for (key, mut document) in self.replay.publish(version) {
+            if let Value::Object(object) = &mut document {
+                object.insert("_id", key.as_str().into());
+            }
+            insert(&self.client, version, &document).await;
         }
     }
 
@@ -70,33 +69,35 @@ impl World {
 
     /// What a version shows in plain SQL.
     async fn plain(&self, version: u32) -> BTreeMap<String, Value> {
-        let sql = format!("SELECT _id::text, (to_jsonb(v) - '_id')::text FROM world_v{version}.country AS v");
-        let rows = self.client.query(&sql, &[]).await.unwrap();
-        rows.iter().map(|row| (row.get(0), json::parse(row.get::<_, String>(1).as_bytes()).unwrap())).collect()
-    }
-
-    /// What clients of coeval read at a version.
-    async fn records(&self, version: u32) -> BTreeMap<String, Value> {
-        let (mut out, mut after) = (BTreeMap::new(), None);
-        loop {
-            let page = self.store.records().list("country", version, after.as_deref(), 100).await.unwrap();
-            assert_eq!(page.hidden, []);
-            for found in page.records {
-                out.insert(found.key.to_string(), json::parse(found.text.as_bytes()).unwrap());
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return out,
-            }
-        }
+        let key = |object: &mut Object| object.remove("_id").and_then(|key| key.as_str().map(str::to_owned)).unwrap();
+        plain(&self.client, version, key).await
     }
 
     async fn compare(&self, versions: impl IntoIterator<Item = u32>, what: &str) {
         for version in versions {
             self.replay.compare(version, &self.plain(version).await, what);
-            self.replay.compare(version, &self.records(version).await, what);
+            self.replay.compare(version, &records(&self.store, version).await, what);
         }
     }
+}
+
+async fn insert(client: &Client, version: u32, document: &Value) {
+    let view = format!("world_v{version}.country");
+    let names: Vec<String> = document.as_object().unwrap().iter().map(|(name, _)| ident(name.as_str())).collect();
+    let names = names.join(", ");
+    let values = format!("SELECT {names} FROM jsonb_populate_record(NULL::{view}, $1::text::jsonb)");
+    let done = client.execute(&format!("INSERT INTO {view} ({names}) {values}"), &[&document.to_string()]).await;
+    done.unwrap_or_else(|e| panic!("{document} at {version}: {e:?}"));
+}
+
+/// What a version shows in plain SQL, by key.
+async fn plain(client: &Client, version: u32, key: impl Fn(&mut Object) -> String) -> BTreeMap<String, Value> {
+    let rows = client.query(&format!("SELECT to_jsonb(v)::text FROM world_v{version}.country AS v"), &[]).await.unwrap();
+    let document = |text: &str| match json::parse(text.as_bytes()) {
+        Ok(Value::Object(mut object)) => (key(&mut object), Value::Object(object)),
+        other => panic!("{text}: {other:?}"),
+    };
+    rows.iter().map(|row| document(row.get(0))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,4 +133,25 @@ async fn versions_that_come_one_by_one_go_and_come_back_show_the_same() {
     world.compare([5, 7], "some come back").await;
     world.bring(NEWEST).await;
     world.compare(1..=NEWEST, "all come back").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_is_what_the_document_store_gives() {
+    let lines = Lines::load();
+    let documents = Documents::open(Arc::new(MemoryObjects::new()), Arc::clone(&lines.catalog)).unwrap();
+    migrate(&documents, None, false, &How::quietly()).await.unwrap();
+    lines.write(&documents).await;
+    let url = fresh().await;
+    let store = PostgresBackend::new(state(&url, "world"), Arc::clone(&lines.catalog));
+    migrate(&store, None, false, &How::quietly()).await.unwrap();
+    let client = session(&url).await;
+    for (version, release) in (1..).zip(&lines.releases) {
+        for document in release {
+            insert(&client, version, document).await;
+        }
+    }
+    for version in 1..=NEWEST {
+        let rows = plain(&client, version, |object| key_of(object)).await;
+        same(&documents, &store, version, &rows).await;
+    }
 }

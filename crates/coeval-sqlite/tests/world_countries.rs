@@ -12,10 +12,11 @@ use std::sync::Arc;
 use coeval_core::value::Object;
 use coeval_core::{Type, Value, json};
 use coeval_engine::{How, migrate, rollback};
+use coeval_objects::documents::Documents;
 use coeval_sql::{Dialect, ident, literal};
 use coeval_sqlite::Sqlite;
-use coeval_store::Backend as _;
-use coeval_testkit::world_countries::Replay;
+use coeval_store::objects::MemoryObjects;
+use coeval_testkit::world_countries::{Lines, Replay, key_of, records, same};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use tempfile::TempDir;
@@ -58,14 +59,11 @@ impl World {
     fn publish(&mut self, version: u32) {
         let types = self.replay.types(version);
         self.run("BEGIN", "a transaction");
-        for (key, document) in self.replay.publish(version) {
-            let (mut columns, mut values) = (vec!["_id".to_owned()], vec![format!("'{key}'")]);
-            for (name, value) in document.as_object().unwrap() {
-                columns.push(ident(name.as_str()));
-                values.push(literal(value, &types[name.as_str()], Dialect::Sqlite).unwrap());
+        for (key, mut document) in self.replay.publish(version) {
+            if let Value::Object(object) = &mut document {
+                object.insert("_id", key.as_str().into());
             }
-            let (columns, values) = (columns.join(", "), values.join(", "));
-            self.run(&format!("INSERT INTO country_v{version} ({columns}) VALUES ({values})"), &key);
+            self.run(&insert(version, &document, &types), &key);
         }
         self.run("COMMIT", "the transaction");
     }
@@ -83,40 +81,14 @@ impl World {
 
     /// What a version shows in plain SQL.
     fn plain(&self, version: u32) -> BTreeMap<String, Value> {
-        let types = self.replay.types(version);
-        let mut statement = self.client.prepare(&format!("SELECT * FROM country_v{version}")).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
-        let row = |row: &rusqlite::Row<'_>| {
-            let mut object = Object::new();
-            for (at, name) in names.iter().enumerate() {
-                object.insert(name.as_str(), value(row.get_ref(at)?, &types[name]));
-            }
-            let key = object.remove("_id").and_then(|key| key.as_str().map(str::to_owned)).unwrap();
-            Ok((key, Value::Object(object)))
-        };
-        statement.query_map([], row).unwrap().collect::<rusqlite::Result<_>>().unwrap()
-    }
-
-    /// What clients of coeval read at a version.
-    async fn records(&self, version: u32) -> BTreeMap<String, Value> {
-        let (mut out, mut after) = (BTreeMap::new(), None);
-        loop {
-            let page = self.store.records().list("country", version, after.as_deref(), 100).await.unwrap();
-            assert_eq!(page.hidden, []);
-            for found in page.records {
-                out.insert(found.key.to_string(), json::parse(found.text.as_bytes()).unwrap());
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return out,
-            }
-        }
+        let key = |object: &mut Object| object.remove("_id").and_then(|key| key.as_str().map(str::to_owned)).unwrap();
+        plain(&self.client, version, &self.replay.types(version), key)
     }
 
     async fn compare(&self, versions: impl IntoIterator<Item = u32>, what: &str) {
         for version in versions {
             self.replay.compare(version, &self.plain(version), what);
-            self.replay.compare(version, &self.records(version).await, what);
+            self.replay.compare(version, &records(&self.store, version).await, what);
         }
     }
 }
@@ -125,6 +97,34 @@ fn open(path: &Path) -> Connection {
     let client = Connection::open(path).unwrap();
     client.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
     client
+}
+
+fn insert(version: u32, document: &Value, types: &BTreeMap<String, Type>) -> String {
+    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    for (name, value) in document.as_object().unwrap() {
+        columns.push(ident(name.as_str()));
+        values.push(literal(value, &types[name.as_str()], Dialect::Sqlite).unwrap());
+    }
+    format!("INSERT INTO country_v{version} ({}) VALUES ({})", columns.join(", "), values.join(", "))
+}
+
+/// What a version shows in plain SQL, by key.
+fn plain(
+    client: &Connection,
+    version: u32,
+    types: &BTreeMap<String, Type>,
+    key: impl Fn(&mut Object) -> String,
+) -> BTreeMap<String, Value> {
+    let mut statement = client.prepare(&format!("SELECT * FROM country_v{version}")).unwrap();
+    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let row = |row: &rusqlite::Row<'_>| {
+        let mut object = Object::new();
+        for (at, name) in names.iter().enumerate() {
+            object.insert(name.as_str(), value(row.get_ref(at)?, &types[name]));
+        }
+        Ok((key(&mut object), Value::Object(object)))
+    };
+    statement.query_map([], row).unwrap().collect::<rusqlite::Result<_>>().unwrap()
 }
 
 fn value(value: ValueRef<'_>, ty: &Type) -> Value {
@@ -171,4 +171,28 @@ async fn versions_that_come_one_by_one_go_and_come_back_show_the_same() {
     world.compare([5, 7], "some come back").await;
     world.bring(NEWEST).await;
     world.compare(1..=NEWEST, "all come back").await;
+}
+
+#[tokio::test]
+async fn every_record_is_what_the_document_store_gives() {
+    let lines = Lines::load();
+    let documents = Documents::open(Arc::new(MemoryObjects::new()), Arc::clone(&lines.catalog)).unwrap();
+    migrate(&documents, None, false, &How::quietly()).await.unwrap();
+    lines.write(&documents).await;
+    let (_folder, path) = fresh();
+    let store = Sqlite::new(database(&path, &[]), "world", Arc::clone(&lines.catalog));
+    migrate(&store, None, false, &How::quietly()).await.unwrap();
+    let client = open(&path);
+    client.execute_batch("BEGIN").unwrap();
+    for (version, release) in (1..).zip(&lines.releases) {
+        let types = lines.types(version);
+        for document in release {
+            assert_eq!(client.execute_batch(&insert(version, document, &types)), Ok(()), "{document} at {version}");
+        }
+    }
+    client.execute_batch("COMMIT").unwrap();
+    for version in 1..=NEWEST {
+        let rows = plain(&client, version, &lines.types(version), |object| key_of(object));
+        same(&documents, &store, version, &rows).await;
+    }
 }

@@ -18,7 +18,7 @@ impl Key {
         let document = document.as_object()?;
         let text = |name: &str| match document.get(name)? {
             Value::String(text) => Some(text.as_str().to_owned()),
-            Value::Number(number) => Some(number.to_string()),
+            Value::Number(number) => Some(number.plain()),
             Value::Bool(yes) => Some(yes.to_string()),
             Value::Null | Value::List(_) | Value::Object(_) => None,
         };

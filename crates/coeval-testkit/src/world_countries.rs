@@ -9,11 +9,14 @@ use coeval_core::history::History;
 use coeval_core::json;
 use coeval_core::lens::Stored;
 use coeval_core::op::{Context, Rewrites};
+use coeval_core::schema::{Model, Property};
 use coeval_core::table::{Table, Tables};
+use coeval_core::value::Object;
 use coeval_core::{Type, Value};
 use coeval_manifest::{Manifest, Source};
 use coeval_store::ledger::VersionId;
-use coeval_store::{Catalog, Era, ModelEntry};
+use coeval_store::records::{Change, Expect, Key};
+use coeval_store::{Backend, Catalog, Era, ModelEntry};
 
 /// The releases, that of version 1 first.
 pub const RELEASES: [&str; 9] = ["1.4.0", "1.6.0", "1.7.0", "1.8.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0", "5.1.0"];
@@ -41,7 +44,7 @@ fn text(name: &str) -> String {
 /// # Panics
 /// If it is not as it should be.
 pub fn load() -> World {
-    load_as(true)
+    load_as(|_| {})
 }
 
 /// Loads the example without the model's key, so that records of all releases can lie beside each other.
@@ -49,10 +52,10 @@ pub fn load() -> World {
 /// # Panics
 /// As [`load`].
 pub fn load_without_key() -> World {
-    load_as(false)
+    load_as(|model| model.key.clear())
 }
 
-fn load_as(with_key: bool) -> World {
+fn load_as(change: impl FnOnce(&mut Model)) -> World {
     let model = ("models/country.yaml".to_owned(), text("models/country.yaml").into_bytes());
     let config = Source::new("coeval.yaml", text("coeval.yaml"));
     let manifest = Manifest::load(&config, vec![model], None).unwrap_or_else(|e| panic!("{e:?}"));
@@ -63,9 +66,7 @@ fn load_as(with_key: bool) -> World {
     let tables: Tables = ["countries", "currencies", "language_names", "languages"].iter().map(table).collect();
     let versions = manifest.model("country").unwrap_or_else(|e| panic!("{e:?}"));
     let mut life = versions.lives().remove(0);
-    if !with_key {
-        life.model.key.clear();
-    }
+    change(&mut life.model);
     let context = Context { tables: &tables, rewrites: &Rewrites::new() };
     let history = History::new(life.first, life.model, &life.releases, &context).unwrap_or_else(|e| panic!("{e}"));
     World { history, releases: RELEASES.iter().map(release).collect() }
@@ -75,6 +76,115 @@ fn release(name: &&str) -> Vec<String> {
     let packed = fs::read(folder().join(format!("data/{name}.jsonl.zst"))).unwrap_or_else(|e| panic!("{name}: {e}"));
     let plain = zstd::decode_all(packed.as_slice()).unwrap_or_else(|e| panic!("{name}: {e}"));
     String::from_utf8(plain).unwrap_or_else(|e| panic!("{name}: {e}")).lines().map(str::to_owned).collect()
+}
+
+/// The store's versions of the example: those of its one model.
+fn catalog(history: History) -> Catalog {
+    let entry = ModelEntry { name: "country".to_owned(), eras: vec![Era { first: 1, end: None, history }] };
+    let versions = (1..=9).map(|number| VersionId { number, id: format!("0193e5a0-7c00-7000-8000-{number:012}") }).collect();
+    Catalog { versions, models: vec![entry], ..Catalog::default() }
+}
+
+/// Every record of every release, with the release and the line as its key.
+#[derive(Debug)]
+pub struct Lines {
+    /// The model over nine versions.
+    pub catalog: Arc<Catalog>,
+    /// What each version publishes.
+    pub releases: Vec<Vec<Value>>,
+}
+
+impl Lines {
+    /// Loads the example with the two properties of the key.
+    ///
+    /// # Panics
+    /// If it is not as it should be.
+    pub fn load() -> Self {
+        let property = |ty: Type| Property { required: true, ..Property::new(ty) };
+        let World { history, releases } = load_as(|model| {
+            model.properties.insert("release", property(Type::String));
+            model.properties.insert("line", property(Type::Integer));
+            model.key = vec!["release".to_owned(), "line".to_owned()];
+        });
+        let document = |release: &str, (line, text): (i64, &String)| {
+            let mut document = json::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {}", e.message));
+            if let Value::Object(object) = &mut document {
+                object.insert("release", release.into());
+                object.insert("line", line.into());
+            }
+            document
+        };
+        let release = |(name, lines): (&&str, &Vec<String>)| (0..).zip(lines).map(|line| document(name, line)).collect();
+        Self { catalog: Arc::new(catalog(history)), releases: RELEASES.iter().zip(&releases).map(release).collect() }
+    }
+
+    /// Returns the types of what a version shows.
+    pub fn types(&self, version: u32) -> BTreeMap<String, Type> {
+        let model = self.catalog.models[0].eras[0].history.model(version);
+        model
+            .into_iter()
+            .flat_map(|model| model.properties.iter().map(|(name, property)| (name.to_owned(), property.ty.clone())))
+            .collect()
+    }
+
+    /// Writes each release at its version, as clients of coeval do.
+    ///
+    /// # Panics
+    /// Where the store refuses one.
+    pub async fn write(&self, store: &dyn Backend) {
+        for (version, documents) in (1..).zip(&self.releases) {
+            for document in documents {
+                let put = Change::Put(document.to_string());
+                let written = store.records().write("country", None, version, &put, &Expect::Anything).await;
+                assert!(written.is_ok(), "{document} at {version}: {written:?}");
+            }
+        }
+    }
+}
+
+/// Returns the key of one of [`Lines`].
+///
+/// # Panics
+/// Where it has none.
+pub fn key_of(document: &Object) -> String {
+    let part = |name: &str| document.get(name).unwrap_or_else(|| panic!("no {name} in {document:?}"));
+    let release = part("release").as_str().unwrap_or_default();
+    Key(vec![release.to_owned(), part("line").to_string()]).to_string()
+}
+
+/// Compares what a version shows in plain SQL and to clients of coeval, by key, with what the document store shows.
+///
+/// # Panics
+/// Where they differ.
+pub async fn same(documents: &dyn Backend, store: &dyn Backend, version: u32, plain: &BTreeMap<String, Value>) {
+    let expected = records(documents, version).await;
+    let found = records(store, version).await;
+    for (key, document) in &expected {
+        assert_eq!(plain.get(key), Some(document), "{key} at {version}, in plain SQL");
+        assert_eq!(found.get(key), Some(document), "{key} at {version}");
+    }
+    assert_eq!((plain.len(), found.len()), (expected.len(), expected.len()), "at {version}");
+}
+
+/// What clients of coeval read of all records at a version, by key.
+///
+/// # Panics
+/// Where one is hidden, or cannot be read.
+pub async fn records(store: &dyn Backend, version: u32) -> BTreeMap<String, Value> {
+    let (mut out, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = store.records().list("country", version, after.as_deref(), 100).await;
+        let page = page.unwrap_or_else(|e| panic!("at {version}: {e:?}"));
+        assert_eq!(page.hidden, []);
+        for found in page.records {
+            let document = json::parse(found.text.as_bytes()).unwrap_or_else(|e| panic!("{}: {}", found.key, e.message));
+            out.insert(found.key.to_string(), document);
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return out,
+        }
+    }
 }
 
 /// Records of all releases and what clients did to them, as the core has it: what a store has to show.
@@ -95,9 +205,7 @@ impl Replay {
     /// If the example is not as it should be.
     pub fn load(every: usize) -> Self {
         let World { history, releases } = load_without_key();
-        let entry = ModelEntry { name: "country".to_owned(), eras: vec![Era { first: 1, end: None, history }] };
-        let versions = (1..=9).map(|number| VersionId { number, id: format!("0193e5a0-7c00-7000-8000-{number:012}") }).collect();
-        let catalog = Arc::new(Catalog { versions, models: vec![entry], ..Catalog::default() });
+        let catalog = Arc::new(catalog(history));
         let mut forms = BTreeSet::new();
         let mut of = |version: usize, (line, text): (usize, &String)| {
             let document = json::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {}", e.message));

@@ -187,7 +187,7 @@ pub(super) fn key_values(era: &Era, document: &Document) -> Option<Vec<String>> 
 pub(super) fn key_text(object: &Object, name: &str) -> Option<String> {
     match object.get(name)? {
         Value::String(text) => Some(text.as_str().to_owned()),
-        Value::Number(number) => Some(number.canonical()),
+        Value::Number(number) => Some(number.plain()),
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
     }
