@@ -1,7 +1,7 @@
 //! From what should become of a store to the steps that do it.
 
 use coeval_plan::table::{Ability, fit};
-use coeval_plan::{Capabilities, Step};
+use coeval_plan::{Capabilities, ColumnSpec, Step};
 
 use crate::catalog::{Catalog, Era, ModelEntry};
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub fn lower(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, aim
         (Action::Migrate | Action::Rollback, false) => Ok(moves(catalog, from, to, scan)),
         (Action::Retire { before }, false) => Ok(forgets(catalog, before, to)),
         (Action::Migrate, true) => {
-            let mut steps = if to > made { expand(catalog, capabilities, made, to)? } else { Vec::new() };
+            let mut steps = if to > made { expand(catalog, capabilities, action, (made, to))? } else { Vec::new() };
             if from != to {
                 steps.push(Step::CreateViews { from, to });
             }
@@ -56,7 +56,7 @@ pub fn lower(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, aim
             let mut steps = if warm { Vec::new() } else { taken_back(catalog, ledger, from, to).map_err(standalone)? };
             steps.push(Step::DropViews { from, to });
             if !warm {
-                for step in expand(catalog, capabilities, to, made)?.iter().rev() {
+                for step in expand(catalog, capabilities, action, (to, made))?.iter().rev() {
                     let cannot = || Error::Unsupported { what: step.to_string(), reason: "it cannot be taken back".to_owned() };
                     steps.push(step.reverse().ok_or_else(cannot)?);
                 }
@@ -76,7 +76,7 @@ fn unsuitable(model: &ModelEntry) -> impl Fn(coeval_plan::table::Unsuitable) -> 
 }
 
 /// The steps that bring tables from one version to a later one: those of all versions and models, phase by phase.
-fn expand(catalog: &Catalog, capabilities: Capabilities, from: u32, to: u32) -> Result<Vec<Step>> {
+fn expand(catalog: &Catalog, capabilities: Capabilities, action: Action, (from, to): (u32, u32)) -> Result<Vec<Step>> {
     let ability = Ability { knows_writer: capabilities.knows_writer };
     let mut steps = Vec::new();
     for model in &catalog.models {
@@ -87,7 +87,13 @@ fn expand(catalog: &Catalog, capabilities: Capabilities, from: u32, to: u32) -> 
             let lowered =
                 || coeval_plan::lower(&model.name, &era.history, &versions, start, last, ability).map_err(unsuitable(model));
             steps.extend(match frozen(catalog, model, era, start, last) {
-                Some(frozen) => frozen,
+                Some(frozen) => {
+                    // What is there is taken back as it was made.
+                    if action == Action::Migrate {
+                        agree(model, &frozen, &lowered()?)?;
+                    }
+                    frozen
+                }
                 None => lowered()?,
             });
         }
@@ -106,6 +112,33 @@ fn expand(catalog: &Catalog, capabilities: Capabilities, from: u32, to: u32) -> 
         }
     }
     Ok(out)
+}
+
+/// Refuses frozen steps that do not make the columns that triggers and views of the versions are about: those that another state of this
+/// program made, or of tables that were laid out otherwise.
+fn agree(model: &ModelEntry, frozen: &[Step], lowered: &[Step]) -> Result<()> {
+    fn columns(steps: &[Step]) -> impl Iterator<Item = &ColumnSpec> {
+        steps.iter().flat_map(|step| match step {
+            Step::CreateTable { columns, .. } => columns.as_slice(),
+            Step::AddColumn { column, .. } => std::slice::from_ref(column),
+            _ => &[],
+        })
+    }
+    let alike = |column: &ColumnSpec, other: &ColumnSpec| {
+        other.name == column.name && other.holds == column.holds && other.property.ty == column.property.ty
+    };
+    let missing = |column: &&ColumnSpec| !columns(frozen).any(|other| alike(column, other));
+    columns(lowered).find(missing).map_or(Ok(()), |column| {
+        Err(Error::Unsupported {
+            what: format!("the frozen steps of the model `{}`", model.name),
+            reason: format!(
+                "its versions need the column `{}` ({}), which they do not make: another coeval froze them; freeze these versions again \
+                 with this one where they are applied nowhere, or go on with that one",
+                column.name,
+                column.property.ty.name()
+            ),
+        })
+    })
 }
 
 /// What the frozen documents of a model say that leads from one version to a later one; `None` where one of them does not say.
@@ -176,7 +209,7 @@ fn forgets(catalog: &Catalog, before: u32, in_force: u32) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use crate::conformance::catalog::up_to;
+    use crate::conformance::catalog::{tables_up_to, up_to};
 
     use coeval_plan::RecordStep;
 
@@ -190,6 +223,37 @@ mod tests {
             None => step.to_string(),
         };
         steps.iter().map(step).collect()
+    }
+
+    #[test]
+    fn frozen_steps_that_do_not_make_what_versions_need_are_refused() {
+        let capabilities = Capabilities {
+            schema: true,
+            transactions: true,
+            conditional_delete: true,
+            revisions: false,
+            metadata: false,
+            knows_writer: true,
+            one_writer: false,
+        };
+        let aim = |action, from, to| Aim { action, from, to, scan: false, warm: false };
+        let lowered = |catalog: &Catalog, aim| lower(catalog, capabilities, &Ledger::default(), aim);
+        let mut catalog = tables_up_to(2).unwrap();
+        let steps = lowered(&catalog, aim(Action::Migrate, 1, 2)).unwrap();
+        let own = |step: &&Step| step.model() == "task" && !matches!(step, Step::CreateViews { .. });
+        let own: Vec<Step> = steps.iter().filter(own).cloned().collect();
+        catalog.frozen.insert(("task".to_owned(), 2), own.clone());
+        assert_eq!(lowered(&catalog, aim(Action::Migrate, 1, 2)).unwrap(), steps);
+        let mut other = own;
+        for step in &mut other {
+            if let Step::AddColumn { column, .. } = step {
+                column.name.push_str("_other");
+            }
+        }
+        catalog.frozen.insert(("task".to_owned(), 2), other);
+        let refused = lowered(&catalog, aim(Action::Migrate, 1, 2)).unwrap_err().to_string();
+        assert!(refused.contains("frozen steps of the model `task`") && refused.contains("they do not make"), "{refused}");
+        lowered(&catalog, aim(Action::Rollback, 2, 1)).unwrap();
     }
 
     #[test]
