@@ -37,6 +37,31 @@ impl Store<'_> {
         (self.view)(version, "staff")
     }
 
+    /// What runs stands in the frozen version, each step in the words of the plan, with the way back; and stays as it is.
+    fn frozen_steps(&self) {
+        let path = "models/staff.yaml";
+        let written = text(&self.world.read(path));
+        let (_, migrate) = written.rsplit_once("\nmigrate:\n").unwrap();
+        let (up, down) = migrate.split_once("    downgrade:\n").unwrap();
+        let names = |steps: &str| -> Vec<String> {
+            steps.lines().filter_map(|line| line.strip_prefix("      - ")?.split(':').next().map(str::to_owned)).collect()
+        };
+        for step in ["add_column", "rebuild_triggers", "backfill", "add_check", "watch_columns"] {
+            assert!(names(up).iter().any(|name| name == step), "{step}: {migrate}");
+        }
+        for step in ["archive", "drop_column", "rebuild_triggers"] {
+            assert!(names(down).iter().any(|name| name == step), "{step}: {migrate}");
+        }
+        let json = self.says(&["plan", "--format", "json"], 0);
+        let planned = json.matches("\"phase\":").count() + json.matches("\"phase\" :").count();
+        // That versions are offered is the backend's, and in no frozen version.
+        assert_eq!(planned, names(up).len() + 1, "{migrate}{json}");
+        self.world.write(path, written.replacen("- backfill:", "- backfill_other:", 1));
+        let output = self.world.run(&["plan"], b"");
+        assert!(text(&output.stderr).contains("this frozen version was edited"), "{}", text(&output.stderr));
+        self.world.write(path, written);
+    }
+
     /// Takes the tables over, makes a second version, goes back and forth, and finds what somebody changes.
     fn whole_way(&self, drop_trigger: &str, drifted: &str, lock: &str) {
         self.world.write("coeval.yaml", format!("name: shop\nbackends: {{default: \"{}\"}}\n", self.url));
@@ -58,6 +83,7 @@ impl Store<'_> {
         let head = head.replacen(pay, "  pay: {type: string, required: true}", 1).replacen("properties:\n", operation, 1);
         self.world.write("models/staff.yaml", format!("{head}---{frozen}"));
         self.says(&["freeze"], 0);
+        self.frozen_steps();
         let plan = self.says(&["plan"], 0);
         assert!(plan.contains("  writes     a write of `pay` of `staff` at version 1 computes 1 value\n"), "{plan}");
         assert!(plan.contains("  writes     a write of `pay` of `staff` at version 2 computes 1 value\n"), "{plan}");
