@@ -6,12 +6,13 @@
 
 #![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a measurement prints figures")]
 
+mod bulk;
 mod reshape;
 mod writers;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use coeval_core::history::{History, Release};
 use coeval_core::json;
@@ -22,6 +23,7 @@ use coeval_engine::{How, migrate};
 use coeval_postgres::{PostgresBackend, State, open};
 use coeval_store::event::{Event, Observer};
 use coeval_store::ledger::VersionId;
+use coeval_store::work::{Pace, Stop};
 use coeval_store::{Catalog, Era, ModelEntry};
 use tokio_postgres::{Client, NoTls};
 
@@ -52,7 +54,8 @@ async fn main() {
         Some(reshape) => report("the whole migration of reshape, its batches of 1,000", rows, reshape, plain),
         None => println!("| reshape is not installed | | | |"),
     }
-    amplification(&client, rows).await;
+    amplification(&client, &url, rows).await;
+    bulk::report(&client, rows).await;
     waits(&client, &url, rows).await;
     println!("\n| a hundred pending versions in one deployment | s |\n|---|---|");
     println!("| of one table, to which each adds an optional column | {:.2} |", of_one(&url, "one", OPTIONAL).await);
@@ -65,17 +68,45 @@ async fn main() {
     println!("| of a hundred tables, each of which gets one column: 10,000 views | {:.2} |", several(&url, 100).await);
 }
 
-/// What the server writes for updates of single rows: through the old version while the new one is live too, and to a plain table.
-async fn amplification(client: &Client, rows: u64) {
+/// What the server writes for updates of single rows: through the old version while a backfill for the new one is under way, through both
+/// when they are live, and to a plain table.
+async fn amplification(client: &Client, url: &str, rows: u64) {
     table(client, rows).await;
     println!("\n| updates of single rows | bytes of WAL each | × plain |\n|---|---|---|");
     let plain = logged(client, "plain", rows).await;
     println!("| plain table | {plain:.0} | 1.00 |");
+    let bytes = during(client, url, rows).await;
+    println!("| the old version, during the backfill for the new one | {bytes:.0} | {:.2} |", bytes / plain);
     for view in ["bench_v1.item", "bench_v2.item"] {
         // Another value for each version: in the newer one it is a text.
         let bytes = logged(client, view, rows).await;
         println!("| {view}, two versions live | {bytes:.0} | {:.2} |", bytes / plain);
     }
+}
+
+/// The bytes of WAL for an update while a backfill is under way, which is so slow that next to nothing of them is its own.
+async fn during(client: &Client, url: &str, rows: u64) -> f64 {
+    first(client, url, "during", rows).await;
+    let (watch, stop) = (Watch::default(), Stop::default());
+    let pace = Pace { rate: Some(1.0), ..Pace::default() };
+    let how = How { observer: &watch, pace, stop: stop.clone(), ..How::quietly() };
+    let newer = backend(url, "during", vec![entry("item", &[(2, RETYPE)])], 2);
+    let begun = || {
+        let seen = watch.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().any(|(_, what)| what.starts_with("backfill"))
+    };
+    let measured = async {
+        while !begun() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let bytes = logged(client, "during_v1.item", rows).await;
+        stop.stop();
+        bytes
+    };
+    let (run, bytes) = tokio::join!(migrate(&newer, None, false, &how), measured);
+    run.expect_err("it was stopped in its backfill");
+    bytes
 }
 
 /// The bytes of WAL for an update of a row, pages that were not changed since the last checkpoint left out.
@@ -101,13 +132,13 @@ async fn waits(client: &Client, url: &str, rows: u64) {
     println!(
         "\n| {WRITERS} writers, {each} updates a second each | writes | p50, ms | p99, ms | longest, ms |\n|---|---|---|---|---|"
     );
-    let told = |what: &str, took: &[std::time::Duration]| {
+    let told = |what: &str, took: &[Duration]| {
         let [half, most, all] = [0.5, 0.99, 1.0].map(|part| quantile(took, part));
         println!("| {what} | {} | {half:.1} | {most:.1} | {all:.1} |", took.len());
     };
     table(client, rows).await;
     let writers = Writers::start(url, "plain", rows);
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     told("nothing else going on", &writers.stop().await);
     let writers = Writers::start(url, "plain", rows);
     update(client, rows).await;
