@@ -11,7 +11,8 @@ use common::{World, text};
 const TABLES: &str = "
 CREATE TABLE team (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE staff (id INTEGER PRIMARY KEY, name TEXT NOT NULL, pay INTEGER NOT NULL CHECK (pay >= 0), mood TEXT NOT NULL DEFAULT 'ok',
-                    team INTEGER REFERENCES team (id), point NUMERIC(5,-2));
+                    team INTEGER REFERENCES team (id), point NUMERIC(5,-2),
+                    loud TEXT GENERATED ALWAYS AS (name || '!') STORED);
 INSERT INTO team VALUES (1, 'red');
 INSERT INTO staff (id, name, pay, team) VALUES (1, 'Ada', 10, 1), (2, 'Bob', 20, NULL);
 ";
@@ -95,6 +96,13 @@ impl Store<'_> {
             (self.sql)(&format!("UPDATE {} SET pay = '11' WHERE id = 1; SELECT pay FROM staff ORDER BY id", self.view(2))),
             "11\n20"
         );
+        // What the database computes is there at all versions, and nobody writes it.
+        let renamed =
+            format!("UPDATE {} SET name = 'Ida' WHERE id = 1; SELECT loud FROM {} WHERE id = 1", self.view(2), self.view(1));
+        assert_eq!((self.sql)(&renamed), "Ida!");
+        let renamed =
+            format!("UPDATE {} SET name = 'Ada' WHERE id = 1; SELECT loud FROM {} WHERE id = 1", self.view(1), self.view(2));
+        assert_eq!((self.sql)(&renamed), "Ada!");
         self.says(&["rollback", "--warm"], 0);
         assert_eq!((self.sql)(&format!("UPDATE {} SET pay = 12 WHERE id = 1; SELECT 1", self.view(1))), "1");
         self.says(&["migrate"], 0);

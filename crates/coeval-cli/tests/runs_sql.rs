@@ -232,8 +232,9 @@ fn killed_in_a_backfill(shop: &Shop, count: u32, rate: &str) {
     shop.ask(&format!("INSERT INTO {view} (id, title, price) VALUES (0, 't0', 0), ({0}, 't{0}', {0})", count + 1000));
     let written = "SELECT md5(string_agg(xmin::text, ',' ORDER BY id)) FROM shop.item WHERE id BETWEEN 10 AND ";
     let before = shop.is_postgres().then(|| shop.ask(&format!("{written} {place}")));
-    let (events, output) = shop.runner(&["migrate", "--lock-stale", "0.5", "--wait"]).end();
-    done(&output);
+    // On a busy machine this one may be late to say that it lives.
+    let (events, output) = shop.runner(&["migrate", "--lock-stale", "2", "--wait"]).end();
+    assert!(output.status.success(), "{events:?}{}", common::text(&output.stderr));
     assert!(events.iter().any(|event| is(event, "taken-over")), "{events:?}");
     let resumed =
         events.iter().find(|event| is(event, "run-started")).and_then(|event| event.as_object()?.get("resumed").cloned());

@@ -177,6 +177,9 @@ impl Run<'_> {
             policy: self.how.policy,
             versions: catalog.versions.iter().filter(|version| version.number <= from.max(to)).cloned().collect(),
         };
+        if action == Action::Migrate {
+            self.backend.room(from, to).await?;
+        }
         if let Some(Happened::Finished { run, .. } | Happened::Undone { run, .. }) = ledger.entries().last().map(|e| &e.happened)
         {
             // Who ended the last run may have died before it tidied up; nothing depends on it.

@@ -5,7 +5,7 @@ use std::fmt;
 use coeval_core::schema::{Model, Properties, Property, Type};
 use coeval_core::{Object, Value};
 
-use crate::table::ID;
+use crate::table::{CARRIES, ID};
 
 /// A table that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +32,8 @@ pub struct FoundTable {
     pub stays: Vec<String>,
     /// Whether the database tells rows apart where there is no key, so that coeval can give them one.
     pub keyless: bool,
+    /// Whether views of it are written as the table is, so that they can carry along any column, not only those that are computed.
+    pub carries: bool,
 }
 
 /// A column that was found.
@@ -79,7 +81,7 @@ pub fn take(table: &FoundTable, others: &[&str]) -> Result<Taken, String> {
     }
     let mut left = Vec::new();
     let key = key(table, &mut left)?;
-    let mut properties = Properties::new();
+    let (mut properties, mut carried) = (Properties::new(), Vec::new());
     properties.additional = false;
     for column in &table.columns {
         match property(table, column, &key, others) {
@@ -91,7 +93,12 @@ pub fn take(table: &FoundTable, others: &[&str]) -> Result<Taken, String> {
                 }));
                 properties.insert(&column.name, property);
             }
-            Err(reason) => left.push(format!("column `{}`: {reason}", column.name)),
+            Err(reason) => {
+                left.push(format!("column `{}`: {reason}", column.name));
+                if column.generated || table.carries {
+                    carried.push(Value::from(column.name.as_str()));
+                }
+            }
         }
     }
     if let Some(missing) = key.iter().find(|name| properties.get(name).is_none()) {
@@ -101,6 +108,9 @@ pub fn take(table: &FoundTable, others: &[&str]) -> Result<Taken, String> {
     let mut options = Object::new();
     let place = table.schema.as_ref().map_or_else(|| table.name.clone(), |schema| format!("{schema}.{}", table.name));
     options.insert("table", Value::from(place.as_str()));
+    if !carried.is_empty() {
+        options.insert(CARRIES, Value::List(carried));
+    }
     if let Some(comment) = &table.comment {
         options.insert("description", Value::from(comment.as_str()));
     }
@@ -138,9 +148,12 @@ fn key(table: &FoundTable, left: &mut Vec<String>) -> Result<Vec<String>, String
 /// The property that a column is, or why there is none.
 fn property(table: &FoundTable, column: &FoundColumn, key: &[String], others: &[&str]) -> Result<Property, String> {
     if column.generated {
-        return Err("the database computes it; the versions do not show it".to_owned());
+        return Err("the database computes it; the versions show it, and nobody writes it".to_owned());
     }
     let Some(ty) = column.ty.clone() else {
+        if table.carries {
+            return Err(format!("no type of a property holds a `{}`; the versions show it in SQL as it is", column.native));
+        }
         let must = if column.nullable || column.default.is_some() {
             ""
         } else {
@@ -269,6 +282,7 @@ mod tests {
             indexes: Vec::new(),
             references: vec![("team".to_owned(), "teams".to_owned())],
             keyless: true,
+            carries: true,
             ..FoundTable::default()
         }
     }
@@ -281,6 +295,10 @@ mod tests {
         assert_eq!(of("team").map(|p| (p.ty, p.required)), Some((Type::Ref { model: "teams".to_owned() }, false)));
         assert_eq!(taken.left.len(), 2, "{:?}", taken.left);
         assert_eq!(taken.model.options.get("table"), Some(&Value::from("public.users")));
+        let carried =
+            |table: &FoundTable| take(table, &[]).expect("it has a key").model.options.get(CARRIES).map(Value::to_string);
+        assert_eq!(carried(&users()).as_deref(), Some(r#"["place","shout"]"#));
+        assert_eq!(carried(&FoundTable { carries: false, ..users() }).as_deref(), Some(r#"["shout"]"#));
         let alone = take(&users(), &[]).expect("it has a key");
         assert_eq!(alone.model.properties.get("team").map(|p| p.ty.clone()), Some(Type::Integer));
         let without = FoundTable { key: Vec::new(), ..users() };

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use coeval_plan::found::FoundTable;
-use coeval_plan::table::{Table, View};
+use coeval_plan::table::{Own, Table, View};
 use coeval_sql::postgres::{Names, ViewDefault};
 use coeval_sql::{fit, ident};
-use coeval_store::Result;
+use coeval_store::{Error, Result};
 use tokio_postgres::types::Type;
 
 use crate::backend::PostgresBackend;
@@ -103,6 +103,25 @@ pub(crate) async fn known(backend: &PostgresBackend, layout: &Layout<'_>) -> Res
         ))
     };
     rows.during(&doing)?.iter().map(column).collect::<Result<_, _>>().during(&doing)
+}
+
+/// Refuses versions for which a table that was there before leaves no room.
+pub(crate) async fn room(backend: &PostgresBackend, layout: &Layout<'_>, table: &Table<'_>, from: u32) -> Result<()> {
+    let Some((schema, name)) = &layout.adopted else { return Ok(()) };
+    let what = format!("the table `{schema}.{name}`");
+    let sql = "SELECT attname::text FROM pg_catalog.pg_attribute
+               WHERE attrelid = pg_catalog.to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+    let client = backend.state().database().client().await?;
+    let rows = client.query_typed(sql, &[(&layout.names.table.as_str(), Type::TEXT)]).await.during(&what)?;
+    let there: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().during(&what)?;
+    let known: Vec<String> = known(backend, layout).await?.into_keys().collect();
+    // Taken over by a program that noted nothing: what is its own is not known.
+    if there.is_empty() || known.is_empty() && from >= layout.era.first {
+        return Ok(());
+    }
+    let before = if known.is_empty() { &there } else { &known };
+    let own = Own { there: &there, before, alike: |one, other| one == other };
+    table.room(&own).map_err(|unsuitable| Error::Failed { what, reason: unsuitable.message, help: Some(unsuitable.help) })
 }
 
 /// What fills in a column of a view as the table does by itself: for `SET … = DEFAULT`, and for COPY, which comes with all columns.

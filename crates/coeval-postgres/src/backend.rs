@@ -15,7 +15,7 @@ use coeval_store::{Backend, Catalog, Result};
 
 use crate::layout::Layout;
 use crate::state::State;
-use crate::{drift, execute, inspect, script, standalone};
+use crate::{adopted, drift, execute, inspect, script, standalone};
 
 /// Records in PostgreSQL: a base table a model, and for each version a schema of views.
 ///
@@ -123,6 +123,16 @@ impl Backend for PostgresBackend {
 
     async fn holder(&self) -> Result<Option<Holder>> {
         self.state.holder().await
+    }
+
+    async fn room(&self, from: u32, to: u32) -> Result<()> {
+        for layout in self.layouts() {
+            if layout.era.first <= to && layout.era.end.is_none_or(|end| end > from) {
+                let last = layout.era.end.map_or(to, |end| to.min(end.saturating_sub(1)));
+                adopted::room(self, &layout, &layout.table(last)?, from).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn execute(&self, step: &Step, work: &Work<'_>) -> Result<Tally> {

@@ -124,6 +124,7 @@ pub async fn tables(database: &Database, schema: &str) -> Result<Vec<FoundTable>
             comment: row.get(1),
             cannot: row.get(2),
             keyless: true,
+            carries: true,
             ..FoundTable::default()
         };
         out.insert(name, table);

@@ -14,7 +14,7 @@ use crate::constraint::is_required;
 use crate::error::During;
 use crate::execute::Job;
 use crate::layout::Layout;
-use crate::rights::{Given, guarded, invoked, ordinal, rights};
+use crate::rights::{Given, Relation, guarded, invoked, ordinal, rights};
 use crate::table::{create_workings, drop_schema, lock, text, unfit};
 use crate::trigger;
 
@@ -285,12 +285,11 @@ fn offer(job: &Job<'_>, version: u32, models: &[Offered<'_>]) -> Result<Vec<Stri
                 out.push(format!("COMMENT ON COLUMN {}.{} IS {}", names.view(view), ident(&fit(name)), text(description)));
             }
         }
-        let mut relations = vec![names.view(view), names.copy(view)];
+        let mut relations = vec![(names.view(view), Relation::View), (names.copy(view), Relation::Copy)];
         // Whoever goes through a view with rights of their own needs them on what is beneath it.
-        let inner = (*guarded && view.marked).then(|| names.inner(view));
-        relations.extend(inner.iter().cloned());
-        for relation in relations {
-            out.extend(given.grants(table, view, &relation, inner.as_ref() == Some(&relation)));
+        relations.extend((*guarded && view.marked).then(|| (names.inner(view), Relation::Beneath)));
+        for (name, relation) in &relations {
+            out.extend(given.grants(table, view, name, *relation));
         }
         roles.extend(given.roles(table, view));
     }

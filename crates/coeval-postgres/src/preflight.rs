@@ -9,6 +9,7 @@ use coeval_store::ledger::Action;
 use coeval_store::work::Mode;
 use coeval_store::{Error, Result};
 
+use crate::adopted;
 use crate::backfill::TRIAL;
 use crate::constraint::{conditions, violations};
 use crate::error::{During, words};
@@ -49,6 +50,7 @@ async fn one(job: &Job<'_>, layout: &Layout<'_>) -> Result<()> {
     let keys = |model: &str| layout.key_type(model);
     let live: Vec<u32> = table.views.iter().map(|view| view.version).filter(|version| *version >= job.oldest()).collect();
     let all: Vec<usize> = (0..table.columns.len()).filter(|at| !table.is_gone(*at)).collect();
+    adopted::room(job.backend, layout, &table, job.low).await?;
     let what = format!("trying out the computations of `{}`", layout.entry.name);
     let made = postgres::create_table(&table, &all, &names, &keys).map_err(unfit(job))?;
     let mut statements = vec![format!("CREATE SCHEMA IF NOT EXISTS {}", names.workings)];

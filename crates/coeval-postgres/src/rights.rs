@@ -107,6 +107,17 @@ pub(crate) async fn guarded(job: &Job<'_>, tables: &[String]) -> Result<BTreeSet
     rows.iter().map(ordinal).collect::<Result<_, _>>().during(&what)
 }
 
+/// What belongs to a version's view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// The view itself.
+    View,
+    /// Its twin for COPY, which has the properties only.
+    Copy,
+    /// What is between it and the table, which has names of its own.
+    Beneath,
+}
+
 /// What was given on a version's view, or on the table, in terms of the table's columns.
 pub(crate) struct Given {
     rights: Vec<(Right, Limit)>,
@@ -117,6 +128,8 @@ enum Limit {
     No,
     /// A column, and the name that it had where the right was given.
     To(usize, String),
+    /// A column that versions show beside their properties.
+    Carried(String),
     /// Something that no version shows.
     Nothing,
 }
@@ -131,7 +144,9 @@ impl Given {
                 Some(view) => view.entries.iter().find(|(shown, _)| fit(shown) == *name).map(|(_, at)| *at),
                 None => table.columns.iter().position(|column| column.name == *name),
             };
-            column.map_or(Limit::Nothing, |at| Limit::To(at, name.clone()))
+            let carried = || table.views.iter().any(|view| view.carried.contains(name));
+            let other = || if carried() { Limit::Carried(name.clone()) } else { Limit::Nothing };
+            column.map_or_else(other, |at| Limit::To(at, name.clone()))
         };
         let limited = rights.into_iter().map(|right| {
             let limit = limit(&right);
@@ -145,26 +160,31 @@ impl Given {
         let has = |limit: &Limit| match limit {
             Limit::No => true,
             Limit::To(at, name) => shown(table, view, *at, name).is_some(),
+            Limit::Carried(name) => view.carried.contains(name),
             Limit::Nothing => false,
         };
         self.rights.iter().filter(|(_, limit)| has(limit)).map(|(right, _)| right.role.clone()).collect()
     }
 
-    /// Renders the grants on a view, or on what is between it and the table, which has names of its own.
-    pub(crate) fn grants(&self, table: &Table<'_>, view: &View, relation: &str, beneath: bool) -> Vec<String> {
+    /// Renders the grants on what belongs to a version's view.
+    pub(crate) fn grants(&self, table: &Table<'_>, view: &View, name: &str, relation: Relation) -> Vec<String> {
         let grant = |(right, limit): &(Right, Limit)| {
             let columns = match limit {
                 Limit::No => String::new(),
                 Limit::To(at, name) => {
-                    let (name, at) = shown(table, view, *at, name)?;
-                    let place = view.entries.iter().position(|(_, column)| *column == at).filter(|_| beneath);
+                    let (shown, at) = shown(table, view, *at, name)?;
+                    let place =
+                        view.entries.iter().position(|(_, column)| *column == at).filter(|_| relation == Relation::Beneath);
                     let column = place.and_then(|place| inner_names(view).into_iter().nth(place));
-                    format!(" ({})", ident(&column.unwrap_or_else(|| fit(name))))
+                    format!(" ({})", ident(&column.unwrap_or_else(|| fit(shown))))
                 }
-                Limit::Nothing => return None,
+                Limit::Carried(column) if view.carried.contains(column) && relation != Relation::Copy => {
+                    format!(" ({})", ident(column))
+                }
+                Limit::Carried(_) | Limit::Nothing => return None,
             };
             let more = if right.passes_on { " WITH GRANT OPTION" } else { "" };
-            Some(format!("GRANT {}{columns} ON {relation} TO {}{more}", right.privilege, right.role))
+            Some(format!("GRANT {}{columns} ON {name} TO {}{more}", right.privilege, right.role))
         };
         self.rights.iter().filter_map(grant).collect()
     }

@@ -286,7 +286,9 @@ pub(crate) async fn drop_columns(job: &Job<'_>, columns: impl Iterator<Item = &C
     let layout = job.layout()?;
     let table = &layout.names.table;
     let mut statements = Vec::new();
-    for column in columns {
+    let native = adopted::known(job.backend, &layout).await?;
+    // One that was there before was not added, and the step that is undone refused it.
+    for column in columns.filter(|column| !native.contains_key(&column.name)) {
         // What a run that is undone did not come to needs no lock.
         if constraint::is_not_null(job, table, &column.name).await?.is_some() {
             statements.push(drop_statement(table, &column.name));

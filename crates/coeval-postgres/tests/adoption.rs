@@ -187,10 +187,10 @@ async fn what_is_not_carried_over_is_said() {
     assert_eq!(
         left(0),
         "column `since`: the database fills it in (now()); a version that converts it has to be given a value
-column `seen`: no type of a property holds a `timestamp without time zone`; the versions do not show it
-column `tags`: no type of a property holds a `text[]`; the versions do not show it
-column `raw`: no type of a property holds a `json`; the versions do not show it
-column `shout`: the database computes it; the versions do not show it
+column `seen`: no type of a property holds a `timestamp without time zone`; the versions show it in SQL as it is
+column `tags`: no type of a property holds a `text[]`; the versions show it in SQL as it is
+column `raw`: no type of a property holds a `json`; the versions show it in SQL as it is
+column `shout`: the database computes it; the versions show it, and nobody writes it
 check `staff_pay_check` stays in the table: CHECK ((pay >= (0)::numeric))
 index `staff_here` stays in the table: CREATE UNIQUE INDEX staff_here ON public.staff USING btree (name) WHERE here
 index `staff_lower` stays in the table: CREATE INDEX staff_lower ON public.staff USING btree (lower(name))
@@ -378,7 +378,7 @@ async fn what_versions_cannot_lie_over_is_refused_with_the_reason() {
         said,
         [
             "child: it inherits from a table, or another inherits from it, so that a row may be in several",
-            "odd: it has no primary key: `migrate` gives every row one, in a new column `_id`; column `id`: no type of a property holds a `point`; the versions do not show it",
+            "odd: it has no primary key: `migrate` gives every row one, in a new column `_id`; column `id`: no type of a property holds a `point`; the versions show it in SQL as it is",
             "parent: it inherits from a table, or another inherits from it, so that a row may be in several",
             "parted: it is partitioned, and rules and triggers of versions cannot be added to its parts one by one",
             "taken: it has no primary key, and the column `_id`, which rows would be given for one, is another one",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use coeval_plan::table::Own;
 use coeval_plan::{ColumnSpec, Holds};
 use coeval_sql::ident;
 use coeval_sql::sqlite::Names;
@@ -53,6 +54,27 @@ pub(crate) fn adopt(session: &Session<'_>, layout: &Layout<'_>, columns: &[Colum
         session.run("INSERT INTO coeval_adopted (base, name, kind, required, value) VALUES (?1, ?2, ?3, ?4, ?5)", values)?;
     }
     Ok(())
+}
+
+/// Returns the name of the column of a name that a table had when it was taken over.
+pub(crate) fn own(session: &Session<'_>, layout: &Layout<'_>, column: &str) -> Result<Option<String>> {
+    Ok(known(session, layout)?.into_keys().find(|own| own.eq_ignore_ascii_case(column)))
+}
+
+/// Refuses versions for which a table that was there before leaves no room.
+pub(crate) fn room(session: &Session<'_>, layout: &Layout<'_>, from: u32) -> Result<()> {
+    let base = layout.names.base();
+    let Some(found) = catalog::table(session, base)?.filter(|_| layout.table.is_adopted()) else { return Ok(()) };
+    let there: Vec<String> = found.columns.into_iter().map(|column| column.name).collect();
+    let known: Vec<String> = known(session, layout)?.into_keys().collect();
+    // Taken over by a program that noted nothing: what is its own is not known.
+    if known.is_empty() && from >= layout.era.first {
+        return Ok(());
+    }
+    let before = if known.is_empty() { &there } else { &known };
+    let own = Own { there: &there, before, alike: str::eq_ignore_ascii_case };
+    let what = format!("the table `{base}`");
+    layout.table.room(&own).map_err(|unsuitable| Error::Failed { what, reason: unsuitable.message, help: Some(unsuitable.help) })
 }
 
 /// Leaves a table as it was; what is coeval's beside it goes.

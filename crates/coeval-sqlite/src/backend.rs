@@ -13,11 +13,13 @@ use coeval_store::work::Work;
 use coeval_store::{Backend, Capabilities, Catalog, Result, Step};
 
 use crate::database::Database;
+use crate::execute::last;
+use crate::layout::Layout;
 use crate::lock::{self, Own};
 use crate::standalone;
 use crate::state;
 use crate::statement::{Absent, ForeignKeys, How, Session};
-use crate::{drift, execute, inspect, layout, remark};
+use crate::{adopted, drift, execute, inspect, layout, remark};
 
 /// A deployment's records in an SQLite database.
 #[derive(Debug)]
@@ -107,6 +109,19 @@ impl Backend for Sqlite {
             session.batch("SAVEPOINT probe; CREATE TABLE coeval_probe (x); ROLLBACK TO probe; RELEASE probe")
         };
         self.database.transaction(&how, write).await
+    }
+
+    async fn room(&self, from: u32, to: u32) -> Result<()> {
+        let catalog = Arc::clone(&self.catalog);
+        let look = move |session: &Session<'_>| {
+            for entry in &catalog.models {
+                for era in entry.eras.iter().filter(|era| era.first <= to && era.end.is_none_or(|end| end > from)) {
+                    adopted::room(session, &Layout::new(&catalog, entry, era, last(era, to))?, from)?;
+                }
+            }
+            Ok(())
+        };
+        self.database.read("looking at tables that were there before", look).await.map(Option::unwrap_or_default)
     }
 
     async fn ledger(&self) -> Result<Ledger> {

@@ -197,10 +197,12 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, alike: &[String], 
         Step::AddColumn { column, .. } => {
             let mut text = shape::column(session, column, &newest.names, &keys)?;
             text.not_null = text.default.is_some() && is_never_null(column);
-            if !has_column(session, &newest, &column.name)? {
+            if !newest.has_column(session, &column.name)? {
                 session.batch(&format!("ALTER TABLE {} ADD COLUMN {}", newest.names.table(), text.text()))?;
             }
         }
+        // One that was there before was not added, and the step that is undone refused it.
+        Step::DropColumn { column, .. } if adopted::own(session, &newest, &column.name)?.is_some() => {}
         Step::DropColumn { column, .. } => drop_column(session, &layout(span.to)?, &column.name)?,
         Step::ForgetColumn { column, .. } => drop_column(session, &newest, column)?,
         Step::RebuildTriggers { to, .. } => {
@@ -217,7 +219,7 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, alike: &[String], 
             let mut columns = vec![column];
             for other in alike {
                 // What is in the way of another one, its own step says.
-                if has_column(session, &newest, other)? && nulls(session, &newest, other)?.is_empty() {
+                if newest.has_column(session, other)? && nulls(session, &newest, other)?.is_empty() {
                     columns.push(other);
                 }
             }
@@ -227,7 +229,7 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, alike: &[String], 
             }
         }
         Step::DropNotNull { column, .. } => {
-            if has_column(session, &newest, column)? && !newest.table.is_adopted() {
+            if newest.has_column(session, column)? && !newest.table.is_adopted() {
                 let columns = alike.iter().chain([column]);
                 shape::alter(session, &newest.names, |table| columns.for_each(|column| not_null(table, column, false)))?;
             }
@@ -358,11 +360,6 @@ fn index_of(session: &Session<'_>, name: &str) -> Result<Option<String>> {
     session.row(sql, [name], |row| row.get(0))
 }
 
-fn has_column(session: &Session<'_>, layout: &Layout<'_>, name: &str) -> Result<bool> {
-    let found = catalog::table(session, layout.names.base())?;
-    Ok(found.is_some_and(|table| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name))))
-}
-
 fn create(session: &Session<'_>, layout: &Layout<'_>, columns: &[coeval_plan::ColumnSpec], key: &[String]) -> Result<()> {
     let names = &layout.names;
     if catalog::table(session, names.base())?.is_some() {
@@ -414,7 +411,7 @@ fn set_aside(session: &Session<'_>, layout: &Layout<'_>) -> Result<()> {
 }
 
 fn drop_column(session: &Session<'_>, layout: &Layout<'_>, name: &str) -> Result<()> {
-    if !has_column(session, layout, name)? {
+    if !layout.has_column(session, name)? {
         return Ok(());
     }
     let mut present = layout.present(session)?;

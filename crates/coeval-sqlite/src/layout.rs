@@ -31,9 +31,10 @@ impl<'c> Layout<'c> {
         let table = table.map_err(|unsuitable| unsupported(format!("{unsuitable}; {}", unsuitable.help)))?;
         for view in &table.views {
             let mut seen = BTreeSet::new();
-            if let Some((name, _)) = view.entries.iter().find(|(name, _)| !seen.insert(name.to_ascii_lowercase())) {
+            let mut names = view.entries.iter().map(|(name, _)| name).chain(&view.carried);
+            if let Some(name) = names.find(|name| !seen.insert(name.to_ascii_lowercase())) {
                 let reason = format!(
-                    "version {} has two properties that are called `{name}` but for upper and lower case, which SQLite takes for one",
+                    "version {} shows two things that are called `{name}` but for upper and lower case, which SQLite takes for one",
                     view.version
                 );
                 return Err(unsupported(reason));
@@ -46,6 +47,12 @@ impl<'c> Layout<'c> {
     /// The type of another model's key, as a reference holds it.
     pub(crate) fn key_type(&self, model: &str) -> Option<Type> {
         key_type(self.catalog, model)
+    }
+
+    /// Returns whether the base table has a column of a name.
+    pub(crate) fn has_column(&self, session: &Session<'_>, name: &str) -> Result<bool> {
+        let found = catalog::table(session, self.names.base())?;
+        Ok(found.is_some_and(|table| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name))))
     }
 
     /// The columns that the base table has, of those that the versions up to `up_to` know.

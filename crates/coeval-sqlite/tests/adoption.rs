@@ -146,7 +146,7 @@ async fn what_is_not_carried_over_is_said() {
         said("staff"),
         [
             "column `rate`: no type of a property holds a `NUMERIC`; the versions do not show it",
-            "column `shout`: the database computes it; the versions do not show it",
+            "column `shout`: the database computes it; the versions show it, and nobody writes it",
             "default of column `since` (CURRENT_TIMESTAMP) is not given to rows that are inserted through versions",
             "check stays in the table: pay >= 0",
             "check stays in the table: length(name) > 0",
@@ -158,6 +158,54 @@ async fn what_is_not_carried_over_is_said() {
     assert_eq!(said("team"), ["column `name` goes on being compared as NOCASE says, in the table and its indexes"]);
     assert_eq!(said("log"), ["it has no primary key, which tells its rows apart"]);
     assert_eq!(said("named"), ["it has no primary key: `name`, of which no two rows have the same, is taken for one"]);
+}
+
+#[tokio::test]
+async fn what_the_database_computes_is_there_at_every_version_and_nobody_writes_it() {
+    let (_folder, path) = fresh();
+    let mut outside = Outside::open(&path);
+    run(&mut outside, SHOP);
+    let store = adopt(&path, CHANGES, 3).await;
+    migrate(&store, 3).await;
+    assert_eq!(ask(&mut outside, "UPDATE staff_v3 SET full_name = 'Ida' WHERE id = 1"), "[]");
+    assert_eq!(ask(&mut outside, "INSERT INTO staff_v1 (name, pay) VALUES ('Cy', 5)"), "[]");
+    for version in 1..=3 {
+        let shown = format!("SELECT shout FROM staff_v{version} ORDER BY id");
+        assert_eq!(ask(&mut outside, &shown), "[('IDA',), ('BOB',), ('CY',)]");
+        let said = format!("error: staff_v{version}: the database computes `shout`, and nobody writes it");
+        assert_eq!(ask(&mut outside, &format!("UPDATE staff_v{version} SET shout = 'x' WHERE id = 1")), said);
+    }
+    let said = "error: staff_v1: the database computes `shout`, and nobody writes it";
+    assert_eq!(ask(&mut outside, "INSERT INTO staff_v1 (name, pay, shout) VALUES ('Dee', 5, 'x')"), said);
+    assert_eq!(drifts(&store).await, [""; 0]);
+}
+
+/// What the table has of its own is not taken for a property that a later version adds.
+#[tokio::test]
+async fn a_property_of_the_name_of_a_column_that_no_property_stands_for() {
+    const RATED: &[Changes<'static>] = &[(
+        "staff",
+        &[
+            // What versions show beside is beside them still.
+            &[r#"{"add_property": {"path": "shout", "schema": "string"}}"#],
+            &[r#"{"add_property": {"path": "rate", "schema": "string"}}"#],
+        ],
+    )];
+    let (_folder, path) = fresh();
+    let mut outside = Outside::open(&path);
+    run(&mut outside, SHOP);
+    run(&mut outside, "UPDATE staff SET rate = 1.5");
+    let store = adopt(&path, RATED, 3).await;
+    migrate(&store, 2).await;
+    assert_eq!(ask(&mut outside, "UPDATE staff_v2 SET shout = 'own' WHERE id = 1"), "[]");
+    assert_eq!(
+        ask(&mut outside, "SELECT v1.shout, v2.shout FROM staff_v1 v1 JOIN staff_v2 v2 USING (id)"),
+        "[('ADA', 'own'), ('BOB', None)]"
+    );
+    let refused = coeval_engine::migrate(&store, Some(3), false, &coeval_engine::How::quietly()).await.unwrap_err().to_string();
+    assert!(refused.contains("the table `staff`: there is a column `rate` already, which no property stands for"), "{refused}");
+    assert_eq!(ask(&mut outside, "SELECT rate FROM staff"), "[(1.5,), (1.5,)]");
+    assert_eq!(drifts(&store).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -97,6 +97,15 @@ pub trait Backend: Debug + Send + Sync {
     /// Returns who holds the lock, dead or alive.
     async fn holder(&self) -> Result<Option<Holder>>;
 
+    /// Looks whether what the store has of its own leaves room for what versions need, before a run begins that brings it from one to a
+    /// later one. Nothing is changed.
+    ///
+    /// # Errors
+    /// What is in the way.
+    async fn room(&self, _from: u32, _to: u32) -> Result<()> {
+        Ok(())
+    }
+
     /// Executes a step, or what is left of it. Several processes may execute the same step of one run at the same time; all come
     /// back when it is done, with what was done in all.
     ///

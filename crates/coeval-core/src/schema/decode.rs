@@ -18,8 +18,18 @@ const FACETS: &[&str] = &["type", "required", "nullable", "default", "unique", "
 const MODEL_KEYS: &[&str] = &["type", "name", "key", "properties", "additional", "constraints"];
 
 /// Options that a model's document may carry beside them; kept as written.
-const MODEL_OPTIONS: &[&str] =
-    &["version", "backend", "objects", "table", "unversioned", "store_at", "revisions", "description", "meta_property"];
+const MODEL_OPTIONS: &[&str] = &[
+    "version",
+    "backend",
+    "objects",
+    "table",
+    "carries",
+    "unversioned",
+    "store_at",
+    "revisions",
+    "description",
+    "meta_property",
+];
 
 /// Finds shared types by name.
 pub type SharedTypes<'a> = &'a dyn Fn(&str) -> Option<Property>;

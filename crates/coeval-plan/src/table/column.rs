@@ -138,6 +138,11 @@ impl<'h> Columns<'h> {
         for own in SYSTEM {
             names.reserve(own);
         }
+        // A table that was there before has columns that no property stands for.
+        let first = history.versions().next().and_then(|first| history.model(first));
+        for own in first.as_ref().and_then(|model| super::carries(model)).unwrap_or_default() {
+            names.reserve(own);
+        }
         let mut all = Self {
             history,
             names,
@@ -354,7 +359,7 @@ impl<'h> Columns<'h> {
                 failing.flat_map(|node| [None, Some(need(self.history.scope(), *node, face.time))].map(|need| (*node, need)));
             let hiding = failing.filter_map(|failing| self.failed.get(&failing).copied()).collect();
             let name = face.model.to_owned();
-            View { version: face.version, time: face.time, name, entries, moved, hiding, marked: marks[at] }
+            View { version: face.version, time: face.time, name, entries, moved, hiding, carried: Vec::new(), marked: marks[at] }
         };
         faces.iter().enumerate().map(view).collect()
     }

@@ -18,14 +18,15 @@ mod face;
 mod name;
 mod place;
 mod record;
+mod room;
 mod sign;
 mod total;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coeval_core::Model;
 use coeval_core::history::{History, NodeId, Order, Scope, Time};
+use coeval_core::{Model, Value};
 
 pub use cluster::{Cluster, Side};
 pub use column::{Column, Held, MARKER};
@@ -34,6 +35,7 @@ pub use face::{elements_signature, is_json};
 pub use name::fit;
 pub use place::Spot;
 pub use record::Known;
+pub use room::Own;
 pub use sign::Demand;
 
 /// Why a model cannot lie in a table, and what to do.
@@ -88,6 +90,8 @@ pub struct View {
     pub moved: Vec<Moved>,
     /// The columns that say that this version cannot show the row.
     pub hiding: Vec<usize>,
+    /// The columns that it shows beside: those of a table that was there before which no property stands for.
+    pub carried: Vec<String>,
     /// Whether rows that come through this view carry the version's number, because it matters.
     pub marked: bool,
 }
@@ -117,6 +121,35 @@ impl View {
     }
 }
 
+/// The names that a model says with `carries`; `None` where it says nothing, or no list of names.
+fn carries(model: &Model) -> Option<Vec<&str>> {
+    let Value::List(names) = model.options.get(CARRIES)? else { return None };
+    names.iter().map(Value::as_str).collect()
+}
+
+/// The columns of the table that a version shows beside its properties: those that its model says with `carries`, but for one that has
+/// the name of a property.
+fn carried(table: &Table<'_>, view: &View) -> Result<Vec<String>, Unsuitable> {
+    let Some(model) = table.model(view) else { return Ok(Vec::new()) };
+    if model.options.get(CARRIES).is_none() {
+        return Ok(Vec::new());
+    }
+    let unsuitable = |message: String, help: &str| Unsuitable { message, help: help.to_owned() };
+    let names = carries(model).ok_or_else(|| {
+        let message = format!("`{CARRIES}` of the model `{}` is no list of names", model.name);
+        unsuitable(message, "it names columns of the table: `carries: [search, tags]`")
+    })?;
+    if !table.is_adopted() {
+        let message = format!("`{CARRIES}` of the model `{}` names columns of a table that coeval makes", model.name);
+        return Err(unsuitable(
+            message,
+            "only a table that was there before, and is named with `table:`, has columns of its own",
+        ));
+    }
+    let is_free = |name: &&str| !view.entries.iter().any(|(shown, _)| shown == name);
+    Ok(names.into_iter().filter(is_free).map(str::to_owned).collect())
+}
+
 impl<'h> Table<'h> {
     /// Lays out the table of a model for the versions given, in order. Versions that leave the model alone have views too.
     ///
@@ -142,6 +175,10 @@ impl<'h> Table<'h> {
             past: Vec::new(),
         };
         table.homes = place::homes(&table);
+        let carried = table.views.iter().map(|view| carried(&table, view)).collect::<Result<Vec<_>, _>>()?;
+        for (view, carried) in table.views.iter_mut().zip(carried) {
+            view.carried = carried;
+        }
         Ok(table)
     }
 
@@ -287,3 +324,6 @@ impl<'h> Table<'h> {
 
 /// The key of a model that declares none.
 pub const ID: &str = "_id";
+
+/// The option of a model that names columns of a table that was there before which versions show beside their properties.
+pub const CARRIES: &str = "carries";

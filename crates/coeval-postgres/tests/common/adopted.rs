@@ -5,6 +5,7 @@ use std::sync::Arc;
 use coeval_core::history::{History, Release};
 use coeval_core::json;
 use coeval_core::op::{Context, Operation, Rewrites};
+use coeval_core::schema::Model;
 use coeval_core::table::Tables;
 use coeval_plan::found::{Taken, take};
 use coeval_postgres::{PostgresBackend, catalog};
@@ -25,8 +26,14 @@ pub(crate) async fn imported(url: &str) -> Vec<Result<Taken, String>> {
 
 /// Opens a deployment of all tables of `public`, which has changes up to a version.
 pub(crate) async fn adopt(url: &str, changes: &[Changes<'_>], head: u32) -> PostgresBackend {
+    adopt_as(url, changes, head, |_| {}).await
+}
+
+/// As [`adopt`], of models that somebody changed before they were frozen.
+pub(crate) async fn adopt_as(url: &str, changes: &[Changes<'_>], head: u32, change: impl Fn(&mut Model)) -> PostgresBackend {
     let mut models = Vec::new();
-    for taken in imported(url).await.into_iter().flatten() {
+    for mut taken in imported(url).await.into_iter().flatten() {
+        change(&mut taken.model);
         let name = taken.model.name.clone();
         let changes = changes.iter().find(|(table, _)| *table == name).map(|(_, changes)| *changes).unwrap_or_default();
         let operation = |text: &&str| {

@@ -37,20 +37,23 @@ pub fn create_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<
     let marker = ident(MARKER);
     let called = |own: String, name: String| if own == name { own } else { format!("{own} AS {name}") };
     let shown = |name: &str| ident(&fit(name));
+    let carried: Vec<String> = view.carried.iter().map(|name| ident(name)).collect();
     if view.marked {
         let inner = names.inner(view);
         // A view that is replaced keeps the names of its columns, while what they show may move: they are those of the properties.
         let between = inner_names(view);
         let own = view.entries.iter().map(|(_, at)| column(*at));
         let columns = own.zip(&between).map(|(own, name)| called(own, ident(name))).chain([marker.clone()]);
-        let columns: Vec<String> = columns.collect();
+        let columns: Vec<String> = columns.chain(carried.clone()).collect();
         let entries = view.entries.iter().zip(&between);
-        let entries: Vec<String> = entries.map(|((name, _), between)| called(ident(between), shown(name))).collect();
+        let entries = entries.map(|((name, _), between)| called(ident(between), shown(name)));
+        let entries: Vec<String> = entries.chain(carried).collect();
         out.push(format!("CREATE OR REPLACE VIEW {inner} AS SELECT {} FROM {}{condition}", columns.join(", "), names.table));
         out.push(format!("ALTER VIEW {inner} ALTER COLUMN {marker} SET DEFAULT {}", view.version));
         out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {inner}", entries.join(", ")));
     } else {
-        let entries: Vec<String> = view.entries.iter().map(|(name, at)| called(column(*at), shown(name))).collect();
+        let entries = view.entries.iter().map(|(name, at)| called(column(*at), shown(name)));
+        let entries: Vec<String> = entries.chain(carried).collect();
         out.push(format!("CREATE OR REPLACE VIEW {outer} AS SELECT {} FROM {}{condition}", entries.join(", "), names.table));
     }
     out.extend(set_defaults(&outer, view_defaults(table, view, keys)?.iter()));
@@ -137,7 +140,8 @@ pub fn copy_view(table: &Table<'_>, view: &View, names: &Names, keys: KeyType<'_
     let (twin, outer, function) = (names.copy(view), names.view(view), names.copy_function(view));
     let columns: Vec<String> = view.entries.iter().map(|(name, _)| ident(&fit(name))).collect();
     let values: Vec<String> = columns.iter().map(|column| format!("NEW.{column}")).collect();
-    let mut out = vec![format!("CREATE VIEW {twin} AS SELECT * FROM {outer}")];
+    // What the table computes by itself is not copied in.
+    let mut out = vec![format!("CREATE VIEW {twin} AS SELECT {} FROM {outer}", columns.join(", "))];
     out.extend(set_defaults(&twin, view_defaults(table, view, keys)?.iter().filter(|default| default.fills)));
     let mut body = String::new();
     let _ = write!(

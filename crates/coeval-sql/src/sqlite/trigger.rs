@@ -61,7 +61,11 @@ pub fn triggers(
         let (name, of) = (ident(&Names::trigger(view, &event.to_lowercase())), ident(&Names::view(view)));
         format!("CREATE TRIGGER {name} INSTEAD OF {event} ON {of} BEGIN\n{body}END")
     };
-    let statements = vec![trigger("INSERT", &insert), trigger("UPDATE", &update), trigger("DELETE", &delete)];
+    let statements = vec![
+        trigger("INSERT", &(writer.carried(false) + &insert)),
+        trigger("UPDATE", &(writer.carried(true) + &update)),
+        trigger("DELETE", &delete),
+    ];
     Ok(Writing { lookups, statements, scratch: writer.slots, local: writer.local, partly: writer.partly })
 }
 

@@ -20,8 +20,9 @@ pub fn create_view(table: &Table<'_>, view: &View, present: &BTreeSet<usize>, na
         view.hiding.iter().filter(|at| present.contains(at)).map(|at| format!("{} IS NOT 1", column(*at))).collect();
     hiding.extend(held(table, view, "", present)?.into_iter().map(|guard| format!("({}) IS NOT 0", guard.sql)));
     let condition = if hiding.is_empty() { String::new() } else { format!(" WHERE {}", hiding.join(" AND ")) };
-    let called: Vec<String> = view.entries.iter().map(|(name, _)| ident(name)).collect();
-    let columns: Vec<String> = view.entries.iter().map(|(_, at)| column(*at)).collect();
+    let carried: Vec<String> = view.carried.iter().map(|name| ident(name)).collect();
+    let called: Vec<String> = view.entries.iter().map(|(name, _)| ident(name)).chain(carried.clone()).collect();
+    let columns: Vec<String> = view.entries.iter().map(|(_, at)| column(*at)).chain(carried).collect();
     let (name, base) = (ident(&Names::view(view)), names.table());
     Ok(format!("CREATE VIEW {name} ({}) AS SELECT {} FROM {base}{condition}", called.join(", "), columns.join(", ")))
 }

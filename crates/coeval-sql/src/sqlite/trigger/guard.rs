@@ -27,4 +27,15 @@ impl Writer<'_, '_> {
         }
         Ok(out)
     }
+
+    /// Refuses a write of what the table computes by itself and the view only shows.
+    pub(super) fn carried(&self, is_update: bool) -> String {
+        let refuse = |name: &String| {
+            let message = text(&format!("{}: the database computes `{name}`, and nobody writes it", Names::view(self.view)));
+            let column = ident(name);
+            let was = if is_update { format!("OLD.{column}") } else { "NULL".to_owned() };
+            format!("  SELECT RAISE(ABORT, {message}) WHERE NEW.{column} IS NOT {was};\n")
+        };
+        self.view.carried.iter().map(refuse).collect()
+    }
 }
