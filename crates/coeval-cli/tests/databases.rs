@@ -117,6 +117,100 @@ impl Store<'_> {
         self.says(&["migrate"], 0);
         self.says(&["verify"], 0);
     }
+
+    /// Freezes the draft with another property list, by some operations.
+    fn changes(&self, properties: &str, operations: &str) {
+        let path = "models/staff.yaml";
+        let text = text(&self.world.read(path));
+        let (_, frozen) = text.split_once("---").unwrap();
+        let draft = format!("type: model\nname: staff\nkey: [id]\noperations:\n{operations}properties:\n{properties}---{frozen}");
+        self.world.write(path, draft);
+        self.says(&["freeze"], 0);
+    }
+
+    /// Several versions that are brought at once are computed from what there is, and change none of it.
+    fn several_at_once(&self) {
+        self.world.write("coeval.yaml", format!("name: shop\nbackends: {{default: \"{}\"}}\n", self.url));
+        let id = "  id: {type: integer, required: true}\n";
+        self.world.write(
+            "models/staff.yaml",
+            format!("type: model\nname: staff\nkey: [id]\nproperties:\n{id}  pay: {{type: number}}\n"),
+        );
+        self.says(&["freeze"], 0);
+        self.says(&["migrate"], 0);
+        (self.sql)(&format!("INSERT INTO {} (id, pay) VALUES (1, 19.999), (2, NULL)", self.view(1)));
+        let to_integer =
+            "  - retype_property: {path: pay, schema: {type: integer}, up: cast(round(pay) as integer), down: pay}\n";
+        self.changes(&format!("{id}  pay: {{type: integer}}\n"), to_integer);
+        let added = "  - add_property: {path: tens, schema: {type: integer}, value: pay / 10}\n";
+        self.changes(&format!("{id}  pay: {{type: integer}}\n  tens: {{type: integer}}\n"), added);
+        let to_text =
+            "  - retype_property: {path: tens, schema: {type: string}, up: cast(tens as string), down: cast(tens as integer)}\n";
+        self.changes(&format!("{id}  pay: {{type: integer}}\n  tens: {{type: string}}\n"), to_text);
+        let read = |version: u32, columns: &str| (self.sql)(&format!("SELECT {columns} FROM {} ORDER BY id", self.view(version)));
+        let all = || {
+            assert_eq!(read(1, "id, pay"), "1|19.999\n2|");
+            assert_eq!(read(2, "id, pay"), "1|20\n2|");
+            assert_eq!(read(3, "id, pay, tens"), "1|20|2\n2||");
+            assert_eq!(read(4, "id, pay, tens"), "1|20|2\n2||");
+        };
+        let plan = self.says(&["plan"], 0);
+        assert_eq!(plan.matches("rebuild the triggers of `staff`").count(), 1, "{plan}");
+        self.says(&["migrate"], 0);
+        all();
+        self.says(&["rollback", "--to", "1"], 0);
+        assert_eq!(read(1, "id, pay"), "1|19.999\n2|");
+        self.says(&["migrate", "--to", "2"], 0);
+        self.says(&["migrate"], 0);
+        all();
+        self.says(&["rollback", "--to", "3"], 0);
+        self.says(&["rollback", "--to", "1"], 0);
+        self.says(&["migrate"], 0);
+        all();
+        self.says(&["verify"], 0);
+    }
+    /// What a version cannot show, those that follow from it cannot either; and what an older one cannot show is no fault of the newer one.
+    fn what_a_version_cannot_show(&self) {
+        self.world.write("coeval.yaml", format!("name: shop\nbackends: {{default: \"{}\"}}\n", self.url));
+        let id = "  id: {type: integer, required: true}\n";
+        let pay = |ty: &str| format!("{id}  pay: {{type: {ty}, required: true}}\n");
+        let retype = |ty: &str, up: &str, down: &str| {
+            format!(
+                "  - retype_property: {{path: pay, schema: {{type: {ty}, required: true}}, up: {up}, down: {down}, on_fail: quarantine}}\n"
+            )
+        };
+        let integer = "cast(pay as integer)";
+        let string = "cast(pay as string)";
+        let draft = format!("type: model\nname: staff\nkey: [id]\nproperties:\n{}", pay("integer"));
+        self.world.write("models/staff.yaml", draft);
+        self.says(&["freeze"], 0);
+        self.says(&["migrate"], 0);
+        (self.sql)(&format!("INSERT INTO {} (id, pay) VALUES (1, 10)", self.view(1)));
+        self.changes(&pay("string"), &retype("string", string, integer));
+        self.says(&["migrate"], 0);
+        let read = |version: u32| (self.sql)(&format!("SELECT id, pay FROM {} ORDER BY id", self.view(version)));
+        // Version 1 has no value of this one.
+        (self.sql)(&format!("INSERT INTO {} (id, pay) VALUES (2, 'many')", self.view(2)));
+        assert_eq!((read(1).as_str(), read(2).as_str()), ("1|10", "1|10\n2|many"));
+        let output = self.world.run(&["rollback", "--to", "1"], b"");
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(!output.status.success() && told.contains("no value"), "{told}");
+        // Nothing was taken from anybody.
+        assert_eq!((read(1).as_str(), read(2).as_str()), ("1|10", "1|10\n2|many"));
+        (self.sql)(&format!("UPDATE {} SET pay = '20' WHERE id = 2", self.view(2)));
+        self.says(&["rollback", "--to", "1"], 0);
+        assert_eq!(read(1), "1|10\n2|20");
+        self.says(&["migrate"], 0);
+        (self.sql)(&format!("UPDATE {} SET pay = 'many' WHERE id = 2", self.view(2)));
+        self.changes(&pay("integer"), &retype("integer", integer, string));
+        self.says(&["migrate"], 0);
+        assert_eq!((read(2).as_str(), read(3).as_str()), ("1|10\n2|many", "1|10"));
+        self.changes(&pay("string"), &retype("string", string, integer));
+        self.says(&["migrate"], 0);
+        assert_eq!((read(1).as_str(), read(2).as_str()), ("1|10", "1|10\n2|many"));
+        assert_eq!((read(3).as_str(), read(4).as_str()), ("1|10", "1|10"));
+        self.says(&["verify"], 0);
+    }
 }
 
 fn python(path: &Path, sql: &str) -> String {
@@ -130,23 +224,19 @@ for statement in sys.argv[2].split(';'):
     text(&done.stdout).trim_end().to_owned()
 }
 
-#[test]
-fn a_database_of_sqlite_from_import_to_rollback() {
+fn on_sqlite(test: &dyn Fn(&Store<'_>)) {
     let world = World::new();
     let path = world.path().join("shop.db");
     let sql = |sql: &str| python(&path, sql);
-    sql(TABLES);
-    let store =
-        Store { world: &world, url: "sqlite:shop.db".to_owned(), view: &|version, name| format!("{name}_v{version}"), sql: &sql };
-    store.whole_way(
-        "DROP TRIGGER coeval_staff_v2_insert",
-        "default: staff: trigger `coeval_staff_v2_insert` is missing: a trigger of the version's view\n",
-        "             holds the write lock batch by batch, writes every row, in batches\n",
-    );
+    test(&Store {
+        world: &world,
+        url: "sqlite:shop.db".to_owned(),
+        view: &|version, name| format!("{name}_v{version}"),
+        sql: &sql,
+    });
 }
 
-#[test]
-fn a_database_of_postgresql_from_import_to_rollback() {
+fn on_postgres(test: &dyn Fn(&Store<'_>)) {
     let variable =
         |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this with `testing/postgres`"));
     let (server, folder) = (variable("COEVAL_TEST_POSTGRES"), variable("COEVAL_TEST_POSTGRES_BIN"));
@@ -162,12 +252,50 @@ fn a_database_of_postgresql_from_import_to_rollback() {
     psql(&server, &format!("CREATE DATABASE {name}"));
     let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
     let sql = |sql: &str| psql(&url, sql);
-    sql(&TABLES.replace("NUMERIC(5,-2)", "point"));
     let world = World::new();
-    let store = Store { world: &world, url: url.clone(), view: &|version, name| format!("shop_v{version}.{name}"), sql: &sql };
-    store.whole_way(
-        "DROP TRIGGER zz_coeval_update ON staff",
-        "default: staff: trigger `zz_coeval_update` is missing: BEFORE UPDATE OF ",
-        "             SHARE ROW EXCLUSIVE\n",
-    );
+    test(&Store { world: &world, url: url.clone(), view: &|version, name| format!("shop_v{version}.{name}"), sql: &sql });
+}
+
+#[test]
+fn a_database_of_sqlite_from_import_to_rollback() {
+    on_sqlite(&|store| {
+        (store.sql)(TABLES);
+        store.whole_way(
+            "DROP TRIGGER coeval_staff_v2_insert",
+            "default: staff: trigger `coeval_staff_v2_insert` is missing: a trigger of the version's view\n",
+            "             holds the write lock batch by batch, writes every row, in batches\n",
+        );
+    });
+}
+
+#[test]
+fn a_database_of_postgresql_from_import_to_rollback() {
+    on_postgres(&|store| {
+        (store.sql)(&TABLES.replace("NUMERIC(5,-2)", "point"));
+        store.whole_way(
+            "DROP TRIGGER zz_coeval_update ON staff",
+            "default: staff: trigger `zz_coeval_update` is missing: BEFORE UPDATE OF ",
+            "             SHARE ROW EXCLUSIVE\n",
+        );
+    });
+}
+
+#[test]
+fn several_versions_at_once_in_sqlite() {
+    on_sqlite(&|store| store.several_at_once());
+}
+
+#[test]
+fn several_versions_at_once_in_postgresql() {
+    on_postgres(&|store| store.several_at_once());
+}
+
+#[test]
+fn what_a_version_cannot_show_in_sqlite() {
+    on_sqlite(&|store| store.what_a_version_cannot_show());
+}
+
+#[test]
+fn what_a_version_cannot_show_in_postgresql() {
+    on_postgres(&|store| store.what_a_version_cannot_show());
 }

@@ -6,7 +6,7 @@ use coeval_store::ledger::{Action, Entry, Happened, Started};
 use coeval_store::lock::{Holder, Lock};
 use coeval_store::lower::Aim;
 use coeval_store::standalone::pending;
-use coeval_store::work::Work;
+use coeval_store::work::{Mode, Work};
 use coeval_store::{Step, ledger::Ledger, lower};
 
 use crate::Result;
@@ -177,8 +177,10 @@ impl Run<'_> {
             policy: self.how.policy,
             versions: catalog.versions.iter().filter(|version| version.number <= from.max(to)).cloned().collect(),
         };
-        if action == Action::Migrate {
-            self.backend.room(from, to).await?;
+        match action {
+            Action::Migrate => self.backend.room(from, to).await?,
+            Action::Rollback => self.has_values(&started).await?,
+            Action::Retire { .. } => {}
         }
         if let Some(Happened::Finished { run, .. } | Happened::Undone { run, .. }) = ledger.entries().last().map(|e| &e.happened)
         {
@@ -187,6 +189,17 @@ impl Run<'_> {
         }
         self.append(ledger.next(), Happened::Started(started.clone())).await?;
         Ok(started)
+    }
+
+    /// Names the records that have no value where the version that comes back needs one, before it is taken from anybody.
+    async fn has_values(&self, started: &Started) -> Result<(), coeval_store::Error> {
+        let mut count = 0;
+        for (index, step) in started.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::SetNotNull { .. })) {
+            let name = index.to_string();
+            let work = Work { mode: Mode::Try(None), ..self.how.work(&started.run, &name, self.me, None) };
+            count += self.backend.execute(step, &work).await?.failed;
+        }
+        if count == 0 { Ok(()) } else { Err(coeval_store::Error::Records { count }) }
     }
 
     /// Adds an entry. One that somebody else added in its place was added by who took this run over.

@@ -100,6 +100,15 @@ pub fn lower(
             steps.push(Step::SetNotNull { model: owned.clone(), column: column.name.clone() });
         }
     }
+    // What a newer version may not be able to compute hides a row, which was refused before.
+    for at in &old {
+        let column = &table.columns[*at];
+        let signs = table.signs_of(*at);
+        let shown = matches!(column.held, Held::Shown { .. });
+        if shown && column.is_never_null() && !signs.is_empty() && signs.iter().all(|sign| new.contains(sign)) {
+            steps.push(Step::DropNotNull { model: owned.clone(), column: column.name.clone() });
+        }
+    }
     let watch = triggers.then_some(Step::WatchColumns { model: owned, from, to });
     steps.extend(in_order(rules(model, &table, Some(from), to)?, watch));
     Ok(steps)

@@ -4,7 +4,7 @@ use coeval_sql::postgres::{self, Keep};
 use coeval_store::Result;
 use coeval_store::event::Tally;
 
-use crate::backfill::{archive_key, make};
+use crate::backfill::{archive_key, bases, make};
 use crate::execute::Job;
 use crate::layout::view_up_to;
 use crate::table::{key, local, text};
@@ -17,6 +17,8 @@ struct Keeping {
     key: KeyColumns,
     base: u32,
     keep: Keep,
+    /// What there can be in the archive of the columns, by the version that it was kept at.
+    before: Vec<(u32, Vec<String>)>,
 }
 
 impl Keeping {
@@ -39,13 +41,14 @@ impl Keeping {
 impl Act for Keeping {
     /// What was kept of the columns before was put back when they came back: it is out of date.
     fn first(&self) -> Vec<String> {
-        let members: Vec<String> = self.keep.members.iter().map(|member| text(member)).collect();
-        let members = format!("ARRAY[{}]::pg_catalog.text[]", members.join(", "));
         let own = format!("deployment = {} AND table_name = {}", text(&self.deployment), text(&self.table_name));
-        vec![
-            format!("UPDATE coeval.archive SET kept = kept - {members} WHERE {own} AND kept ?| {members}"),
-            format!("DELETE FROM coeval.archive WHERE {own} AND kept = '{{}}'::pg_catalog.jsonb"),
-        ]
+        let outdated = |(base, members): &(u32, Vec<String>)| {
+            let members: Vec<String> = members.iter().map(|member| text(member)).collect();
+            let members = format!("ARRAY[{}]::pg_catalog.text[]", members.join(", "));
+            format!("UPDATE coeval.archive SET kept = kept - {members} WHERE {own} AND base = {base} AND kept ?| {members}")
+        };
+        let emptied = format!("DELETE FROM coeval.archive WHERE {own} AND kept = '{{}}'::pg_catalog.jsonb");
+        self.before.iter().map(outdated).chain([emptied]).collect()
     }
 
     fn statements(&self, range: &Range) -> Vec<String> {
@@ -95,6 +98,13 @@ pub(crate) async fn archive(job: &Job<'_>, from: u32, to: u32, columns: &[String
     let Some(keep) = postgres::keep(&table, view, &at, &layout.names, &keys).map_err(local(job))? else { return Ok(none) };
     let key = key(&table, &layout);
     make(job, &layout, &keep.helpers).await?;
+    let mut before = Vec::new();
+    for base in bases(job, &layout).await? {
+        let at: Vec<usize> = at.iter().copied().filter(|at| table.columns[*at].since > base).collect();
+        let Some(view) = view_up_to(&table, base) else { continue };
+        let kept = postgres::keep(&table, view, &at, &layout.names, &keys).map_err(local(job))?;
+        before.extend(kept.map(|kept| (base, kept.members)));
+    }
     let act = Keeping {
         deployment: job.backend.state().deployment().to_owned(),
         table: layout.names.table.clone(),
@@ -102,6 +112,7 @@ pub(crate) async fn archive(job: &Job<'_>, from: u32, to: u32, columns: &[String
         key: key.clone(),
         base: view.version,
         keep,
+        before,
     };
     Walk { job, layout: &layout, table: &layout.names.table, key, act }.all().await
 }

@@ -70,8 +70,15 @@ impl<'l> Filling<'l> {
             let Some(kept) = view_up_to(table, *base) else { continue };
             // What older ones brought back is there, as what was kept later belongs to it.
             let newer: Vec<usize> = at.iter().copied().filter(|column| table.columns[*column].since > *base).collect();
+            // Of a column something is kept at one of them only; what others could compute of it does not count, and may fail.
+            let Some(keep) = postgres::keep(table, kept, &newer, names, &keys).map_err(local(job))? else { continue };
+            let members: Vec<String> = keep.members.iter().map(|member| text(member)).collect();
             if let Some(fill) = postgres::restore(table, view, &newer, kept, names, &keys).map_err(local(job))? {
-                let archived = format!("{} AND a.base = {base}", archived(job.backend.state().deployment(), layout, &key));
+                let archived = format!(
+                    "{} AND a.base = {base} AND a.kept ?| ARRAY[{}]::pg_catalog.text[]",
+                    archived(job.backend.state().deployment(), layout, &key),
+                    members.join(", ")
+                );
                 if let Some(stream) = &mut stream {
                     stream.restore(archived.clone(), &fill);
                 }
@@ -213,7 +220,7 @@ impl Act for Filling<'_> {
 }
 
 /// Returns at which versions something was kept of the rows of a table.
-async fn bases(job: &Job<'_>, layout: &Layout<'_>) -> Result<Vec<u32>> {
+pub(crate) async fn bases(job: &Job<'_>, layout: &Layout<'_>) -> Result<Vec<u32>> {
     let what = job.step.to_string();
     let state = job.backend.state();
     let client = state.database().control().await?;

@@ -11,6 +11,7 @@ use coeval_store::records::Key;
 use coeval_store::{Error, Result};
 use tokio_postgres::types::Type;
 
+use crate::adopted;
 use crate::error::During;
 use crate::execute::Job;
 use crate::index::{Index, create_index as make_index};
@@ -69,7 +70,10 @@ struct Forbidden {
 
 /// Counts and names what violates a rule that a step would make, as far as the columns are there.
 pub(crate) async fn violations(job: &Job<'_>, step: &Step) -> Result<u64> {
-    let rules = matches!(step, Step::CreateIndex { unique: true, .. } | Step::AddCondition { .. } | Step::AddForeignKey { .. });
+    let rules = matches!(
+        step,
+        Step::CreateIndex { unique: true, .. } | Step::AddCondition { .. } | Step::AddForeignKey { .. } | Step::SetNotNull { .. }
+    );
     let layouts = job.backend.layouts();
     let layout = layouts.iter().find(|layout| layout.entry.name == step.model() && layout.era.contains(job.high));
     let Some(layout) = layout.filter(|_| rules) else { return Ok(0) };
@@ -82,6 +86,14 @@ pub(crate) async fn violations(job: &Job<'_>, step: &Step) -> Result<u64> {
     let table = newer(layout, job)?;
     let forbidden = match step {
         Step::CreateIndex { columns, unique: true, .. } => Some(twice(layout, &table, columns)),
+        // A run that brings a column fills it in first.
+        Step::SetNotNull { column, .. } if job.ledger.open().is_none() && demands(job, layout, column).await? => {
+            Some(Forbidden {
+                columns: vec![column.clone()],
+                condition: format!("t.{} IS NULL", ident(column)),
+                reason: format!("`{column}` is required, and there is no value"),
+            })
+        }
         Step::AddCondition { name, expr, at, policy: Policy::Reject, .. } => Some(broken(job, layout, name, (expr, *at))?),
         Step::AddForeignKey { column, references, .. } => {
             let (other, _) = referred(job, references)?;
@@ -343,7 +355,19 @@ pub(crate) async fn require(job: &Job<'_>, layout: &Layout<'_>, columns: &[Strin
 }
 
 pub(crate) async fn set_not_null(job: &Job<'_>, columns: &[String]) -> Result<()> {
-    require(job, &job.layout()?, columns).await
+    let layout = job.layout()?;
+    let mut demanded = Vec::new();
+    for column in columns {
+        if demands(job, &layout, column).await? {
+            demanded.push(column.clone());
+        }
+    }
+    require(job, &layout, &demanded).await
+}
+
+/// Whether a column may be asked for values: what a table that was there before let be NULL, it goes on to.
+async fn demands(job: &Job<'_>, layout: &Layout<'_>, column: &str) -> Result<bool> {
+    Ok(adopted::known(job.backend, layout).await?.get(column).is_none_or(|own| !own.nullable))
 }
 
 pub(crate) async fn drop_not_null(job: &Job<'_>, column: &str) -> Result<()> {

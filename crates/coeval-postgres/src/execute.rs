@@ -226,7 +226,7 @@ async fn tried(job: &Job<'_>, sample: Option<u64>) -> Result<Tally> {
             let there = table::exists(job, &layout.names.table).await?;
             if there { policy::foresee(job, &layout, job.step).await } else { Ok(Tally { total: Some(0), ..Tally::default() }) }
         }
-        Step::CreateIndex { .. } | Step::AddForeignKey { .. } | Step::AddCondition { .. } => {
+        Step::CreateIndex { .. } | Step::AddForeignKey { .. } | Step::AddCondition { .. } | Step::SetNotNull { .. } => {
             let failed = constraint::violations(job, job.step).await?;
             Ok(Tally { failed, total: Some(failed), seen: failed, ..Tally::default() })
         }

@@ -10,7 +10,6 @@ use tokio_postgres::types::Type;
 
 use crate::adopted::{self, Native};
 use crate::archive;
-use crate::constraint::is_required;
 use crate::error::During;
 use crate::execute::Job;
 use crate::layout::Layout;
@@ -136,13 +135,6 @@ fn beside(
         let (was, is) = (default(column)?, default(now)?);
         if was != is {
             let verb = is.map_or_else(|| "DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}"));
-            change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));
-        }
-        // A row may be hidden from now on where it was refused before.
-        let required =
-            |table: &Table<'_>| table.columns.iter().position(|c| c.name == column.name).is_some_and(|at| is_required(table, at));
-        if required(old) != required(new) && own.is_none_or(|own| !own.nullable) {
-            let verb = if required(new) { "SET NOT NULL" } else { "DROP NOT NULL" };
             change.table.push(format!("ALTER TABLE {} ALTER COLUMN {} {verb}", names.table, ident(&column.name)));
         }
     }

@@ -51,7 +51,8 @@ pub(crate) async fn rebuild(job: &Job<'_>, from: u32, to: u32) -> Result<()> {
     let names = &layout.names;
     // After a rollback that took views away only, clients have less than what a migration begins with.
     let offered = job.ledger.newest().map_or(from.min(to), |newest| newest.min(from).min(to));
-    let watched = if from < to { from } else { to };
+    // What a backfill sets is no write of a client: not of versions that the run brings, whichever of its steps this is.
+    let watched = from.min(to).min(job.low);
     let triggers = if to < layout.era.first { None } else { render(job, &layout, to, offered, watched)? };
     if job.work.undo && is_so(job, &layout, triggers.as_ref()).await? {
         return Ok(());

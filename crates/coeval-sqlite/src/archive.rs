@@ -9,9 +9,10 @@ use coeval_core::history::{NodeId, Scope, Time};
 use coeval_core::json;
 use coeval_core::lens::{Entry, Keep, META};
 use coeval_plan::table::Held;
+use coeval_store::catalog::ModelEntry;
 use coeval_store::event::Tally;
 use coeval_store::work::{Mode, Work};
-use coeval_store::{Backend as _, Result};
+use coeval_store::{Backend as _, Catalog, Era, Result};
 
 use crate::backend::Sqlite;
 use crate::batch::{Batch, run};
@@ -37,19 +38,18 @@ pub(crate) async fn archive(
     let (model, columns) = (model.to_owned(), columns.to_vec());
     let fresh = move |session: &Session<'_>, batch: &Batch| -> Result<Tally> {
         let (entry, era) = era_between(&catalog, &model, from, to)?;
-        let layout = Layout::new(&catalog, entry, era, execute::last(era, from))?;
+        let layout = wide(&catalog, entry, era, execute::last(era, from))?;
         if !era.contains(to) || catalog::table(session, layout.names.base())?.is_none() {
             return Ok(Tally::default());
         }
         let gone: BTreeSet<usize> =
             (0..layout.table.columns.len()).filter(|at| columns.contains(&layout.table.columns[*at].name)).collect();
         if batch.is_first() {
-            let sql = "DELETE FROM coeval_keep WHERE base = ?1 AND version = ?2";
-            session.run(sql, (layout.names.base(), to))?;
+            outdate(session, &layout, to)?;
         }
         batch.each(session, &layout, &|session, row, present| {
-            let kept = kept(session, &layout, row, from)?;
-            let state = row::state(&layout, row, present, from, kept.as_ref())?;
+            let (at, kept) = kept(session, &layout, row, present)?.map_or((from, None), |(at, kept)| (at, Some(kept)));
+            let state = row::state(&layout, row, present, at, kept.as_ref())?;
             keep(session, &layout, row, &state, to, &|at| !gone.contains(&at))?;
             Ok(Tally { seen: 1, unchanged: 1, ..Tally::default() })
         })
@@ -142,12 +142,50 @@ fn are_told(scope: &Scope, node: NodeId, times: &[Time], keep: &Keep) -> bool {
     keep.extras.is_empty() && keep.apart.is_empty() && keep.entries.iter().all(is_told)
 }
 
-/// What the archive has of a record as a version shows it.
-pub(crate) fn kept(session: &Session<'_>, layout: &Layout<'_>, row: &Row, version: u32) -> Result<Option<Value>> {
-    let sql = format!("SELECT keep FROM coeval_keep WHERE base = ?1 AND key = json_array({}) AND version = ?2", key(row));
-    let text = session.row(&sql, (layout.names.base(), version), |row| row.get::<_, String>(0))?;
+/// What the archive has of a record of which the table has these columns, and the version that it is kept as of.
+///
+/// It is as of a version that has these columns and no more: whether a version without columns of its own is taken back, or comes again,
+/// leaves what was kept as it is. What is kept as of others is out of date.
+pub(crate) fn kept(
+    session: &Session<'_>,
+    layout: &Layout<'_>,
+    row: &Row,
+    columns: &BTreeSet<usize>,
+) -> Result<Option<(u32, Value)>> {
+    let newest = columns.iter().map(|at| layout.table.columns[*at].since).max().unwrap_or_default();
+    let (first, last) = alike(layout, newest);
+    let sql = format!(
+        "SELECT version, keep FROM coeval_keep WHERE base = ?1 AND key = json_array({}) AND version BETWEEN ?2 AND ?3 ORDER BY version DESC LIMIT 1",
+        key(row)
+    );
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?));
+    let found = session.row(&sql, (layout.names.base(), first, last), read)?;
     let unreadable = |e: coeval_core::json::JsonError| session.during().unreadable("the archive", e.message, false);
-    text.map(|text| json::parse(text.as_bytes()).map_err(unreadable)).transpose()
+    found.map(|(at, text)| Ok((at, json::parse(text.as_bytes()).map_err(unreadable)?))).transpose()
+}
+
+/// The first and the last version of a layout that have the columns of a version, and no more.
+fn alike(layout: &Layout<'_>, version: u32) -> (u32, u32) {
+    let since = || layout.table.columns.iter().map(|column| column.since);
+    let first = since().filter(|since| *since <= version).max().unwrap_or_default();
+    let last = layout.table.views.last().map_or(version, |view| view.version);
+    (first, since().filter(|since| *since > version).min().map_or(last, |next| next.saturating_sub(1)))
+}
+
+/// Lays a table out for the versions up to one, and those after it that have no columns of their own.
+pub(crate) fn wide<'c>(catalog: &'c Catalog, entry: &'c ModelEntry, era: &'c Era, version: u32) -> Result<Layout<'c>> {
+    let newest = catalog.versions.iter().map(|version| version.number).max().unwrap_or(version);
+    let all = Layout::new(catalog, entry, era, execute::last(era, newest).max(version))?;
+    let (_, last) = alike(&all, version);
+    Layout::new(catalog, entry, era, last.max(version))
+}
+
+/// Forgets what is kept as of versions that have the columns of a version, and no more: it is out of date.
+pub(crate) fn outdate(session: &Session<'_>, layout: &Layout<'_>, version: u32) -> Result<()> {
+    let (first, last) = alike(layout, version);
+    let sql = "DELETE FROM coeval_keep WHERE base = ?1 AND version BETWEEN ?2 AND ?3";
+    session.run(sql, (layout.names.base(), first, last))?;
+    Ok(())
 }
 
 fn key(row: &Row) -> String {

@@ -52,9 +52,13 @@ pub(crate) async fn backfill(
         let new = new(&layout, &about);
         let mut found = Vec::new();
         let cell = std::cell::RefCell::new(&mut found);
+        if batch.is_first() && state::is_there(session)? {
+            archive::outdate(session, &layout, about.to)?;
+        }
         let tally = batch.each(session, &layout, &|session, row, present| {
-            let kept = archive::kept(session, &layout, row, about.from)?;
-            let (state, failures) = computed(&layout, row, present, &new, &about, kept.as_ref())?;
+            let known = present.difference(&new).copied().collect();
+            let kept = archive::kept(session, &layout, row, &known)?;
+            let (state, failures) = computed(&layout, row, &known, &new, &about, kept.as_ref())?;
             let tally = Tally { seen: 1, ..Tally::default() };
             let rejected = failures.iter().filter(|failure| failure.kind == "rejected").count();
             let hidden = failures.len() > rejected;
@@ -93,13 +97,13 @@ fn new(layout: &Layout<'_>, about: &About) -> BTreeSet<usize> {
 fn computed(
     layout: &Layout<'_>,
     row: &Row,
-    present: &BTreeSet<usize>,
+    known: &BTreeSet<usize>,
     new: &BTreeSet<usize>,
     about: &About,
-    kept: Option<&coeval_core::Value>,
+    kept: Option<&(u32, coeval_core::Value)>,
 ) -> Result<(State, Vec<Failure>)> {
-    let known: BTreeSet<usize> = present.difference(new).copied().collect();
-    let state = row::state(layout, row, &known, about.from, kept)?;
+    let at = kept.map_or(about.from, |(at, _)| *at);
+    let state = row::state(layout, row, known, at, kept.map(|(_, kept)| kept))?;
     let mut failures: Vec<Failure> = Vec::new();
     for at in new {
         let Held::Shown { .. } = layout.table.columns[*at].held else { continue };
@@ -163,8 +167,9 @@ async fn attempt(store: &Sqlite, about: About, sample: Option<u64>, work: &Work<
         let mut batch = Batch::look(wanted.max(1));
         loop {
             let part = batch.each(session, &layout, &|session, row, present| {
-                let kept = if state::is_there(session)? { archive::kept(session, &layout, row, about.from)? } else { None };
-                let (_, failures) = computed(&layout, row, present, &new, &about, kept.as_ref())?;
+                let known = present.difference(&new).copied().collect();
+                let kept = if state::is_there(session)? { archive::kept(session, &layout, row, &known)? } else { None };
+                let (_, failures) = computed(&layout, row, &known, &new, &about, kept.as_ref())?;
                 let tally = Tally { seen: 1, ..Tally::default() };
                 let rejected = failures.iter().any(|failure| failure.kind == "rejected");
                 let hidden = !failures.is_empty();

@@ -142,7 +142,7 @@ fn alike(ledger: &Ledger, step: &Step, work: &Work<'_>) -> Vec<String> {
 
 /// Looks whether records would be in the way of a step, and changes nothing.
 async fn attempt(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>) -> Result<Tally> {
-    if !matches!(step, Step::CreateIndex { unique: true, .. } | Step::AddCondition { .. }) {
+    if !matches!(step, Step::CreateIndex { unique: true, .. } | Step::AddCondition { .. } | Step::SetNotNull { .. }) {
         return Ok(Tally::default());
     }
     let (catalog, step) = (Arc::clone(&store.catalog), step.clone());
@@ -156,6 +156,7 @@ async fn attempt(store: &Sqlite, step: &Step, span: Span, work: &Work<'_>) -> Re
         let known = |name: &String| there.as_ref().is_some_and(|table| table.columns.iter().any(|column| column.name == *name));
         match &step {
             Step::CreateIndex { columns, .. } if columns.iter().all(known) => twice(session, &layout, columns),
+            Step::SetNotNull { column, .. } if known(column) && !layout.table.is_adopted() => nulls(session, &layout, column),
             step => match condition::of(step) {
                 Some((name, asked)) if condition::columns(&layout, asked.at).iter().all(known) => {
                     condition::broken(session, &layout, name, &asked)
@@ -196,7 +197,8 @@ fn act(session: &Session<'_>, catalog: &Catalog, step: &Step, alike: &[String], 
         Step::SetTableAside { .. } => set_aside(session, &newest)?,
         Step::AddColumn { column, .. } => {
             let mut text = shape::column(session, column, &newest.names, &keys)?;
-            text.not_null = text.default.is_some() && is_never_null(column);
+            let all = newest.table.columns.iter().map(|other| other.name.as_str());
+            text.not_null = text.default.is_some() && is_never_null(column) && !is_hiding(&newest, &column.name, all);
             if !newest.has_column(session, &column.name)? {
                 session.batch(&format!("ALTER TABLE {} ADD COLUMN {}", newest.names.table(), text.text()))?;
             }
@@ -376,7 +378,7 @@ fn create(session: &Session<'_>, layout: &Layout<'_>, columns: &[coeval_plan::Co
     let mut texts = Vec::new();
     for column in columns {
         let mut text = shape::column(session, column, names, &keys)?;
-        let hides = is_hiding(layout, &column.name, columns.iter().map(|other| other.name.as_str()));
+        let hides = is_hiding(layout, &column.name, layout.table.columns.iter().map(|other| other.name.as_str()));
         text.not_null = key.contains(&column.name) || is_never_null(column) && !hides;
         texts.push(text);
     }

@@ -64,8 +64,9 @@ pub(crate) async fn inspect(
                             failures.borrow_mut().push(failure(&layout, row, "broken", reason));
                         }
                         if survey == Survey::Laws {
-                            let kept = archive::kept(session, &layout, row, *version)?;
-                            let state = row::state(&layout, row, present, *version, kept.as_ref())?;
+                            let kept = archive::kept(session, &layout, row, present)?;
+                            let (since, kept) = kept.map_or((*version, None), |(since, kept)| (since, Some(kept)));
+                            let state = row::state(&layout, row, present, since, kept.as_ref())?;
                             let stored = era.history.sealed(&state, shape)?;
                             let same = era.history.put(&stored, shape, &document);
                             out.laws += 1;

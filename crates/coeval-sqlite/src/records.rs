@@ -113,8 +113,9 @@ impl Writing<'_> {
                 }
             };
         };
-        let kept = archive::kept(session, layout, row, at)?;
-        let state = row::state(layout, row, &self.present, at, kept.as_ref())?;
+        let kept = archive::kept(session, layout, row, &self.present)?;
+        let (since, kept) = kept.map_or((at, None), |(since, kept)| (since, Some(kept)));
+        let state = row::state(layout, row, &self.present, since, kept.as_ref())?;
         let stored = history.sealed(&state, shape)?;
         if let Some(reason) = row::hidden(layout, row, at)?.filter(|_| !matches!(change, Change::Put(_))) {
             // The core says why there is nothing to patch, where it knows.

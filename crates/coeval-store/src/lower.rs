@@ -1,11 +1,11 @@
 //! From what should become of a store to the steps that do it.
 
 use coeval_plan::table::{Ability, fit};
-use coeval_plan::{Capabilities, ColumnSpec, Step};
+use coeval_plan::{Capabilities, ColumnSpec, Phase, Step};
 
 use crate::catalog::{Catalog, Era, ModelEntry};
 use crate::error::{Error, Result};
-use crate::ledger::{Action, Ledger};
+use crate::ledger::{Action, Happened, Ledger};
 use crate::standalone::{pending, taken_back};
 
 /// What is to become of a store.
@@ -43,7 +43,7 @@ pub fn lower(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, aim
         (Action::Migrate | Action::Rollback, false) => Ok(moves(catalog, from, to, scan)),
         (Action::Retire { before }, false) => Ok(forgets(catalog, before, to)),
         (Action::Migrate, true) => {
-            let mut steps = if to > made { expand(catalog, capabilities, action, (made, to))? } else { Vec::new() };
+            let mut steps = if to > made { expand(catalog, capabilities, ledger, action, (made, to))? } else { Vec::new() };
             if from != to {
                 steps.push(Step::CreateViews { from, to });
             }
@@ -56,7 +56,7 @@ pub fn lower(catalog: &Catalog, capabilities: Capabilities, ledger: &Ledger, aim
             let mut steps = if warm { Vec::new() } else { taken_back(catalog, ledger, from, to).map_err(standalone)? };
             steps.push(Step::DropViews { from, to });
             if !warm {
-                for step in expand(catalog, capabilities, action, (to, made))?.iter().rev() {
+                for step in expand(catalog, capabilities, ledger, action, (to, made))?.iter().rev() {
                     let cannot = || Error::Unsupported { what: step.to_string(), reason: "it cannot be taken back".to_owned() };
                     steps.push(step.reverse().ok_or_else(cannot)?);
                 }
@@ -76,16 +76,34 @@ fn unsuitable(model: &ModelEntry) -> impl Fn(coeval_plan::table::Unsuitable) -> 
 }
 
 /// The steps that bring tables from one version to a later one: those of all versions and models, phase by phase.
-fn expand(catalog: &Catalog, capabilities: Capabilities, action: Action, (from, to): (u32, u32)) -> Result<Vec<Step>> {
+fn expand(
+    catalog: &Catalog,
+    capabilities: Capabilities,
+    ledger: &Ledger,
+    action: Action,
+    (from, to): (u32, u32),
+) -> Result<Vec<Step>> {
     let ability = Ability { knows_writer: capabilities.knows_writer };
+    let at_once = action == Action::Migrate && !ledger.entries().iter().any(|entry| takes_back(&entry.happened));
     let mut steps = Vec::new();
     for model in &catalog.models {
         for era in model.eras.iter().filter(|era| era.first <= to && era.end.is_none_or(|end| end > from)) {
             let last = era.end.map_or(to, |end| to.min(end.saturating_sub(1)));
             let start = (from >= era.first).then_some(from);
-            let versions = versions(catalog, era, last);
-            let lowered =
-                || coeval_plan::lower(&model.name, &era.history, &versions, start, last, ability).map_err(unsuitable(model));
+            let lowered = || {
+                let lower = |start, last| {
+                    let versions = versions(catalog, era, last);
+                    coeval_plan::lower(&model.name, &era.history, &versions, start, last, ability).map_err(unsuitable(model))
+                };
+                let Some(start) = start else { return lower(None, last) };
+                // As frozen versions say it: each goes on where the one before it ends, in what it computes and in what is kept of it.
+                let changed: Vec<u32> = era.history.versions().filter(|version| *version > start && *version <= last).collect();
+                let mut out = Vec::new();
+                for version in changed {
+                    out.extend(lower(Some(version - 1), version)?);
+                }
+                Ok(out)
+            };
             steps.extend(match frozen(catalog, model, era, start, last) {
                 Some(frozen) => {
                     // What is there is taken back as it was made.
@@ -98,20 +116,53 @@ fn expand(catalog: &Catalog, capabilities: Capabilities, action: Action, (from, 
             });
         }
     }
-    steps.sort_by_key(Step::phase);
-    // Several versions of a model rebuild its triggers once, for the newest of them.
+    // What one version demands, and a later one does not any more, is not demanded.
+    let given_up: Vec<Step> = steps.iter().filter(|step| matches!(step, Step::DropNotNull { .. })).cloned().collect();
+    let given_up: Vec<Step> = given_up.iter().filter_map(Step::reverse).filter(|demand| steps.contains(demand)).collect();
+    steps.retain(|step| !given_up.iter().any(|demand| demand == step || demand.reverse().as_ref() == Some(step)));
+    // What is proved of all versions' columns is proved at one go.
+    let rank = |step: &Step| match step {
+        Step::AddCheck { .. } => 0,
+        Step::SetNotNull { .. } => 1,
+        Step::DropNotNull { .. } => 2,
+        _ => 3,
+    };
+    steps.sort_by_key(|step| (step.phase(), if step.phase() == Phase::Validate { rank(step) } else { 0 }));
+    // Several versions of a model rebuild its triggers once, when the columns of all of them are there, and once let them follow writes.
     let mut out: Vec<Step> = Vec::new();
     for step in steps {
-        match (&step, out.last_mut()) {
-            (Step::RebuildTriggers { model, to, .. }, Some(Step::RebuildTriggers { model: last, to: until, .. }))
-                if model == last =>
-            {
-                *until = *to;
+        match &step {
+            Step::RebuildTriggers { model, from, to } => {
+                let same = |step: &Step| matches!(step, Step::RebuildTriggers { model: other, .. } if other == model);
+                let earlier = out.iter().position(same).map(|at| out.remove(at));
+                let from = if let Some(Step::RebuildTriggers { from, .. }) = earlier { from } else { *from };
+                out.push(Step::RebuildTriggers { model: model.clone(), from, to: *to });
             }
-            (_, _) => out.push(step),
+            // What was kept when a version was taken back comes back with it, and the next one is computed from that.
+            Step::Backfill { model, to, columns, .. } if at_once => match out.last_mut() {
+                Some(Step::Backfill { model: last, to: until, columns: known, .. }) if model == last => {
+                    *until = *to;
+                    known.extend(columns.iter().cloned());
+                }
+                _ => out.push(step),
+            },
+            Step::WatchColumns { model, to, .. } => match out.last_mut() {
+                Some(Step::WatchColumns { model: last, to: until, .. }) if model == last => *until = *to,
+                _ => out.push(step),
+            },
+            _ => out.push(step),
         }
     }
     Ok(out)
+}
+
+/// Whether something may have been kept of versions that were taken back.
+fn takes_back(happened: &Happened) -> bool {
+    match happened {
+        Happened::Started(started) => started.action == Action::Rollback,
+        Happened::Undone { .. } => true,
+        _ => false,
+    }
 }
 
 /// Refuses frozen steps that do not make the columns that triggers and views of the versions are about: those that another state of this
@@ -127,18 +178,19 @@ fn agree(model: &ModelEntry, frozen: &[Step], lowered: &[Step]) -> Result<()> {
     let alike = |column: &ColumnSpec, other: &ColumnSpec| {
         other.name == column.name && other.holds == column.holds && other.property.ty == column.property.ty
     };
+    let refused = |what: String| Error::Unsupported {
+        what: format!("the frozen steps of the model `{}`", model.name),
+        reason: format!(
+            "its versions need {what}, which they do not do: another coeval froze them; freeze these versions again with this one where \
+             they are applied nowhere, or go on with that one"
+        ),
+    };
     let missing = |column: &&ColumnSpec| !columns(frozen).any(|other| alike(column, other));
-    columns(lowered).find(missing).map_or(Ok(()), |column| {
-        Err(Error::Unsupported {
-            what: format!("the frozen steps of the model `{}`", model.name),
-            reason: format!(
-                "its versions need the column `{}` ({}), which they do not make: another coeval froze them; freeze these versions again \
-                 with this one where they are applied nowhere, or go on with that one",
-                column.name,
-                column.property.ty.name()
-            ),
-        })
-    })
+    if let Some(column) = columns(lowered).find(missing) {
+        return Err(refused(format!("to make the column `{}` ({})", column.name, column.property.ty.name())));
+    }
+    let kept = |step: &&Step| matches!(step, Step::DropNotNull { .. }) && !frozen.contains(step);
+    lowered.iter().find(kept).map_or(Ok(()), |step| Err(refused(format!("to {step}"))))
 }
 
 /// What the frozen documents of a model say that leads from one version to a later one; `None` where one of them does not say.
@@ -252,7 +304,7 @@ mod tests {
         }
         catalog.frozen.insert(("task".to_owned(), 2), other);
         let refused = lowered(&catalog, aim(Action::Migrate, 1, 2)).unwrap_err().to_string();
-        assert!(refused.contains("frozen steps of the model `task`") && refused.contains("they do not make"), "{refused}");
+        assert!(refused.contains("frozen steps of the model `task`") && refused.contains("they do not do"), "{refused}");
         lowered(&catalog, aim(Action::Rollback, 2, 1)).unwrap();
     }
 

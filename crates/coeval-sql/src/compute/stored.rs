@@ -18,8 +18,17 @@ pub(crate) struct Writer<'w> {
     pub(crate) view: &'w View,
     pub(crate) new: &'w str,
     pub(crate) old: Option<&'w str>,
-    /// What was kept of objects that lay in no column, by their lineages: a JSON object of what is not declared in them.
-    pub(crate) kept: Option<&'w BTreeMap<LineageId, String>>,
+    /// What was kept of the row when columns of it were dropped.
+    pub(crate) kept: Option<&'w Archived>,
+}
+
+/// What was kept of a row beside the values of nodes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Archived {
+    /// Of objects that lay in no column, by their lineages: a JSON object of what is not declared in them.
+    pub(crate) extras: BTreeMap<LineageId, String>,
+    /// Of lists and maps, by the column and the node: as it was then, in the shape of the writer's version and in that of the column.
+    pub(crate) elements: BTreeMap<(usize, NodeId), (String, String)>,
 }
 
 /// An object in which things may lie that are not declared.
@@ -146,6 +155,9 @@ impl Compute<'_, '_> {
 
     /// A list or map as it was, in the shape of the writer's version and in that of a column.
     fn before(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Result<Option<(String, String)>, Local> {
+        if let Some(kept) = writer.kept {
+            return Ok(kept.elements.get(&(at, node)).cloned());
+        }
         let own = self.table.homes(node).iter().find(|spot| spot.column == at);
         let (Some(old), Some(own), true) = (writer.old, own, self.scope().nodes[node].elements.is_some()) else {
             return Ok(None);
@@ -194,7 +206,7 @@ impl Compute<'_, '_> {
     /// declares, and, where there was a row before, what it could not see.
     fn undeclared(&self, writer: &Writer<'_>, at: usize, node: NodeId) -> Option<String> {
         let lineage = self.scope().nodes[node].lineage;
-        let kept = lineage.and_then(|lineage| writer.kept?.get(&lineage));
+        let kept = lineage.and_then(|lineage| writer.kept?.extras.get(&lineage));
         let kept = kept.zip(self.open_object(writer, at, node)).map(|(kept, open)| json::without(kept, &open.here, self.dialect));
         match (kept, self.undeclared_of_row(writer, at, node)) {
             (Some(kept), Some(own)) => Some(json::merge(&kept, &own, self.dialect)),

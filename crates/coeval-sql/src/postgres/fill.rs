@@ -7,8 +7,9 @@ use coeval_core::history::{Gate, Hidden, LineageId, NodeId, Time};
 use coeval_plan::table::{Demand, Held, Table, View};
 
 use super::Names;
-use super::keep::{Kept, is_listed, type_of, typed};
-use crate::compute::stored::Writer;
+use super::keep::{is_listed, type_of, typed};
+use super::kept::Kept;
+use crate::compute::stored::{Archived, Writer};
 use crate::compute::{Compute, Given, Partial};
 use crate::dialect::Dialect;
 use crate::expr::{Local, refused};
@@ -106,7 +107,8 @@ fn render(
         let given = Given(values.clone());
         let now = |node: NodeId| {
             let column = |at: &usize| known.contains(at) && table.columns[*at].held == Held::Failed { node };
-            let column = || (0..table.columns.len()).find(column).filter(|_| order.index[node].is_some());
+            // What the version shows, too: a record that it cannot show is hidden at the ones that follow from it.
+            let column = || (0..table.columns.len()).find(column);
             failed.get(&node).cloned().or_else(|| Some(format!("t.{} IS TRUE", ident(&table.columns[column()?].name))))
         };
         let partial = Partial { values: &given, failed: &now };
@@ -124,7 +126,8 @@ fn render(
             computed.sql = format!("CASE WHEN {failed} THEN {refused} ELSE {} END", computed.sql);
         }
         if let Some(kept) = &kept {
-            computed = match kept.instead(&compute, (hidden.node, from), computed, &Given(values.clone())) {
+            let then = kept.reshaped(&compute, from, &given);
+            computed = match kept.instead(&compute, (hidden.node, from), computed, &then) {
                 Ok(computed) => computed,
                 Err(local) => {
                     blind.0.insert(hidden.node, local);
@@ -155,7 +158,10 @@ fn render(
     }
     let given = Given(values.clone());
     let extras = kept.as_ref().map(|kept| kept.extras(columns)).unwrap_or_default();
-    let writer = Writer { view: from, new: "t", old: None, kept: Some(&extras) };
+    let archived = Archived { extras: extras.clone(), ..Archived::default() };
+    let writer = Writer { view: from, new: "t", old: None, kept: Some(&archived) };
+    // What was kept belongs to lists and maps as its version has them.
+    let then = kept.as_ref().map_or_else(|| given.clone(), |kept| kept.reshaped(&compute, from, &given));
     let (mut sets, mut streamed) = (Vec::new(), Vec::new());
     for at in columns {
         let column = &table.columns[*at];
@@ -167,20 +173,22 @@ fn render(
             Held::Unfit { node, time } if !shows(table, from, node, time) => compute.misfit(node, time, &given),
             // Of elements the database computes only those that are always there.
             Held::Unfit { .. } | Held::Id => None,
-            Held::Failed { node } => failed.get(&node).cloned(),
+            Held::Failed { node } => {
+                failed.get(&node).cloned().or_else(|| kept.as_ref().and_then(|kept| kept.said(&compute, *at, &then)))
+            }
             // It began as everywhere that hides it; what was kept of it is all that there is to set.
             Held::Shown { node, .. } if column.constant.is_some() && kept.is_none() && order.index[node].is_some() => None,
             Held::Shown { .. } | Held::Hidden { .. } => {
-                let value = match compute.kept(*at, &given, &writer) {
+                let value = match kept.as_ref().filter(|_| is_listed(table, *at)) {
+                    Some(kept) => kept.whole(&compute, *at, &then, extras.clone()),
+                    None => compute.kept(*at, &given, &writer),
+                };
+                match value {
                     Ok(value) => value,
                     Err(local) => {
                         streamed.push(Streamed { column: *at, property: column.name.clone(), reason: local.reason });
                         continue;
                     }
-                };
-                match (&kept, value) {
-                    (Some(kept), Some(value)) if is_listed(table, *at) => Some(kept.whole(&compute, *at, &value, &given)),
-                    (_, value) => value,
                 }
             }
         };
@@ -198,13 +206,13 @@ fn render(
         // Elements are kept with the column that they lie in.
         let nodes = order.hidden.iter().map(|hidden| hidden.node).filter(|node| wanted.contains(node));
         let nodes = nodes.filter(|node| table.scope().nodes[*node].elements.is_none() && !streamed.is_empty());
-        kept_nodes = nodes.filter_map(|node| Some((node, kept.entry_of(&compute, node, &given)?))).collect();
+        kept_nodes = nodes.filter_map(|node| Some((node, kept.entry_of(&compute, node, &then)?))).collect();
         let listed = streamed.iter().filter(|streamed| is_listed(table, streamed.column));
         for streamed in listed {
             let at = streamed.column;
-            whole.push((at, kept.whole(&compute, at, "NULL", &given)));
+            whole.push((at, kept.as_kept(&compute, at, "NULL", &then)));
             let signs = table.signs(at).into_iter().filter(|sign| columns.contains(sign));
-            whole.extend(signs.map(|sign| (sign, kept.sign(&compute, at, sign, &given))));
+            whole.extend(signs.map(|sign| (sign, kept.sign(&compute, at, sign, &then))));
         }
     }
     let set = assignments(table, &sets, &levels);

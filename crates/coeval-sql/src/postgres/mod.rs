@@ -2,6 +2,7 @@
 
 mod fill;
 mod keep;
+mod kept;
 mod make;
 mod names;
 mod repair;

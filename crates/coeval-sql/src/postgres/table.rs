@@ -52,7 +52,7 @@ pub fn add_column(table: &Table<'_>, at: usize, names: &Names, keys: KeyType<'_>
 pub fn add_column_as(table: &Table<'_>, at: usize, names: &Names, ty: &str) -> Result<String, Unfit> {
     let column = &table.columns[at];
     let mut text = format!("ALTER TABLE {} ADD COLUMN {}", names.table, definition(column, ty)?);
-    if column.is_never_null() && matches!(column.constant, Some(Some(_))) {
+    if column.is_never_null() && matches!(column.constant, Some(Some(_))) && !is_hiding(table, column) {
         text.push_str(" NOT NULL");
     }
     Ok(text)

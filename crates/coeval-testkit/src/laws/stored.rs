@@ -6,7 +6,8 @@
 //! checked here: nothing is written where nothing changed (L4), bytes return (L1), lists are point reads (L11).
 //!
 //! In a store with a schema no record is moved, and nobody edits records beside the views. Instead the store is rolled back to the
-//! version that a scenario moves a record to, and migrated again: nothing may be lost.
+//! version that a scenario moves a record to, clients of versions up to it go on writing, and it is migrated again as soon as a client
+//! of a later one comes: nothing may be lost.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -75,6 +76,8 @@ pub struct Replay<'b, O> {
     key: Key,
     stored: Option<Stored>,
     runs: u32,
+    /// The version that the store was rolled back to.
+    back: Option<u32>,
     /// Whether the store has a schema.
     tables: bool,
     /// How many events happened in the store.
@@ -92,7 +95,7 @@ impl<'b, O: Outside> Replay<'b, O> {
         let history = scenario.history().map_err(|fault| Failure::new("FOLD", fault.to_string()))?;
         let model = scenario.model.name.clone();
         let tables = backend.capabilities().schema;
-        Ok(Self { backend, outside, history, model, key, stored: None, runs: 0, tables, events: 0, reads: 0 })
+        Ok(Self { backend, outside, history, model, key, stored: None, runs: 0, back: None, tables, events: 0, reads: 0 })
     }
 
     /// Lets an event happen in the store and beside it, and compares.
@@ -108,11 +111,23 @@ impl<'b, O: Outside> Replay<'b, O> {
             return Ok(());
         }
         self.events += 1;
+        let stays = match event {
+            Event::Create { at, .. }
+            | Event::Put { at, .. }
+            | Event::Merge { at, .. }
+            | Event::Patch { at, .. }
+            | Event::Same { at } => self.back.is_some_and(|back| *at <= back),
+            Event::Migrate { .. } | Event::Round { .. } | Event::Retire { .. } | Event::Outside { .. } => false,
+        };
+        if !stays {
+            self.forth().await?;
+        }
         match event {
-            Event::Migrate { to } if self.tables => self.there_and_back(*to).await?,
+            Event::Migrate { to } if self.tables => self.back(*to).await?,
             Event::Round { route } if self.tables => {
                 for version in route {
-                    self.there_and_back(*version).await?;
+                    self.back(*version).await?;
+                    self.forth().await?;
                 }
             }
             Event::Retire { before } => self.retire(*before).await?,
@@ -163,8 +178,34 @@ impl<'b, O: Outside> Replay<'b, O> {
         written.as_object().is_none_or(|object| object.iter().all(|(name, _)| model.properties.get(name).is_some()))
     }
 
-    /// Rolls the store back to a version, and migrates it to the newest again.
-    async fn there_and_back(&mut self, to: u32) -> Result<(), Failure> {
+    /// Ends: all versions are there again.
+    ///
+    /// # Errors
+    /// The law that does not hold.
+    pub async fn end(&mut self) -> Result<(), Failure> {
+        self.forth().await?;
+        self.compare().await
+    }
+
+    /// Migrates the store to the newest version again, if it was rolled back: in one run, or in one for each version.
+    async fn forth(&mut self) -> Result<(), Failure> {
+        let Some(from) = self.back.take() else { return Ok(()) };
+        let newest = self.history.newest();
+        self.bring_by(Action::Migrate, from, newest, self.history.versions().filter(|v| *v > from && *v < newest).collect()).await
+    }
+
+    /// As [`Self::bring`], every third time by way of some versions.
+    async fn bring_by(&mut self, action: Action, from: u32, to: u32, way: Vec<u32>) -> Result<(), Failure> {
+        let mut at = from;
+        for next in way.into_iter().filter(|_| self.runs.is_multiple_of(3)).chain([to]).collect::<Vec<_>>() {
+            self.bring(action, at, next).await?;
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// Rolls the store back to a version.
+    async fn back(&mut self, to: u32) -> Result<(), Failure> {
         let newest = self.history.newest();
         if to == newest {
             return Ok(());
@@ -175,7 +216,8 @@ impl<'b, O: Outside> Replay<'b, O> {
         if self.stored.as_ref().is_some_and(|stored| self.history.versions().any(|version| hidden(version, stored))) {
             return Ok(());
         }
-        self.bring(Action::Rollback, newest, to).await?;
+        let way = self.history.versions().rev().filter(|v| *v > to && *v < newest && !self.history.is_retired(*v)).collect();
+        self.bring_by(Action::Rollback, newest, to, way).await?;
         let records = self.backend.records();
         if let Some(stored) = &self.stored {
             let found = records.get(&self.model, &self.key, to).await;
@@ -184,7 +226,8 @@ impl<'b, O: Outside> Replay<'b, O> {
                 return fail("L1", format!("rolled back to {to}: {expected:?}, in the store {found:?}"));
             }
         }
-        self.bring(Action::Migrate, to, newest).await
+        self.back = Some(to);
+        Ok(())
     }
 
     /// Does what leads from one version to another, step by step, as a run does it.
@@ -389,7 +432,9 @@ impl<'b, O: Outside> Replay<'b, O> {
 
     async fn compare(&mut self) -> Result<(), Failure> {
         let records = self.backend.records();
-        for version in self.history.versions().filter(|v| !self.history.is_retired(*v)).collect::<Vec<_>>() {
+        let back = self.back;
+        let live = |version: &u32| !self.history.is_retired(*version) && back.is_none_or(|back| *version <= back);
+        for version in self.history.versions().filter(live).collect::<Vec<_>>() {
             self.reads += 1;
             let expected = self.stored.as_ref().map(|stored| self.history.read(stored, version));
             let found = records.get(&self.model, &self.key, version).await;

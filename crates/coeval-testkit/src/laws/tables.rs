@@ -112,6 +112,7 @@ async fn replay<D: Database>(
     for (at, event) in scenario.events.iter().enumerate() {
         replay.step(event).await.map_err(|failure| format!("event {at}: {failure}\n{text}"))?;
     }
+    replay.end().await.map_err(|failure| format!("at the end: {failure}\n{text}"))?;
     Ok(Some((replay.events, replay.reads)))
 }
 
