@@ -211,6 +211,35 @@ impl Store<'_> {
         assert_eq!((read(3).as_str(), read(4).as_str()), ("1|10", "1|10"));
         self.says(&["verify"], 0);
     }
+    /// What a version demands of a column of its own is demanded again when a later one is taken back, and not when it goes itself.
+    fn what_is_demanded_of_a_column_that_goes(&self) {
+        self.world.write("coeval.yaml", format!("name: shop\nbackends: {{default: \"{}\"}}\n", self.url));
+        let id = "  id: {type: integer, required: true}\n";
+        self.world.write("models/staff.yaml", format!("type: model\nname: staff\nkey: [id]\nproperties:\n{id}"));
+        self.says(&["freeze"], 0);
+        self.says(&["migrate"], 0);
+        let integer = "{type: integer, required: true, default: 5}";
+        self.changes(
+            &format!("{id}  pay: {integer}\n"),
+            &format!("  - add_property: {{path: pay, schema: {integer}, value: 5}}\n"),
+        );
+        let string = "{type: string, required: true, default: '5'}";
+        let retype = format!(
+            "  - retype_property: {{path: pay, schema: {string}, up: cast(pay as string), down: cast(pay as integer), on_fail: quarantine}}\n"
+        );
+        self.changes(&format!("{id}  pay: {string}\n"), &retype);
+        self.says(&["migrate"], 0);
+        (self.sql)(&format!("INSERT INTO {} (id) VALUES (1)", self.view(1)));
+        (self.sql)(&format!("INSERT INTO {} (id, pay) VALUES (2, 'many')", self.view(3)));
+        let read = |version: u32, columns: &str| (self.sql)(&format!("SELECT {columns} FROM {} ORDER BY id", self.view(version)));
+        assert_eq!((read(2, "id, pay").as_str(), read(3, "id, pay").as_str()), ("1|5", "1|5\n2|many"));
+        assert!(self.says(&["rollback", "--to", "2"], 3).contains("no value"));
+        self.says(&["rollback", "--to", "1"], 0);
+        assert_eq!(read(1, "id"), "1\n2");
+        self.says(&["migrate", "--to", "2"], 0);
+        self.says(&["migrate"], 0);
+        self.says(&["verify"], 0);
+    }
 }
 
 fn python(path: &Path, sql: &str) -> String {
@@ -298,4 +327,14 @@ fn what_a_version_cannot_show_in_sqlite() {
 #[test]
 fn what_a_version_cannot_show_in_postgresql() {
     on_postgres(&|store| store.what_a_version_cannot_show());
+}
+
+#[test]
+fn what_is_demanded_of_a_column_that_goes_in_sqlite() {
+    on_sqlite(&|store| store.what_is_demanded_of_a_column_that_goes());
+}
+
+#[test]
+fn what_is_demanded_of_a_column_that_goes_in_postgresql() {
+    on_postgres(&|store| store.what_is_demanded_of_a_column_that_goes());
 }

@@ -1,5 +1,7 @@
 //! From what should become of a store to the steps that do it.
 
+use std::collections::BTreeSet;
+
 use coeval_plan::table::{Ability, fit};
 use coeval_plan::{Capabilities, ColumnSpec, Phase, Step};
 
@@ -104,7 +106,7 @@ fn expand(
                 }
                 Ok(out)
             };
-            steps.extend(match frozen(catalog, model, era, start, last) {
+            let own = match frozen(catalog, model, era, start, last) {
                 Some(frozen) => {
                     // What is there is taken back as it was made.
                     if action == Action::Migrate {
@@ -113,47 +115,67 @@ fn expand(
                     frozen
                 }
                 None => lowered()?,
-            });
+            };
+            steps.extend(together(own, at_once));
         }
     }
-    // What one version demands, and a later one does not any more, is not demanded.
-    let given_up: Vec<Step> = steps.iter().filter(|step| matches!(step, Step::DropNotNull { .. })).cloned().collect();
-    let given_up: Vec<Step> = given_up.iter().filter_map(Step::reverse).filter(|demand| steps.contains(demand)).collect();
-    steps.retain(|step| !given_up.iter().any(|demand| demand == step || demand.reverse().as_ref() == Some(step)));
-    // What is proved of all versions' columns is proved at one go.
-    let rank = |step: &Step| match step {
+    steps.sort_by_key(order);
+    Ok(steps)
+}
+
+/// When a step is done: what is proved of columns of several versions is proved at one go.
+fn order(step: &Step) -> (Phase, u8) {
+    let kind = match step {
         Step::AddCheck { .. } => 0,
         Step::SetNotNull { .. } => 1,
         Step::DropNotNull { .. } => 2,
-        _ => 3,
+        _ if step.phase() == Phase::Validate => 3,
+        _ => 0,
     };
-    steps.sort_by_key(|step| (step.phase(), if step.phase() == Phase::Validate { rank(step) } else { 0 }));
-    // Several versions of a model rebuild its triggers once, when the columns of all of them are there, and once let them follow writes.
+    (step.phase(), kind)
+}
+
+/// The steps of several versions of one table, in order, with those that are done once for all of them: its triggers are rebuilt when all
+/// columns are there, and let follow writes at the end. `at_once` says that columns are filled in by one backfill: not where something
+/// was kept when versions were taken back, which comes back with each, for the next one to be computed from.
+fn together(mut steps: Vec<Step>, at_once: bool) -> Vec<Step> {
+    // What one version demands and a later one does not any more is not demanded where the run makes the column, nor again where it
+    // takes it back.
+    let makes = |name: &str| {
+        steps.iter().any(|step| match step {
+            Step::AddColumn { column, .. } => column.name == name,
+            step => matches!(step, Step::CreateTable { .. }),
+        })
+    };
+    let given_up = |step: &Step| match step {
+        Step::DropNotNull { column, .. } if makes(column) => Some(column.clone()),
+        _ => None,
+    };
+    let given_up: BTreeSet<String> = steps.iter().filter_map(given_up).collect();
+    steps.retain(|step| match step {
+        Step::SetNotNull { column, .. } | Step::DropNotNull { column, .. } => !given_up.contains(column),
+        _ => true,
+    });
+    steps.sort_by_key(order);
     let mut out: Vec<Step> = Vec::new();
-    for step in steps {
-        match &step {
-            Step::RebuildTriggers { model, from, to } => {
-                let same = |step: &Step| matches!(step, Step::RebuildTriggers { model: other, .. } if other == model);
-                let earlier = out.iter().position(same).map(|at| out.remove(at));
-                let from = if let Some(Step::RebuildTriggers { from, .. }) = earlier { from } else { *from };
-                out.push(Step::RebuildTriggers { model: model.clone(), from, to: *to });
-            }
-            // What was kept when a version was taken back comes back with it, and the next one is computed from that.
-            Step::Backfill { model, to, columns, .. } if at_once => match out.last_mut() {
-                Some(Step::Backfill { model: last, to: until, columns: known, .. }) if model == last => {
-                    *until = *to;
-                    known.extend(columns.iter().cloned());
+    for mut step in steps {
+        match (&mut step, out.last_mut()) {
+            (Step::RebuildTriggers { from, .. }, _) => {
+                let earlier = out.iter().position(|step| matches!(step, Step::RebuildTriggers { .. })).map(|at| out.remove(at));
+                if let Some(Step::RebuildTriggers { from: first, .. }) = earlier {
+                    *from = first;
                 }
-                _ => out.push(step),
-            },
-            Step::WatchColumns { model, to, .. } => match out.last_mut() {
-                Some(Step::WatchColumns { model: last, to: until, .. }) if model == last => *until = *to,
-                _ => out.push(step),
-            },
+                out.push(step);
+            }
+            (Step::WatchColumns { to, .. }, Some(Step::WatchColumns { to: until, .. })) => *until = *to,
+            (Step::Backfill { to, columns, .. }, Some(Step::Backfill { to: until, columns: known, .. })) if at_once => {
+                *until = *to;
+                known.append(columns);
+            }
             _ => out.push(step),
         }
     }
-    Ok(out)
+    out
 }
 
 /// Whether something may have been kept of versions that were taken back.
