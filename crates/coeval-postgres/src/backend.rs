@@ -94,6 +94,7 @@ impl Backend for PostgresBackend {
             metadata: false,
             knows_writer: false,
             one_writer: false,
+            archives_records: false,
         }
     }
 

@@ -162,6 +162,7 @@ impl Backend for Sqlite {
             metadata: false,
             knows_writer: true,
             one_writer: true,
+            archives_records: true,
         }
     }
 

@@ -86,7 +86,8 @@ fn expand(
     (from, to): (u32, u32),
 ) -> Result<Vec<Step>> {
     let ability = Ability { knows_writer: capabilities.knows_writer };
-    let at_once = action == Action::Migrate && !ledger.entries().iter().any(|entry| takes_back(&entry.happened));
+    let is_kept = || ledger.entries().iter().any(|entry| takes_back(&entry.happened));
+    let at_once = action == Action::Migrate && (capabilities.archives_records || !is_kept());
     let mut steps = Vec::new();
     for model in &catalog.models {
         for era in model.eras.iter().filter(|era| era.first <= to && era.end.is_none_or(|end| end > from)) {
@@ -309,6 +310,7 @@ mod tests {
             metadata: false,
             knows_writer: true,
             one_writer: false,
+            archives_records: false,
         };
         let aim = |action, from, to| Aim { action, from, to, scan: false, warm: false };
         let lowered = |catalog: &Catalog, aim| lower(catalog, capabilities, &Ledger::default(), aim);

@@ -254,6 +254,7 @@ impl Backend for Documents {
             metadata: objects.metadata,
             knows_writer: true,
             one_writer: false,
+            archives_records: false,
         }
     }
 

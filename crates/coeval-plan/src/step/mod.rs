@@ -31,6 +31,9 @@ pub struct Capabilities {
     pub knows_writer: bool,
     /// Whether there is one lock for all writes of the whole store, as in a file, instead of one for each table.
     pub one_writer: bool,
+    /// Whether what is kept of a record when versions are taken back is kept as one, so that several versions can come back at one go;
+    /// instead of column by column, as of the version before.
+    pub archives_records: bool,
 }
 
 /// When in a run a step is done. Phases follow one another in this order.

@@ -86,6 +86,11 @@ impl Table<'_> {
             };
             if let Some(cell) = given.or_else(told) {
                 fixed.insert(node);
+                // No column says yet that it could not be computed; what was kept does.
+                let is_silent = self.failed(node).is_none_or(|sign| !known.columns.contains(&sign));
+                if known.kept.is_some() && is_silent && matches!((&cell, &state.cells[node]), (Cell::Absent, Cell::Bad(_))) {
+                    continue;
+                }
                 if !cell.same(&state.cells[node]) {
                     moved.insert(node);
                 }

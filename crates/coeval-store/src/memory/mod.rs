@@ -156,6 +156,7 @@ impl Backend for MemoryBackend {
             metadata: false,
             knows_writer: true,
             one_writer: false,
+            archives_records: false,
         }
     }
 

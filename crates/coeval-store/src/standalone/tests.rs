@@ -36,6 +36,7 @@ const TABLES: Capabilities = Capabilities {
     metadata: false,
     knows_writer: true,
     one_writer: false,
+    archives_records: false,
 };
 
 /// A history that runs are added to, each with the steps that are lowered for it.
