@@ -346,7 +346,7 @@ pub(crate) async fn require(job: &Job<'_>, layout: &Layout<'_>, columns: &[Strin
             return Err(Error::Records { count });
         }
     }
-    let name = layout.names.constraint(&format!("{first}_not_null"));
+    let name = layout.names.constraint(&format!("{first}_filled"));
     let check = format!("CHECK ({})", each(&|column| format!("{column} IS NOT NULL"), " AND "));
     add(job, own, &name, &check, lock(own)).await?;
     let set = each(&|column| format!("ALTER COLUMN {column} SET NOT NULL"), ", ");
@@ -373,7 +373,7 @@ async fn demands(job: &Job<'_>, layout: &Layout<'_>, column: &str) -> Result<boo
 pub(crate) async fn drop_not_null(job: &Job<'_>, column: &str) -> Result<()> {
     let layout = job.layout()?;
     let table = &layout.names.table;
-    let name = layout.names.constraint(&format!("{column}_not_null"));
+    let name = layout.names.constraint(&format!("{column}_filled"));
     drop(job, &layout, &name).await?;
     if is_not_null(job, table, column).await? != Some(true) {
         return Ok(());

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use coeval_core::Value;
 use coeval_core::history::{LineageId, NodeId};
 use coeval_core::json;
-use coeval_core::lens::Cell;
+use coeval_core::lens::{Cell, State};
 use coeval_core::schema::Type;
 use coeval_core::value::Object;
 use coeval_plan::table::{Known, Table, View};
@@ -82,6 +82,7 @@ struct Kept {
     archived: String,
     nodes: Vec<(NodeId, String)>,
     whole: Vec<(usize, String)>,
+    earlier: Vec<(usize, String)>,
     extras: Vec<(LineageId, String)>,
 }
 
@@ -90,6 +91,7 @@ struct Kept {
 struct Given {
     nodes: BTreeMap<NodeId, Cell>,
     whole: BTreeMap<usize, Value>,
+    earlier: BTreeMap<usize, Value>,
     extras: Vec<(LineageId, Object)>,
 }
 
@@ -124,7 +126,7 @@ impl<'l> Stream<'l> {
     pub(crate) fn restore(&mut self, archived: String, fill: &Fill) {
         if !fill.kept.is_empty() || !fill.whole.is_empty() || !fill.extras.is_empty() {
             let (nodes, whole, extras) = (fill.kept.clone(), fill.whole.clone(), fill.extras.clone());
-            self.kept.push(Kept { archived, nodes, whole, extras });
+            self.kept.push(Kept { archived, nodes, whole, earlier: fill.earlier.clone(), extras });
         }
     }
 
@@ -141,7 +143,7 @@ impl<'l> Stream<'l> {
         let mut out: BTreeMap<Vec<String>, Given> = BTreeMap::new();
         for kept in &self.kept {
             let asked = kept.nodes.iter().map(|(_, sql)| sql).chain(kept.whole.iter().map(|(_, sql)| sql));
-            let asked = asked.chain(kept.extras.iter().map(|(_, sql)| sql));
+            let asked = asked.chain(kept.earlier.iter().map(|(_, sql)| sql)).chain(kept.extras.iter().map(|(_, sql)| sql));
             let asked: Vec<String> = asked.map(|sql| format!("({sql})::text")).collect();
             let sql = format!(
                 "SELECT {}, {} FROM {} AS t, coeval.archive AS a WHERE {} AND {condition}",
@@ -152,19 +154,22 @@ impl<'l> Stream<'l> {
             );
             for row in transaction.query_typed(&sql, &[]).await? {
                 let given = out.entry(row.try_get(0)?).or_default();
-                for (nth, (node, _)) in kept.nodes.iter().enumerate() {
-                    if let Some(entry) = parsed(row.try_get(1 + nth)?, "coeval.archive")? {
-                        given.nodes.insert(*node, cell(&entry));
-                    }
+                let mut place = 1;
+                let mut next = || {
+                    place += 1;
+                    Ok::<_, Broken>(parsed(row.try_get(place - 1)?, "coeval.archive")?)
+                };
+                for (node, _) in &kept.nodes {
+                    given.nodes.extend(next()?.map(|entry| (*node, cell(&entry))));
                 }
-                for (nth, (at, _)) in kept.whole.iter().enumerate() {
-                    if let Some(value) = parsed(row.try_get(1 + kept.nodes.len() + nth)?, "coeval.archive")? {
-                        given.whole.insert(*at, value);
-                    }
+                for (at, _) in &kept.whole {
+                    given.whole.extend(next()?.map(|value| (*at, value)));
                 }
-                for (nth, (lineage, _)) in kept.extras.iter().enumerate() {
-                    let place = 1 + kept.nodes.len() + kept.whole.len() + nth;
-                    if let Some(Value::Object(object)) = parsed(row.try_get(place)?, "coeval.archive")? {
+                for (at, _) in &kept.earlier {
+                    given.earlier.extend(next()?.map(|entry| (*at, entry)));
+                }
+                for (lineage, _) in &kept.extras {
+                    if let Some(Value::Object(object)) = next()? {
                         given.extras.push((*lineage, object));
                     }
                 }
@@ -211,12 +216,15 @@ impl<'l> Stream<'l> {
         let state = self.table.state(&known, &self.view).map_err(Error::Refused)?;
         let (mut new, mut changed) = (Vec::new(), false);
         for at in &self.columns {
-            if let Some(reason) = self.table.lost(&state, *at).filter(|_| !given.whole.contains_key(at)) {
-                return Ok(Err(reason));
-            }
-            let value = match given.whole.get(at) {
-                Some(value) => Some(value.clone()),
-                None => self.table.held(&state, *at).map_err(Error::Refused)?,
+            let value = if let Some(value) = given.whole.get(at) {
+                Some(value.clone())
+            } else {
+                let continued = given.earlier.get(at).map(|earlier| self.continued(values, *at, earlier)).transpose()?.flatten();
+                let state = continued.as_ref().unwrap_or(&state);
+                if let Some(reason) = self.table.lost(state, *at) {
+                    return Ok(Err(reason));
+                }
+                self.table.held(state, *at).map_err(Error::Refused)?
             };
             let text = match typed(&self.layout, &self.table, *at, value.as_ref()) {
                 Ok(text) => text,
@@ -226,6 +234,38 @@ impl<'l> Stream<'l> {
             new.push(text);
         }
         Ok(Ok(changed.then_some(new)))
+    }
+
+    /// The state of a row of which clients changed what the version shows since a column of lists or maps was dropped, with what that column
+    /// held: as if a client of the version had written the record as it is now. `None` where none could have.
+    fn continued(&self, values: &[Option<Value>], at: usize, earlier: &Value) -> Result<Option<State>> {
+        let member = |of: &Value, name: &str| of.as_object().and_then(|object| object.get(name)).cloned();
+        let mut before = values.to_vec();
+        before[at] = member(earlier, "v");
+        for node in self.table.nodes_in(at) {
+            let was = member(earlier, "was").and_then(|was| member(&was, &self.table.scope().nodes[node].key));
+            let Some(spot) = self.table.spot(&self.view, node).filter(|_| self.table.scope().nodes[node].elements.is_some())
+            else {
+                continue;
+            };
+            if let Some(place) = before[spot.column].as_mut().and_then(|whole| within(whole, &spot.path)) {
+                *place = was.unwrap_or(Value::Null);
+            }
+        }
+        let columns: BTreeSet<usize> = self.known.iter().copied().chain([at]).collect();
+        let nothing = BTreeMap::new();
+        let known = |values, columns| Known { values, columns, kept: None, given: &nothing, extras: &[] };
+        let history = &self.layout.era.history;
+        let shape = self.layout.era.shape(self.view.version).unwrap_or(self.view.version);
+        let was = self.table.state(&known(&before, &columns), &self.view).map_err(Error::Refused)?;
+        let stored = history.sealed(&was, shape).map_err(Error::Refused)?;
+        let document = self.table.document(values, &self.view);
+        match history.put(&stored, shape, &document) {
+            Ok(Some(now)) => history.state(&now).map(Some).map_err(Error::Refused),
+            Ok(None) => Ok(Some(was)),
+            // The version does not show the record as it is.
+            Err(_) => Ok(None),
+        }
     }
 
     fn line(&self, key: &[String], new: &[String]) -> String {
@@ -248,6 +288,14 @@ impl<'l> Stream<'l> {
             same.join(" AND ")
         )
     }
+}
+
+/// The value at the end of names that lead into objects.
+fn within<'v>(whole: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
+    path.iter().try_fold(whole, |value, name| match value {
+        Value::Object(object) => object.get_mut(name),
+        _ => None,
+    })
 }
 
 /// What an archive says about a node.

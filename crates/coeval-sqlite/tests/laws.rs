@@ -123,7 +123,7 @@ async fn l14_a_group_that_changes_in_part_is_computed_as_one() {
 
 #[tokio::test]
 async fn l15_a_value_of_its_own_stays_when_its_source_changes() {
-    hold(&Memory, Aim::Pinned, 100, 20).await;
+    hold(&Memory, Aim::Pinned, 60, 12).await;
 }
 
 #[tokio::test]

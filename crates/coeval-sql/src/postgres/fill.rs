@@ -31,6 +31,9 @@ pub struct Fill {
     pub kept: Vec<(NodeId, String)>,
     /// The same of whole columns of lists or maps.
     pub whole: Vec<(usize, String)>,
+    /// What was kept of such columns and does not belong to what there is: `v`, what the column held, and `was`, the lists and maps as the
+    /// version showed them, by their nodes.
+    pub earlier: Vec<(usize, String)>,
     /// What was kept of objects by their lineages: a JSON object of what is not declared in them.
     pub extras: Vec<(LineageId, String)>,
 }
@@ -201,7 +204,7 @@ fn render(
     if sets.is_empty() && streamed.is_empty() {
         return Ok(None);
     }
-    let (mut kept_nodes, mut whole) = (Vec::new(), Vec::new());
+    let (mut kept_nodes, mut whole, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(kept) = &kept {
         // Elements are kept with the column that they lie in.
         let nodes = order.hidden.iter().map(|hidden| hidden.node).filter(|node| wanted.contains(node));
@@ -211,6 +214,7 @@ fn render(
         for streamed in listed {
             let at = streamed.column;
             whole.push((at, kept.as_kept(&compute, at, "NULL", &then)));
+            earlier.extend(kept.earlier(&compute, (at, from), &then).map(|earlier| (at, earlier)));
             let signs = table.signs(at).into_iter().filter(|sign| columns.contains(sign));
             whole.extend(signs.map(|sign| (sign, kept.sign(&compute, at, sign, &then))));
         }
@@ -219,7 +223,7 @@ fn render(
     let columns: Vec<usize> = sets.iter().map(|(at, _)| *at).collect();
     let helpers = called(compute.helping()?, &[&set]);
     let extras = if streamed.is_empty() { Vec::new() } else { extras.into_iter().collect() };
-    Ok(Some(Fill { set, columns, helpers, streamed, kept: kept_nodes, whole, extras }))
+    Ok(Some(Fill { set, columns, helpers, streamed, kept: kept_nodes, whole, earlier, extras }))
 }
 
 /// Whether it is known of a node that it could not be computed, or nothing of it is stored.

@@ -232,6 +232,16 @@ impl<'t, 'h> Kept<'t, 'h> {
         format!("CASE WHEN {belongs} THEN (a.kept #> ARRAY[{}, 'v']) ELSE {otherwise} END", string(&name, D))
     }
 
+    /// A column of lists or maps as it was kept, where it does not belong to what there is. What is computed from another version than it
+    /// was kept at has other lists and maps.
+    pub(super) fn earlier(&self, compute: &Compute<'_, '_>, (at, from): (usize, &View), values: &Given) -> Option<String> {
+        let name = whole_name(self.table, at);
+        let fingerprint = self.fingerprint_of_column(compute, at, values);
+        let belongs = Self::belongs(&name, Some(fingerprint), None, values);
+        (from.version == self.view.version)
+            .then(|| format!("CASE WHEN ({belongs}) IS NOT TRUE THEN (a.kept -> {}) END", string(&name, D)))
+    }
+
     /// How it is called that a column says of something which the version shows that it could not be computed, with its fingerprint.
     pub(super) fn sign_of_shown(&self, compute: &Compute<'_, '_>, at: usize, values: &Given) -> Option<(String, String)> {
         let Held::Failed { node } = self.table.columns[at].held else { return None };
